@@ -1,0 +1,1 @@
+"""One file per kind of source, plus `base` (the contract) and `checks` (its proof)."""

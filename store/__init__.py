@@ -1,0 +1,1 @@
+"""The only place with SQL and file formats: tables, repositories, vectors, blobs, migrations."""

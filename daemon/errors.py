@@ -1,16 +1,16 @@
 """Everything that can go wrong and that a caller may want to tell apart.
 
-    SidwatchError            one line that says what to do; carries the exit status
-    |-- ConfigurationError   78  the configuration, or something it names, is wrong
-    |   `-- WeightsMissing   78  an encoder's weights cannot be had
-    |-- BadInputError        65  a manifest, picture, folder or artifact is not what it should be
-    |   `-- ImageRejected    65  one picture; `reason` is from the closed list of intake
-    |-- TemporaryError       75  try again later
-    |   |-- StateLocked      75  another process holds the state directory
-    |   `-- ChampionMoved    75  the champion changed between reading and writing
-    |-- AnswerIsNo            1  verify failed, the gate rejected
-    |-- CorruptArtifact      65  a stored file does not match its recorded digest
-    `-- ChildFailed          75  a child process died, ran over its deadline or its memory
+SidwatchError            one line that says what to do; carries the exit status
+|-- ConfigurationError   78  the configuration, or something it names, is wrong
+|   `-- WeightsMissing   78  an encoder's weights cannot be had
+|-- BadInputError        65  a manifest, picture, folder or artifact is not what it should be
+|   `-- ImageRejected    65  one picture; `reason` is from the closed list of intake
+|-- TemporaryError       75  try again later
+|   |-- StateLocked      75  another process holds the state directory
+|   `-- ChampionMoved    75  the champion changed between reading and writing
+|-- AnswerIsNo            1  verify failed, the gate rejected
+|-- CorruptArtifact      65  a stored file does not match its recorded digest
+`-- ChildFailed          75  a child process died, ran over its deadline or its memory
 """
 
 from __future__ import annotations

@@ -22,19 +22,19 @@ FOLDS = 5  # cross-fitting folds; a group's fold is a stable hash of its key
 
 # The closed list of reasons for which a sample is rejected (never stored) or quarantined (kept apart).
 REASONS: tuple[str, ...] = (
-    "empty",                # no bytes
-    "too_many_bytes",       # larger than intake.max_bytes
-    "format_not_allowed",   # not JPEG, PNG or WEBP
-    "corrupt",              # the decoder refuses it, or it is truncated
-    "too_many_pixels",      # larger than intake.max_pixels, read from the header before decoding
-    "too_small",            # a side under intake.min_side pixels
-    "decoder_crashed",      # the decoding child died or ran over its deadline on it
-    "digest_mismatch",      # the bytes are not those the manifest's sha256 promised
-    "unreadable",           # the source named it but could not deliver its bytes
-    "bad_record",           # the delivery itself is malformed (unknown label, bad family name, bad vector)
-    "label_conflict",       # deliveries of the same bytes disagree on label or family
-    "encoding_failed",      # the encoder gave a vector that is not finite, or failed
-    "source_untrusted",     # kept for measuring only
+    "empty",  # no bytes
+    "too_many_bytes",  # larger than intake.max_bytes
+    "format_not_allowed",  # not JPEG, PNG or WEBP
+    "corrupt",  # the decoder refuses it, or it is truncated
+    "too_many_pixels",  # larger than intake.max_pixels, read from the header before decoding
+    "too_small",  # a side under intake.min_side pixels
+    "decoder_crashed",  # the decoding child died or ran over its deadline on it
+    "digest_mismatch",  # the bytes are not those the manifest's sha256 promised
+    "unreadable",  # the source named it but could not deliver its bytes
+    "bad_record",  # the delivery itself is malformed (unknown label, bad family name, bad vector)
+    "label_conflict",  # deliveries of the same bytes disagree on label or family
+    "encoding_failed",  # the encoder gave a vector that is not finite, or failed
+    "source_untrusted",  # kept for measuring only
 )
 
 
@@ -52,15 +52,256 @@ class LabelledVectors:
     Rows are in canonical order: (delivery time, sha256).
     """
 
-    sample_ids: NDArray[np.int64]        # (n,)
-    vectors: NDArray[np.float16]         # (n, d)
-    synthetic: NDArray[np.bool_]         # (n,) True for synthetic
-    subjects: tuple[Subject, ...]        # (n,) the family of a synthetic row, the source of a real row
-    groups: tuple[str, ...]              # (n,) group key
-    splits: tuple[Split, ...]            # (n,)
-    folds: NDArray[np.int8]              # (n,) 0 .. FOLDS-1, by stable hash of the group key
+    sample_ids: NDArray[np.int64]  # (n,)
+    vectors: NDArray[np.float16]  # (n, d)
+    synthetic: NDArray[np.bool_]  # (n,) True for synthetic
+    subjects: tuple[Subject, ...]  # (n,) the family of a synthetic row, the source of a real row
+    groups: tuple[str, ...]  # (n,) group key
+    splits: tuple[Split, ...]  # (n,)
+    folds: NDArray[np.int8]  # (n,) 0 .. FOLDS-1, by stable hash of the group key
     learned_revision: NDArray[np.int64]  # (n,) statistics revision that took the row in; 0: never learned
     delivered_at: tuple[datetime, ...] = field(repr=False)  # (n,) UTC, aware
 
     def __len__(self) -> int:
         return len(self.sample_ids)
+
+
+# --- intake -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What an adapter offers: one picture (or its precomputed vector, or an outside detector's score)."""
+
+    uri: str  # names the delivery; stable within the adapter, so that a repeat is seen
+    content: bytes | None = None  # encoded picture as delivered
+    label: Label | None = None  # claimed; None: unknown
+    family: str | None = None  # claimed generator family of a synthetic picture, lower snake case
+    source: str | None = None  # photo collection or repository; None: the adapter's own name
+    group: str | None = None  # what must stay on one side of a split; None: the sample alone
+    caption: str | None = None
+    released: str | None = None  # release date of the family: YYYY, YYYY-MM or YYYY-MM-DD
+    kind: str | None = None  # kind of generator: gan, diffusion, autoregressive, ...
+    sha256: str | None = None  # what the source says the bytes hash to; required without content
+    vector: NDArray[np.float16] | None = None  # (d,) precomputed by the encoder with this fingerprint
+    vector_fingerprint: str | None = None
+    outside_scores: tuple[tuple[str, float], ...] = ()  # (detector, score; higher: more synthetic)
+    problem: str | None = None  # the adapter saw the item but could not read it: a reason of REASONS
+    problem_detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Candidates and the cursor that becomes durable only together with them."""
+
+    candidates: tuple[Candidate, ...]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the decoding child found out about a candidate's bytes."""
+
+    width: int
+    height: int
+    format: str  # JPEG, PNG or WEBP
+    phash: str  # 64-bit perceptual hash, 16 hex digits (ImageHash phash)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One candidate after inspection: stored (inspected is set, or it carries a vector) or rejected."""
+
+    candidate: Candidate
+    sha256: str  # of the bytes; "" when there are none and none were promised
+    size: int  # bytes
+    inspected: Inspected | None
+    reason: str | None = None  # of REASONS: rejected, nothing stored but the count and the delivery note
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one admitted batch changed."""
+
+    stored: int  # new samples
+    repeated: int  # deliveries that were known already, or new deliveries of known bytes
+    rejected: int
+    quarantined: int
+
+
+# --- rows read back ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSample:
+    """A sample that still needs a vector."""
+
+    sample_id: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRow:
+    """One prequential score with what the sequential tests need to know about its sample."""
+
+    score_id: int
+    sample_id: int
+    subject: Subject
+    group: str
+    logit: float
+    learned: bool  # the scoring version had learned the sample: says nothing new
+    delivered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """One immutable version in the registry."""
+
+    id: str  # v0001-<first 8 of the manifest's sha256>
+    parent: str | None
+    fingerprint: str  # of the encoder
+    learner: str
+    statistics_revision: int
+    state: str  # challenger, promoted, held, rejected
+    created_at: datetime
+    manifest_sha256: str
+    tensors_sha256: str
+    verdict: dict[str, object] | None  # Verdict.to_dict() of the gate
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One link of the append-only, hash-chained audit."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: str  # promote, rollback, reject, hold, ...
+    version: str | None
+    previous: str | None
+    reason: str
+    payload: dict[str, object]
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """A measured figure of one version on one subject, one profile, one window."""
+
+    version: str
+    subject: Subject
+    profile: Profile
+    window: str  # held_out, prequential or left_out
+    at: datetime
+    n: int
+    groups: int
+    ap: float | None = None  # families; None below the sample floor
+    ap_lower: float | None = None
+    ap_upper: float | None = None
+    approximate: bool = False  # the AP interval is approximate (few samples)
+    auroc: float | None = None
+    auroc_lower: float | None = None
+    auroc_upper: float | None = None
+    recall: float | None = None
+    recall_lower: float | None = None
+    recall_upper: float | None = None
+    false_positive_rate: float | None = None  # real sources
+    false_positive_lower: float | None = None
+    false_positive_upper: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestState:
+    """The running sequential test of one subject against one version; `state` is numbers, as JSON."""
+
+    version: str
+    subject: Subject
+    state: dict[str, object]
+    log10_evidence: float
+    log10_alarm: float  # the evidence at which it alarms
+    votes: int
+    last_score_id: int
+    first_vote_at: datetime | None
+    alarmed_at: datetime | None
+    __test__ = False  # not a pytest class
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One family's incident, from its first vote to its recovery."""
+
+    id: int | None
+    family: str
+    state: str  # alarmed, learned, recovered, closed
+    champion: str  # the version that it evaded
+    opened_at: datetime
+    alarmed_at: datetime
+    samples_to_alarm: int
+    ap_before: float | None
+    auroc_before: float | None
+    version: str | None = None  # the version that learned it
+    learned_at: datetime | None = None
+    ap_after: float | None = None
+    samples_after: int = 0
+    recovered_at: datetime | None = None
+    attempts: int = 0  # gates tried for it on this epoch
+    groups_at_attempt: int = 0  # how many groups it had at the last one
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something people may want to hear of; kept until it was sent."""
+
+    id: int | None
+    key: str  # stable identity: the same happening is stored once
+    kind: str  # champion_promoted, family_evades, family_recovered, update_held, ...
+    at: datetime
+    text: str  # one line for a person
+    data: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of the run log."""
+
+    id: int
+    job: str
+    tick: int
+    state: str  # waiting, running, finished
+    outcome: str | None  # ok, failed, timed_out, lost, skipped
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    holder: str | None
+    lease_until: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRow:
+    """A family (or a real source) as the store knows it."""
+
+    subject: Subject
+    kind: str | None
+    released: str | None
+    trust: Trust
+    first_seen: datetime
+    last_sample_at: datetime
+    samples: int  # active, labelled
+    groups: int
+    holdout_groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRow:
+    """What the store remembers of an adapter."""
+
+    name: str
+    cursor: str | None
+    last_success_at: datetime | None
+    stored: int
+    rejected: dict[str, int]  # by reason
+    quarantined: dict[str, int]  # by reason

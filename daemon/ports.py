@@ -1,0 +1,276 @@
+"""What the deciding code asks of the world; `store` and `adapters` implement it, tests bring their own.
+
+All times are aware UTC datetimes. Every method that writes is one transaction and may be repeated without
+harm; what it acknowledges by returning is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.model import (
+    AdapterRow,
+    Admission,
+    AuditRow,
+    Batch,
+    Episode,
+    EvaluationRow,
+    Event,
+    FamilyRow,
+    LabelledVectors,
+    PendingSample,
+    Profile,
+    Receipt,
+    Run,
+    ScoredRow,
+    Subject,
+    TestState,
+    Trust,
+    VersionRecord,
+)
+
+StatisticsKey = tuple[Subject, Profile]
+
+
+class Clock(Protocol):
+    """Wall time and monotonic time; a simulated one drives tests, the demo and back-tests."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Adapter(Protocol):
+    """A kind of source. The class is found through the entry point group `sidwatch.adapters`."""
+
+    kind: ClassVar[str]
+    Options: ClassVar[type]  # a pydantic model with extra="forbid"
+
+    def __init__(self, name: str, options: Any) -> None: ...
+
+    def poll(self, cursor: str | None, budget: int, now: datetime) -> Iterator[Batch]:
+        """Yield at most `budget` candidates released by `now`, in batches, from `cursor` on.
+
+        Ends when nothing more is there at the moment. Raises BadInputError when the source itself is unreadable.
+        """
+        ...
+
+
+class Encoder(Protocol):
+    """Picture -> feature vector; frozen."""
+
+    name: str
+    dimension: int
+    fingerprint: str  # sha256 hex of everything that decides a vector's bytes
+
+    def encode(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(h, w, 3) RGB -> (d,), finite, inside float16's range."""
+        ...
+
+
+class SampleStore(Protocol):
+    """Samples, vectors, scores, statistics, measurements."""
+
+    # intake
+    def cursor(self, adapter: str) -> str | None: ...
+    def admit(
+        self, adapter: str, trust: Trust, admissions: Sequence[Admission], cursor: str | None, at: datetime
+    ) -> Receipt:
+        """Store one inspected batch and its cursor: blobs first, then every row in one transaction.
+
+        New bytes become a sample (active). A delivery (adapter, uri, sha256) seen before changes nothing. A new
+        delivery of known bytes adds a delivery row; unknown labels are filled in from it; a disagreement on label
+        or family puts the sample in quarantine (`label_conflict`). Groups get their split (stable hash of the group
+        key against the configured shares) when first seen, and keep it. Rejected admissions are counted by reason
+        and noted. Candidates with a vector get it stored under its fingerprint (profile raw and laundered alike:
+        a precomputed vector has one form). Outside scores go to scores under version `outside:<detector>`.
+        """
+        ...
+
+    def note_success(self, adapter: str, at: datetime) -> None: ...
+    def quarantine(self, sample_id: int, reason: str, detail: str, at: datetime) -> None: ...
+
+    # embed
+    def without_vector(self, fingerprint: str, profile: Profile, limit: int) -> list[PendingSample]:
+        """Active samples with a blob and without that vector, in order of (delivery time, sha256)."""
+        ...
+
+    def blob(self, sha256: str) -> bytes:
+        """The picture's bytes, checked against the digest; CorruptArtifact otherwise."""
+        ...
+
+    def add_vectors(
+        self, fingerprint: str, profile: Profile, sample_ids: Sequence[int], vectors: NDArray[np.float16]
+    ) -> None:
+        """Write one shard (tmp, fsync, rename) and register it and its rows in one transaction."""
+        ...
+
+    # score
+    def unscored(self, fingerprint: str, limit: int) -> list[int]:
+        """Ids of active samples with vectors of both profiles and no score by any own version, in canonical order."""
+        ...
+
+    def vectors_of(self, fingerprint: str, profile: Profile, sample_ids: Sequence[int]) -> NDArray[np.float16]: ...
+
+    def learned_revisions(self, sample_ids: Sequence[int]) -> NDArray[np.int64]: ...
+
+    def add_scores(
+        self,
+        version: str,
+        profile: Profile,
+        sample_ids: Sequence[int],
+        logits: NDArray[np.float64],
+        learned: NDArray[np.bool_],
+        at: datetime,
+    ) -> None: ...
+
+    # evaluate, detect
+    def labelled_vectors(
+        self, fingerprint: str, profile: Profile, *, last_per_subject: int | None = None
+    ) -> LabelledVectors:
+        """Active labelled samples that have vectors of both profiles; the newest N of each subject when asked."""
+        ...
+
+    def scored_rows(self, version: str, profile: Profile, after_score_id: int = 0) -> list[ScoredRow]:
+        """Labelled active rows in order of (delivery time, sha256) with score_id > after_score_id."""
+        ...
+
+    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None: ...
+    def latest_evaluations(self, version: str) -> list[EvaluationRow]:
+        """The newest row of each (subject, profile, window) of that version."""
+        ...
+
+    def test_states(self, version: str) -> list[TestState]: ...
+    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
+        """Tests and the episodes that they opened, in one transaction; one open episode per family."""
+        ...
+
+    def episodes(self, *, open_only: bool = False) -> list[Episode]: ...
+    def update_episode(self, episode: Episode) -> None: ...
+
+    # learn
+    def statistics_revision(self, fingerprint: str) -> int: ...
+    def statistics(self, fingerprint: str) -> dict[StatisticsKey, bytes]: ...
+    def commit_statistics(
+        self,
+        fingerprint: str,
+        revision: int,
+        changed: Mapping[StatisticsKey, tuple[int, bytes]],
+        sample_ids: Sequence[int],
+        at: datetime,
+    ) -> None:
+        """Write the changed groups' files (n, bytes), set their rows, and mark the samples learned at `revision`.
+
+        One transaction. Refuses (ChampionMoved's cousin: TemporaryError) when `revision` is not current + 1 or a
+        sample was learned before: nothing is ever added twice.
+        """
+        ...
+
+    # events
+    def add_event(self, event: Event) -> None:
+        """Once per `key`."""
+        ...
+
+    def unsent_events(self) -> list[Event]: ...
+    def mark_sent(self, event_ids: Sequence[int], at: datetime) -> None: ...
+    def events(self, limit: int) -> list[Event]: ...
+
+    # what people look at
+    def subjects(self) -> list[FamilyRow]: ...
+    def adapters(self) -> list[AdapterRow]: ...
+    def queue(self, fingerprint: str) -> dict[str, tuple[int, datetime | None]]:
+        """Stage (embed, score) -> how many samples wait and since when the oldest."""
+        ...
+
+    def sample_counts(self) -> dict[str, int]:
+        """active, quarantined, total."""
+        ...
+
+
+class Registry(Protocol):
+    """Immutable versions, the champion alias and the audit chain."""
+
+    def add_version(
+        self,
+        *,
+        parent: str | None,
+        fingerprint: str,
+        learner: str,
+        statistics_revision: int,
+        manifest: bytes,
+        tensors: bytes,
+        at: datetime,
+    ) -> VersionRecord:
+        """Store the artifact files, then the row; the same manifest again returns the row that is there."""
+        ...
+
+    def record_verdict(
+        self, version: str, state: str, verdict: Mapping[str, object], actor: str, reason: str, at: datetime
+    ) -> None:
+        """State `held` or `rejected` with the verdict, and one audit row (a promotion is `promote`)."""
+        ...
+
+    def promote(
+        self,
+        version: str,
+        *,
+        expected: str | None,
+        actor: str,
+        reason: str,
+        verdict: Mapping[str, object] | None,
+        at: datetime,
+        action: str = "promote",
+    ) -> AuditRow:
+        """Compare-and-set of the champion alias (and `previous`) and one audit row in one transaction.
+
+        Raises ChampionMoved when the champion is not `expected`.
+        """
+        ...
+
+    def champion(self) -> VersionRecord | None: ...
+    def previous(self) -> VersionRecord | None: ...
+    def version(self, version: str) -> VersionRecord: ...
+    def versions(self) -> list[VersionRecord]: ...
+    def artifact(self, version: str) -> tuple[bytes, bytes]:
+        """(tensors, manifest), both checked against the recorded digests; CorruptArtifact otherwise."""
+        ...
+
+    def audit(self) -> list[AuditRow]: ...
+
+
+class RunLog(Protocol):
+    """The record of what ran: ticks become rows, rows are claimed with a lease and finished with an outcome."""
+
+    def tick(self, job: str, tick: int, due_at: datetime) -> bool:
+        """Insert a waiting run, unique on (job, tick); False when it was there."""
+        ...
+
+    def last_tick(self, job: str) -> int: ...
+    def claim(self, job: str, holder: str, lease_until: datetime, at: datetime) -> Run | None:
+        """Claim the newest waiting run of the job; older waiting ones are finished as `skipped` (coalesced)."""
+        ...
+
+    def extend(self, run_id: int, holder: str, lease_until: datetime) -> None: ...
+    def finish(self, run_id: int, holder: str, outcome: str, detail: str, at: datetime) -> None: ...
+    def recover(self, at: datetime, *, holder: str | None = None) -> list[Run]:
+        """Finish as `lost` every running row whose lease expired (all of them when the state lock is held: holder)."""
+        ...
+
+    def latest(self) -> list[Run]:
+        """The newest run of each job."""
+        ...
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """(job, outcome) -> how many."""
+        ...
+
+
+class Notifier(Protocol):
+    """Tells people."""
+
+    def send(self, event: Event) -> None: ...

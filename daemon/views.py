@@ -1,0 +1,189 @@
+"""What people and machines see of the service: one snapshot, the same for the page, the API, the CLI and metrics."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class View(BaseModel):
+    """Base: immutable, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FamilyFigures(View):
+    """One family under one profile, by the champion, on pictures it has not learned."""
+
+    ap: float | None  # average precision at the configured prevalence; None below the sample floor
+    ap_lower: float | None
+    ap_upper: float | None
+    approximate: bool  # the interval is approximate (n < 100)
+    auroc: float | None
+    auroc_lower: float | None
+    auroc_upper: float | None
+    recall: float | None  # at the champion's threshold
+    recall_lower: float | None
+    recall_upper: float | None
+    n: int
+
+
+class FamilyView(View):
+    name: str
+    kind: str | None
+    released: str | None
+    state: Literal["insufficient", "detected", "degraded", "evading", "inverted"]
+    samples: int
+    first_seen: datetime
+    last_sample_at: datetime
+    evidence_log10: float | None  # of the running sequential test against the champion
+    alarm_log10: float | None  # the evidence at which it alarms
+    votes: int  # groups that voted in that test
+    profiles: dict[str, FamilyFigures]  # raw, laundered
+
+
+class SourceFigures(View):
+    false_positive_rate: float | None  # at the champion's threshold
+    lower: float | None
+    upper: float | None
+    left_out: float | None  # the same under a head solved without this source
+    n: int
+
+
+class SourceView(View):
+    name: str
+    trust: str
+    state: Literal["insufficient", "ok", "misjudged"]
+    samples: int
+    last_sample_at: datetime
+    evidence_log10: float | None
+    alarm_log10: float | None
+    profiles: dict[str, SourceFigures]
+
+
+class EpisodeView(View):
+    family: str
+    state: str  # alarmed, learned, recovered, closed
+    opened_at: datetime
+    alarmed_at: datetime
+    samples_to_alarm: int
+    ap_before: float | None
+    champion: str
+    version: str | None
+    learned_at: datetime | None
+    ap_after: float | None
+    samples_after: int
+    recovered_at: datetime | None
+    recovered: bool
+    attempts: int
+    note: str
+
+
+class VersionView(View):
+    id: str
+    role: Literal["champion", "previous", "challenger", ""]
+    state: str
+    parent: str | None
+    learner: str
+    created_at: datetime
+    encoder: str  # fingerprint
+    reason: str  # of the last decision on it
+
+
+class DecisionView(View):
+    version: str
+    decision: Literal["promoted", "held", "rejected", "rolled_back"]
+    reason: str
+    at: datetime
+    actor: str
+
+
+class AdapterView(View):
+    name: str
+    kind: str
+    configured: bool
+    interval_seconds: float | None
+    last_success_at: datetime | None
+    stored: int
+    rejected: dict[str, int]
+    quarantined: dict[str, int]
+
+
+class QueueView(View):
+    stage: str
+    samples: int
+    oldest: datetime | None
+
+
+class JobView(View):
+    job: str
+    state: str
+    outcome: str | None
+    due_at: datetime
+    finished_at: datetime | None
+    detail: str
+
+
+class EventView(View):
+    kind: str
+    at: datetime
+    text: str
+
+
+class ServiceView(View):
+    version: str
+    state: Literal["starting", "ready", "draining", "stopped"]
+    now: datetime  # of the service's clock
+    simulated: bool  # pictures or clock are simulated
+    encoder: str
+    fingerprint: str | None
+    prevalence: float
+
+
+class ChampionView(View):
+    id: str
+    learner: str
+    promoted_at: datetime
+    thresholds: dict[str, float | None]  # profile -> logit; None: infinite, nothing is called synthetic
+    threshold_method: str
+    alpha: float
+    families: int
+    sources: int
+
+
+class Status(View):
+    """The whole snapshot (`GET /v1/status`, `sidwatch status --json`)."""
+
+    service: ServiceView
+    champion: ChampionView | None
+    mean_ap: dict[str, float | None]  # profile -> unweighted mean over families with n >= 10
+    worst_ap: dict[str, float | None]  # profile -> the worst family with n >= 25
+    worst_family: dict[str, str | None]
+    real_false_positive_rate: dict[str, float | None]  # profile -> mean over sources
+    families: list[FamilyView]
+    real_sources: list[SourceView]
+    episodes: list[EpisodeView]
+    versions: list[VersionView]
+    decisions: list[DecisionView]
+    queue: list[QueueView]
+    quarantine: dict[str, int]  # reason -> samples
+    samples: dict[str, int]  # total, active, quarantined
+    adapters: list[AdapterView]
+    jobs: list[JobView]
+    events: list[EventView]  # newest first
+
+
+class ScoreView(View):
+    """The answer to one picture (`POST /v1/score`, `sidwatch score`)."""
+
+    sha256: str
+    probability: float  # calibrated, at even prevalence
+    logit: float
+    threshold: float | None  # on the logit; None: infinite
+    verdict: Literal["real", "synthetic"]
+    family: str | None  # the family that fired, when synthetic
+    nearest_real_source: str | None
+    version: str
+    profile: Literal["raw"] = "raw"

@@ -1,0 +1,306 @@
+"""config.yaml -> typed settings. Precedence: arguments, environment (`SIDWATCH_A__B`), the file, the defaults.
+
+The defaults here are the values of the shipped config.yaml (a test compares them). Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from daemon.errors import ConfigurationError
+from daemon.model import Trust
+from daemon.units import Duration, Size, parse_duration, parse_size
+
+
+class Section(BaseModel):
+    """Base of the sections: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(Section):
+    directory: Path = Path("state")
+    database_url: SecretStr | None = None
+    keep_pictures: bool = True
+
+
+class ClockSettings(Section):
+    kind: Literal["wall", "simulated"] = "wall"
+    start: datetime | None = None
+    step: Duration = parse_duration("1d")
+
+    @model_validator(mode="after")
+    def _simulated_time_starts_somewhere(self) -> ClockSettings:
+        if self.kind == "simulated" and self.start is None:
+            raise ValueError("a simulated clock needs `start`, for example 2026-01-01T00:00:00Z")
+        if self.start is not None and self.start.tzinfo is None:
+            raise ValueError("`start` needs a time zone, for example 2026-01-01T00:00:00Z")
+        return self
+
+
+class HttpSettings(Section):
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(8600, ge=0, le=65535)
+    read_token: SecretStr | None = None
+    max_upload: Size = parse_size("20MiB")
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class OpenClipSettings(Section):
+    model: str = "ViT-L-14-336-quickgelu"
+    pretrained: str = "openai"
+    weights_path: Path | None = None
+    cache_dir: Path | None = None
+    activation: Literal["quick_gelu", "gelu"] = "quick_gelu"
+    transform: Literal["paper", "clip"] = "paper"
+    precision: Literal["fp32"] = "fp32"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    batch_size: int = Field(16, ge=1)
+
+
+class ExternalEncoderSettings(Section):
+    fingerprint: str | None = None
+    dimension: int | None = Field(None, ge=2)
+
+
+class EncoderSettings(Section):
+    name: Literal["open_clip", "forensic", "external"] = "open_clip"
+    threads: int = Field(2, ge=1)
+    memory_limit: Size = parse_size("8GiB")
+    deadline: Duration = parse_duration("2m")
+    open_clip: OpenClipSettings = OpenClipSettings()
+    external: ExternalEncoderSettings = ExternalEncoderSettings()
+
+
+class AdapterSettings(Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
+    kind: str
+    enabled: bool = True
+    every: Duration = parse_duration("1h")
+    trust: Trust = "known"
+    budget: int = Field(1000, ge=1)
+    deadline: Duration = parse_duration("10m")
+    memory_limit: Size = parse_size("2GiB")
+    secrets: dict[str, SecretStr] = {}
+    options: dict[str, Any] = {}
+
+
+class IntakeSettings(Section):
+    max_bytes: Size = parse_size("50MiB")
+    max_pixels: int = Field(40_000_000, ge=1)
+    min_side: int = Field(64, ge=16)
+    deadline: Duration = parse_duration("20s")
+    memory_limit: Size = parse_size("1GiB")
+
+
+class SplitSettings(Section):
+    train: float = Field(0.50, gt=0, lt=1)
+    calibration: float = Field(0.15, gt=0, lt=1)
+    reference: float = Field(0.15, gt=0, lt=1)
+    holdout: float = Field(0.20, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_is_one(self) -> SplitSettings:
+        total = self.train + self.calibration + self.reference + self.holdout
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"the four shares must add up to 1, not {total:g}")
+        return self
+
+
+class HeadSettings(Section):
+    read_out: Literal["mixture", "linear"] = "mixture"
+    ridge: float = Field(0.01, gt=0)
+    tau: float = Field(0.25, gt=0)
+    max_units: int = Field(64, ge=1)
+    min_group: int = Field(5, ge=2)
+    noise_correction: bool = False
+
+
+class ThresholdSettings(Section):
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+
+
+class EvaluateSettings(Section):
+    prevalence: float = Field(0.5, gt=0, lt=1)
+    min_samples: int = Field(10, ge=2)
+    min_samples_worst: int = Field(25, ge=2)
+    replicates: int = Field(1000, ge=100)
+    last_per_subject: int = Field(1000, ge=50)
+
+
+class AlarmSettings(Section):
+    auroc_floor: float = Field(0.90, gt=0.5, lt=1)
+    recall_floor: float = Field(0.50, gt=0, lt=1)
+    false_positive_ceiling: float = Field(0.20, gt=0, lt=1)
+    false_alarms_per_30_days: float = Field(0.2, gt=0)
+    new_tests_per_30_days: float = Field(10, gt=0)
+
+
+class LearnSettings(Section):
+    automatic: bool = True
+    first_families: int = Field(2, ge=1)
+    first_sources: int = Field(2, ge=1)
+    first_samples: int = Field(10, ge=5)
+    retry_after_groups: int = Field(5, ge=1)
+
+
+class GateSettings(Section):
+    alpha: float = Field(0.01, gt=0, lt=0.5)
+    family_margin: float = Field(0.02, gt=0)
+    mean_margin: float = Field(0.01, gt=0)
+    false_positive_margin: float = Field(0.02, gt=0)
+    min_groups: int = Field(10, ge=2)
+    replicates: int = Field(1000, ge=100)
+
+
+class RecoverySettings(Section):
+    min_samples: int = Field(10, ge=2)
+    ap: float = Field(0.90, gt=0.5, lt=1)
+
+
+class ScheduleSettings(Section):
+    cycle_every: Duration = parse_duration("1m")
+    lease: Duration = parse_duration("2m")
+    drain_deadline: Duration = parse_duration("20s")
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(env_prefix="SIDWATCH_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    store: StoreSettings = StoreSettings()
+    clock: ClockSettings = ClockSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    adapters: tuple[AdapterSettings, ...] = ()
+    intake: IntakeSettings = IntakeSettings()
+    splits: SplitSettings = SplitSettings()
+    head: HeadSettings = HeadSettings()
+    threshold: ThresholdSettings = ThresholdSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    alarms: AlarmSettings = AlarmSettings()
+    learn: LearnSettings = LearnSettings()
+    gate: GateSettings = GateSettings()
+    recovery: RecoverySettings = RecoverySettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+
+    @model_validator(mode="after")
+    def _adapter_names_are_unique(self) -> Settings:
+        names = [adapter.name for adapter in self.adapters]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"adapters: the name {repeated[0]!r} is used twice; names must be unique")
+        return self
+
+
+def load(path: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
+    """Read and check the configuration.
+
+    path: a YAML file; None: the defaults. overrides: sections that win over everything else (the demo).
+    Relative paths in the file are relative to the file's folder. Raises ConfigurationError, one line, that names
+    the key.
+    """
+    data = _read_yaml(path) if path is not None else {}
+
+    class Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, data)
+
+    try:
+        settings = Loaded(**(overrides or {}))
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error, path)) from error
+    except SettingsError as error:
+        raise ConfigurationError(f"environment: {error}; lists and sections are written as JSON") from error
+    return _relative_to(settings, path.parent if path is not None else Path())
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The effective configuration as plain data, secrets masked."""
+    return settings.model_dump(mode="json")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise ConfigurationError(
+            f"cannot read the configuration {path}: {reason}; `sidwatch init` writes one, `--config` names another"
+        ) from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise ConfigurationError(f"{path}{where}: {problem}; correct the YAML") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: nested too deeply; correct the YAML") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise ConfigurationError(
+            f"{path}: expected sections such as `store:` and `encoder:`; see the shipped config.yaml"
+        )
+    return data
+
+
+def _one_line(error: ValidationError, path: Path | None) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{path or 'configuration'}: {key}: {message}{more}; every key is explained in the shipped config.yaml"
+
+
+def _relative_to(settings: Settings, folder: Path) -> Settings:
+    store = settings.store.model_copy(update={"directory": (folder / settings.store.directory).resolve()})
+    clip = settings.encoder.open_clip
+    found = {
+        key: (folder / value).resolve()
+        for key in ("weights_path", "cache_dir")
+        if (value := getattr(clip, key)) is not None
+    }
+    encoder = settings.encoder.model_copy(update={"open_clip": clip.model_copy(update=found)})
+    adapters = tuple(
+        adapter.model_copy(update={"options": _resolve_paths(adapter.options, folder)}) for adapter in settings.adapters
+    )
+    return settings.model_copy(update={"store": store, "encoder": encoder, "adapters": adapters})
+
+
+def _resolve_paths(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The options named `path` and `root` are paths by convention of the adapters; URLs stay as they are."""
+    return {
+        key: str((folder / value).resolve())
+        if key in ("path", "root") and isinstance(value, str) and "://" not in value
+        else value
+        for key, value in options.items()
+    }

@@ -305,3 +305,11 @@ class AdapterRow:
     stored: int
     rejected: dict[str, int]  # by reason
     quarantined: dict[str, int]  # by reason
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingFailure:
+    """A picture that the encoder could not turn into a vector."""
+
+    reason: str  # of REASONS
+    detail: str

@@ -18,10 +18,12 @@ from daemon.model import (
     Admission,
     AuditRow,
     Batch,
+    EncodingFailure,
     Episode,
     EvaluationRow,
     Event,
     FamilyRow,
+    Inspected,
     LabelledVectors,
     PendingSample,
     Profile,
@@ -274,3 +276,48 @@ class Notifier(Protocol):
     """Tells people."""
 
     def send(self, event: Event) -> None: ...
+
+
+class Meter(Protocol):
+    """Counts what happens; `daemon.telemetry` exports it."""
+
+    def sample_ingested(self, adapter: str, count: int) -> None: ...
+    def rejected(self, adapter: str, reason: str, count: int) -> None: ...
+    def quarantined(self, adapter: str, reason: str, count: int) -> None: ...
+    def fetch(self, adapter: str, seconds: float) -> None: ...
+    def pictures_encoded(self, count: int) -> None: ...
+    def promotion(self, decision: str) -> None: ...
+    def notification_failed(self) -> None: ...
+    def job_finished(self, job: str, outcome: str, seconds: float, at: datetime) -> None: ...
+
+
+class Inspector(Protocol):
+    """Decodes untrusted bytes in a child process."""
+
+    def inspect(self, content: bytes) -> Inspected:
+        """Raises ImageRejected with a reason of REASONS."""
+        ...
+
+
+class EncoderService(Protocol):
+    """The encoder in its long-lived child."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+    def encode_many(
+        self, items: Sequence[bytes], profiles: Sequence[Profile]
+    ) -> list[dict[Profile, NDArray[np.float32]] | EncodingFailure]: ...
+
+    def encode_now(self, content: bytes) -> NDArray[np.float32]:
+        """One picture, raw profile, before any backlog; raises ImageRejected."""
+        ...
+
+
+class Poller(Protocol):
+    """Runs one poll of an adapter in a child process."""
+
+    def __call__(
+        self, name: str, kind: str, options: Mapping[str, Any], cursor: str | None, budget: int, now: datetime
+    ) -> Iterator[Batch]: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -64,6 +65,21 @@ class LabelledVectors:
 
     def __len__(self) -> int:
         return len(self.sample_ids)
+
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> LabelledVectors:
+        """Only these rows, in the order given."""
+        index = np.asarray(rows, dtype=np.intp)
+        return LabelledVectors(
+            self.sample_ids[index],
+            self.vectors[index],
+            self.synthetic[index],
+            tuple(self.subjects[i] for i in index),
+            tuple(self.groups[i] for i in index),
+            tuple(self.splits[i] for i in index),
+            self.folds[index],
+            self.learned_revision[index],
+            tuple(self.delivered_at[i] for i in index),
+        )
 
 
 # --- intake -----------------------------------------------------------------------------------------------
@@ -246,8 +262,6 @@ class Episode:
     ap_after: float | None = None
     samples_after: int = 0
     recovered_at: datetime | None = None
-    attempts: int = 0  # gates tried for it on this epoch
-    groups_at_attempt: int = 0  # how many groups it had at the last one
     note: str = ""
 
 
@@ -293,6 +307,13 @@ class FamilyRow:
     samples: int  # active, labelled
     groups: int
     holdout_groups: int
+    trusted_sources: int = 0  # sources that delivered it, by their trust
+    known_sources: int = 0
+
+    @property
+    def may_trigger(self) -> bool:
+        """Whether it may ask for a promotion: one trusted source, or two independent known ones."""
+        return self.trusted_sources >= 1 or self.known_sources >= 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,10 @@ class SampleStore(Protocol):
         """Stage (embed, score) -> how many samples wait and since when the oldest."""
         ...
 
+    def quarantine_counts(self) -> dict[str, int]:
+        """Reason -> quarantined samples."""
+        ...
+
     def sample_counts(self) -> dict[str, int]:
         """active, quarantined, total."""
         ...

@@ -77,7 +77,6 @@ class EpisodeView(View):
     samples_after: int
     recovered_at: datetime | None
     recovered: bool
-    attempts: int
     note: str
 
 

@@ -1,0 +1,60 @@
+"""The version in force, read and checked once and kept until another one takes its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.heads import VersionArtifact, held_out_scores, read
+from daemon.model import LabelledVectors, Profile, VersionRecord
+from daemon.ports import Registry
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A registry row with its artifact, fully validated."""
+
+    record: VersionRecord
+    artifact: VersionArtifact
+
+    def learned(self, revisions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which rows this version has learned, from the statistics revision that took each in (0: none)."""
+        return (revisions > 0) & (revisions <= self.record.statistics_revision)
+
+    def held_out(self, rows: LabelledVectors) -> NDArray[np.float64]:
+        """A logit for every row by a head that has not learned it, float64 (n,)."""
+        artifact = self.artifact
+        learned = self.learned(rows.learned_revision)
+        return held_out_scores(artifact.head, artifact.fold_heads, rows.vectors, rows.folds, learned)
+
+    def threshold(self, profile: Profile) -> float:
+        """The logit above which a picture is called synthetic; +inf when nothing is."""
+        return self.artifact.thresholds[profile].value
+
+
+def load_version(registry: Registry, version: VersionRecord) -> LoadedVersion:
+    """Read a version; raises CorruptArtifact when anything is not as recorded."""
+    tensors, manifest = registry.artifact(version.id)
+    return LoadedVersion(version, read(tensors, manifest))
+
+
+class ChampionCache:
+    """Reads the champion's row every time, its files only when it changed."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._lock = Lock()
+        self._loaded: LoadedVersion | None = None
+
+    def get(self) -> LoadedVersion | None:
+        """The champion, or None before the first one. Raises CorruptArtifact."""
+        record = self._registry.champion()
+        with self._lock:
+            if record is None:
+                return None
+            if self._loaded is None or self._loaded.record.id != record.id:
+                self._loaded = load_version(self._registry, record)
+            return self._loaded

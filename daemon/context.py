@@ -1,0 +1,28 @@
+"""Everything a stage of the cycle works with, wired once by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from daemon.champion import ChampionCache
+from daemon.ports import Clock, EncoderService, Inspector, Meter, Notifier, Poller, Registry, RunLog, SampleStore
+from daemon.settings import AdapterSettings, Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """The ports, the settings and the clock; stages keep no state of their own."""
+
+    settings: Settings
+    clock: Clock
+    samples: SampleStore
+    registry: Registry
+    runs: RunLog
+    encoder: EncoderService
+    inspector: Inspector
+    poller: Callable[[AdapterSettings], Poller]  # a poller with the adapter's own deadline, memory and secrets
+    notifier: Notifier
+    meter: Meter
+    champion: ChampionCache
+    progress: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)  # long work tells

@@ -1,0 +1,74 @@
+"""One pass of the service. Every stage takes up what is pending in the store, so each may be repeated.
+
+Work waiting is state, not a queue in memory: a kill between any two lines loses nothing that was acknowledged,
+and the next cycle goes on from what the store says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daemon.context import Context
+from daemon.drift.detecting import detect
+from daemon.encoders.embedding import embed
+from daemon.evaluate.measuring import evaluate
+from daemon.evaluate.scoring import score
+from daemon.intake.taking_in import intake
+from daemon.learn.learning import learn
+from daemon.notify.notifying import notify
+from daemon.promote.judging import judge
+from daemon.promote.promoting import promote
+from daemon.settings import AdapterSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """What one cycle did; all zero and empty when the service is idle."""
+
+    delivered: int = 0  # candidates offered by adapters
+    embedded: int = 0  # samples that got their vectors
+    scored: int = 0  # samples scored by the champion for the first time
+    alarmed: tuple[str, ...] = ()  # families newly proved to evade
+    version: str | None = None  # the challenger that was solved
+    decision: str | None = None  # what the gate said of it
+    told: int = 0  # events sent
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing happened, so that another cycle would find nothing either."""
+        return self == CycleReport()
+
+    def __str__(self) -> str:
+        parts = [f"{self.delivered} delivered", f"{self.embedded} embedded", f"{self.scored} scored"]
+        parts += [f"{family} evades" for family in self.alarmed]
+        if self.version:
+            parts.append(f"{self.version}: {self.decision}")
+        return ", ".join(parts)
+
+
+def run_cycle(context: Context, adapters: Sequence[AdapterSettings] = (), *, learning: bool = True) -> CycleReport:
+    """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
+
+    adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
+    learning: False leaves out the stages from `learn` to `promote`.
+    """
+    delivered = sum(intake(context, adapter) for adapter in adapters)
+    embedded = embed(context)
+    scored = score(context)
+    evaluate(context)
+    alarmed = detect(context)
+    challenge = learn(context) if learning else None
+    verdict = judge(context, challenge) if challenge else None
+    if challenge and verdict:
+        promote(context, challenge, verdict)
+    told = notify(context)
+    return CycleReport(
+        delivered=delivered,
+        embedded=embedded,
+        scored=scored,
+        alarmed=alarmed,
+        version=challenge.version.record.id if challenge else None,
+        decision=verdict.decision if verdict else None,
+        told=told,
+    )

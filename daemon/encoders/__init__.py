@@ -1,0 +1,1 @@
+"""Encoders: picture -> feature vector, in one long-lived child process."""

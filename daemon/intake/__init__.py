@@ -1,0 +1,1 @@
+"""Intake: candidates become samples, rejections or quarantine; decoding happens in a child process."""

@@ -1,0 +1,148 @@
+"""Learn: bring the group statistics up to date and solve a challenger from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+
+from daemon import __version__
+from daemon.champion import LoadedVersion, load_version
+from daemon.context import Context
+from daemon.errors import BadInputError
+from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
+from daemon.learn.settling import settle
+from daemon.learn.triggers import due_triggers, may_start
+from daemon.model import PROFILES, LabelledVectors, Profile, Subject
+from daemon.ports import StatisticsKey
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A challenger and what it was made for."""
+
+    version: LoadedVersion
+    champion: LoadedVersion | None  # None: the first
+    triggers: tuple[Subject, ...]
+    trigger_groups: dict[str, int]  # groups of each triggering family when it was made
+
+
+def learn(context: Context) -> Challenge | None:
+    """Solve a challenger when something asks for one; returns it with its reasons."""
+    settle(context)
+    if not context.settings.learn.automatic:
+        return None
+    subjects = context.samples.subjects()
+    champion = context.champion.get()
+    if champion is None:
+        return _challenge(context, None, ()) if may_start(subjects, context.settings.learn) else None
+    triggers = due_triggers(
+        context.samples.episodes(open_only=True),
+        subjects,
+        context.registry.versions(),
+        champion.record.id,
+        context.settings.learn,
+    )
+    return _challenge(context, champion, triggers) if triggers else None
+
+
+def update(context: Context) -> Challenge | None:
+    """The `update` command: a challenger from everything there is, for all families together; None: nothing new.
+
+    Raises BadInputError when there is too little for a first champion.
+    """
+    settle(context)
+    subjects = context.samples.subjects()
+    champion = context.champion.get()
+    if champion is None and not may_start(subjects, context.settings.learn):
+        raise BadInputError("too few families and real sources for a first champion; see `learn` in config.yaml")
+    families = tuple(sorted(row.subject for row in subjects if row.subject.kind == "family" and row.may_trigger))
+    return _challenge(context, champion, families if champion else ())
+
+
+def _challenge(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> Challenge | None:
+    _bring_statistics_up_to_date(context)
+    version = _solve(context, champion)
+    if version.record.verdict is not None:
+        return None  # nothing new was learned since the gate judged this very version
+    groups = {row.subject: row.groups for row in context.samples.subjects()}
+    return Challenge(version, champion, triggers, {subject.name: groups.get(subject, 0) for subject in triggers})
+
+
+def _bring_statistics_up_to_date(context: Context) -> None:
+    """Add what may be learned and is not yet; one transaction, so that nothing is ever added twice."""
+    fingerprint = context.encoder.fingerprint
+    files = context.samples.statistics(fingerprint)
+    changed: dict[StatisticsKey, tuple[int, bytes]] = {}
+    newly: set[int] = set()
+    for profile in PROFILES:
+        rows = _learnable(context, profile)
+        newly.update(int(i) for i in rows.sample_ids)
+        for subject in sorted(set(rows.subjects)):
+            own = np.array([i for i, other in enumerate(rows.subjects) if other == subject])
+            key = GroupKey(subject, profile)
+            before = (
+                GroupStatistics.from_bytes(files[key]) if key in files else GroupStatistics.empty(rows.vectors.shape[1])
+            )
+            after = before.add(rows.vectors[own], rows.folds[own])
+            changed[key] = (after.n, after.to_bytes())
+    if changed:
+        revision = context.samples.statistics_revision(fingerprint) + 1
+        context.samples.commit_statistics(fingerprint, revision, changed, sorted(newly), context.clock.now())
+
+
+def _learnable(context: Context, profile: Profile) -> LabelledVectors:
+    """Rows of the train split of sources that may be learned from, scored before, and not learned yet."""
+    fingerprint = context.encoder.fingerprint
+    rows = context.samples.labelled_vectors(fingerprint, profile)
+    barred = {row.subject for row in context.samples.subjects() if row.trust == "untrusted"}
+    unscored = set(context.samples.unscored(fingerprint, len(rows) or 1)) if context.registry.champion() else set()
+    keep = [
+        i
+        for i in range(len(rows))
+        if rows.splits[i] == "train"
+        and rows.learned_revision[i] == 0
+        and rows.subjects[i] not in barred
+        and int(rows.sample_ids[i]) not in unscored
+    ]
+    return rows.take(keep)
+
+
+def _solve(context: Context, champion: LoadedVersion | None) -> LoadedVersion:
+    fingerprint = context.encoder.fingerprint
+    files = context.samples.statistics(fingerprint)
+    statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
+    reals, calibration = {}, {}
+    for profile in PROFILES:
+        rows = context.samples.labelled_vectors(fingerprint, profile)
+        reals[profile] = rows.take(np.flatnonzero(~rows.synthetic))
+        calibration[profile] = rows.take([i for i, split in enumerate(rows.splits) if split == "calibration"])
+    revision = context.samples.statistics_revision(fingerprint)
+    head = context.settings.head
+    artifact = fit_version(
+        statistics,
+        reals,
+        calibration,
+        HeadSettings(head.read_out, head.ridge, head.tau, head.max_units, head.min_group, head.noise_correction),
+        context.settings.threshold.alpha,
+        Origin(
+            encoder_fingerprint=fingerprint,
+            learner="closed_form",
+            code_version=__version__,
+            statistics_revision=revision,
+            statistics_digests={GroupKey(*key): sha256(data).hexdigest() for key, data in files.items()},
+            parent=champion.record.id if champion else None,
+        ),
+    )
+    tensors, manifest = write(artifact)
+    record = context.registry.add_version(
+        parent=champion.record.id if champion else None,
+        fingerprint=fingerprint,
+        learner="closed_form",
+        statistics_revision=revision,
+        manifest=manifest,
+        tensors=tensors,
+        at=context.clock.now(),
+    )
+    return load_version(context.registry, record)

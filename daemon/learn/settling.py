@@ -1,0 +1,70 @@
+"""Settle: what a promotion means for the episodes, derived from the registry so that no kill can lose it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from daemon.champion import LoadedVersion
+from daemon.context import Context
+from daemon.evaluate.average_precision import average_precision
+from daemon.model import Episode, Event, Subject
+
+
+def settle(context: Context) -> None:
+    """Mark the episodes that the champion learned, and those whose family has recovered since."""
+    champion = context.champion.get()
+    if champion is None:
+        return
+    for episode in context.samples.episodes(open_only=True):
+        if episode.state == "alarmed":
+            _settle_alarmed(context, champion, episode)
+        elif episode.state == "learned":
+            _settle_learned(context, champion, episode)
+
+
+def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode) -> None:
+    verdict = champion.record.verdict or {}
+    learned = verdict.get("learned")
+    if champion.record.id == episode.champion or not isinstance(learned, list):
+        return
+    if [*Subject("family", episode.family)] not in learned:
+        return
+    at = _promoted_at(context, champion.record.id)
+    context.samples.update_episode(replace(episode, state="learned", version=champion.record.id, learned_at=at))
+
+
+def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode) -> None:
+    """Recovered: enough pictures delivered after the promotion, and the champion tells them from the reals."""
+    rows = context.samples.labelled_vectors(context.encoder.fingerprint, "raw")
+    subject = Subject("family", episode.family)
+    assert episode.learned_at is not None
+    own = np.array([s == subject for s in rows.subjects])
+    later = own & np.array([at > episode.learned_at for at in rows.delivered_at])
+    count = int(later.sum())
+    if count < context.settings.recovery.min_samples:
+        if count != episode.samples_after:
+            context.samples.update_episode(replace(episode, samples_after=count))
+        return
+    scores = champion.held_out(rows)
+    ap = average_precision(scores[~rows.synthetic], scores[later], context.settings.evaluate.prevalence)
+    after = replace(episode, ap_after=ap, samples_after=count)
+    if ap >= context.settings.recovery.ap:
+        after = replace(after, state="recovered", recovered_at=context.clock.now())
+        _announce_recovery(context, after)
+    if after != episode:
+        context.samples.update_episode(after)
+
+
+def _announce_recovery(context: Context, episode: Episode) -> None:
+    text = f"{episode.family} is detected again: AP {episode.ap_after:.3f} on {episode.samples_after} later pictures"
+    key = f"family_recovered:{episode.family}:{episode.version}"
+    data: dict[str, object] = {"family": episode.family, "ap_after": episode.ap_after, "version": episode.version}
+    context.samples.add_event(Event(None, key, "family_recovered", context.clock.now(), text, data))
+
+
+def _promoted_at(context: Context, version: str) -> datetime:
+    rows = [row for row in context.registry.audit() if row.version == version and row.action == "promote"]
+    return rows[-1].at if rows else context.clock.now()

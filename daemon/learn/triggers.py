@@ -1,0 +1,62 @@
+"""What asks for a new version: no champion yet, or alarmed families with enough behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from daemon.model import Episode, FamilyRow, Subject, VersionRecord
+from daemon.settings import LearnSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What the registry says of challengers to the present champion that were made for one family."""
+
+    count: int  # verdicts so far
+    groups: int  # groups of the family at the last of them
+
+
+def may_start(subjects: Sequence[FamilyRow], settings: LearnSettings) -> bool:
+    """Whether there is enough for a first champion."""
+    known = [row for row in subjects if row.samples >= settings.first_samples and row.trust != "untrusted"]
+    families = sum(row.subject.kind == "family" for row in known)
+    sources = sum(row.subject.kind == "source" for row in known)
+    return families >= settings.first_families and sources >= settings.first_sources
+
+
+def due_triggers(
+    episodes: Sequence[Episode],
+    subjects: Sequence[FamilyRow],
+    versions: Sequence[VersionRecord],
+    champion: str,
+    settings: LearnSettings,
+) -> tuple[Subject, ...]:
+    """The alarmed families that may be learned now, by name.
+
+    A family from untrusted sources is measured, never learned; one whose last attempt failed waits for more groups.
+    """
+    rows = {row.subject: row for row in subjects}
+    due = []
+    for episode in episodes:
+        subject = Subject("family", episode.family)
+        row = rows.get(subject)
+        if episode.state != "alarmed" or row is None or not row.may_trigger:
+            continue
+        tried = attempts(versions, champion, subject)
+        if tried.count == 0 or row.groups >= tried.groups + settings.retry_after_groups:
+            due.append(subject)
+    return tuple(sorted(due))
+
+
+def attempts(versions: Sequence[VersionRecord], champion: str, subject: Subject) -> Attempts:
+    """Derived from the verdicts in the registry, so that no kill can lose or double one."""
+    count, groups = 0, 0
+    for version in versions:
+        if version.parent != champion or version.verdict is None:
+            continue
+        triggers = version.verdict.get("trigger_groups")
+        if isinstance(triggers, Mapping) and subject.name in triggers:
+            count += 1
+            groups = max(groups, int(triggers[subject.name]))
+    return Attempts(count, groups)

@@ -1,0 +1,112 @@
+"""Gate: champion and challenger on the same pictures, none of which the scoring head has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.champion import LoadedVersion
+from daemon.context import Context
+from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
+from daemon.evaluate.measuring import by_subject
+from daemon.learn.learning import Challenge
+from daemon.learn.triggers import attempts
+from daemon.model import PROFILES, LabelledVectors, Profile, Subject
+from daemon.promote.comparison import Comparison, GateSettings
+from daemon.promote.first_champion import first_champion_verdict
+from daemon.promote.gate import gate
+from daemon.promote.verdict import Verdict
+from daemon.settings import Settings
+
+LARGE = 100  # holdout groups from which on a subject is judged on its holdout alone, no longer by cross-fitting
+
+
+def judge(context: Context, challenge: Challenge) -> Verdict:
+    """What the gate says of a challenger, with every number behind it."""
+    large = {row.subject for row in context.samples.subjects() if row.holdout_groups >= LARGE}
+    rows = {profile: gate_rows(_labelled(context, profile), large) for profile in PROFILES}
+    if challenge.champion is None:
+        return _judge_first(challenge.version, rows["raw"], context.settings)
+    champion, challenger = challenge.champion, challenge.version
+    comparisons = [compare(champion, challenger, profile, rows[profile]) for profile in PROFILES]
+    versions = context.registry.versions()
+    attempt = 1 + max(attempts(versions, champion.record.id, trigger).count for trigger in challenge.triggers)
+    return gate(comparisons, challenge.triggers, attempt, gate_settings(context.settings))
+
+
+def gate_rows(labelled: LabelledVectors, large: Collection[Subject]) -> LabelledVectors:
+    """The holdout of large subjects, and every picture of small ones: their scores are cross-fitted."""
+    keep = [i for i, s in enumerate(labelled.subjects) if s not in large or labelled.splits[i] == "holdout"]
+    return labelled.take(keep)
+
+
+def compare(champion: LoadedVersion, challenger: LoadedVersion, profile: Profile, rows: LabelledVectors) -> Comparison:
+    """Both versions' held-out scores of the same rows, their thresholds and probabilities."""
+    before, after = champion.held_out(rows), challenger.held_out(rows)
+    return Comparison(
+        profile=profile,
+        scores_champion=before,
+        scores_challenger=after,
+        synthetic=rows.synthetic,
+        subjects=rows.subjects,
+        groups=rows.groups,
+        threshold_champion=champion.threshold(profile),
+        threshold_challenger=challenger.threshold(profile),
+        probabilities_champion=champion.artifact.calibration.probability(before),
+        probabilities_challenger=challenger.artifact.calibration.probability(after),
+    )
+
+
+def gate_settings(settings: Settings) -> GateSettings:
+    """The gate's settings from the configuration."""
+    gate = settings.gate
+    return GateSettings(
+        superiority_alpha=gate.alpha,
+        family_margin=gate.family_margin,
+        macro_margin=gate.mean_margin,
+        rate_margin=gate.false_positive_margin,
+        min_groups=gate.min_groups,
+        replicates=gate.replicates,
+        prevalence=settings.evaluate.prevalence,
+    )
+
+
+def _labelled(context: Context, profile: Profile) -> LabelledVectors:
+    newest = context.settings.evaluate.last_per_subject
+    return context.samples.labelled_vectors(context.encoder.fingerprint, profile, last_per_subject=newest)
+
+
+def _judge_first(version: LoadedVersion, rows: LabelledVectors, settings: Settings) -> Verdict:
+    scores = version.held_out(rows)
+    families, sources = by_subject(rows)
+    return first_champion_verdict(
+        _families(version, rows, scores, families, settings),
+        _sources(version, scores, sources),
+        "raw",
+    )
+
+
+def _families(
+    version: LoadedVersion,
+    rows: LabelledVectors,
+    scores: NDArray[np.float64],
+    families: dict[Subject, NDArray[np.intp]],
+    settings: Settings,
+) -> dict[str, FamilyEvaluation]:
+    real = np.flatnonzero(~rows.synthetic)
+    return evaluate_families(
+        scores[real],
+        [rows.groups[i] for i in real],
+        {s.name: (scores[own], [rows.groups[i] for i in own]) for s, own in families.items()},
+        version.threshold("raw"),
+        settings.evaluate.prevalence,
+        settings.gate.replicates,
+    )
+
+
+def _sources(
+    version: LoadedVersion, scores: NDArray[np.float64], sources: dict[Subject, NDArray[np.intp]]
+) -> dict[str, SourceEvaluation]:
+    return {subject.name: evaluate_source(scores[own], version.threshold("raw")) for subject, own in sources.items()}

@@ -1,0 +1,78 @@
+"""Promote: the verdict becomes the registry's truth, in one transaction."""
+
+from __future__ import annotations
+
+from daemon.context import Context
+from daemon.errors import BadInputError
+from daemon.learn.learning import Challenge
+from daemon.learn.settling import settle
+from daemon.model import AuditRow, Event, VersionRecord
+from daemon.promote.verdict import Verdict
+
+STATE_OF = {"hold": "held", "reject": "rejected"}
+
+
+def promote(context: Context, challenge: Challenge, verdict: Verdict) -> None:
+    """Carry the verdict out: a new champion, or a challenger that is kept with the reason why it is not.
+
+    Raises ChampionMoved when a person changed the champion meanwhile; the next cycle decides anew.
+    """
+    version = challenge.version.record
+    evidence = {**verdict.to_dict(), "trigger_groups": challenge.trigger_groups}
+    now = context.clock.now()
+    if verdict.decision == "promote":
+        expected = challenge.champion.record.id if challenge.champion else None
+        context.registry.promote(
+            version.id, expected=expected, actor="gate", reason=verdict.reason, verdict=evidence, at=now
+        )
+        context.meter.promotion("promoted")
+        _tell(context, "champion_promoted", version.id, f"{version.id} promoted: {verdict.reason}")
+        settle(context)
+        return
+    state = STATE_OF[verdict.decision]
+    context.registry.record_verdict(version.id, state, evidence, "gate", verdict.reason, now)
+    context.meter.promotion(state)
+    _tell(context, f"update_{state}", version.id, f"{version.id} {state}: {verdict.reason}")
+
+
+def promote_by_hand(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:
+    """A person makes a version the champion; the gate's verdict stays as it is."""
+    champion = context.registry.champion()
+    if champion is not None and champion.id == version_id:
+        raise BadInputError(f"{version_id} is the champion already")
+    target = context.registry.version(version_id)
+    return _replace_champion(context, target, champion, actor, reason, "promote")
+
+
+def roll_back(context: Context, actor: str, reason: str) -> AuditRow:
+    """Bring the previous champion back."""
+    champion, previous = context.registry.champion(), context.registry.previous()
+    if champion is None or previous is None:
+        raise BadInputError("there is no previous champion to go back to; `sidwatch models list` shows the versions")
+    row = _replace_champion(context, previous, champion, actor, reason, "rollback")
+    context.meter.promotion("rolled_back")
+    return row
+
+
+def _replace_champion(
+    context: Context, target: VersionRecord, champion: VersionRecord | None, actor: str, reason: str, action: str
+) -> AuditRow:
+    if target.fingerprint != context.encoder.fingerprint:
+        raise BadInputError(f"{target.id} belongs to another encoder; it cannot score this store's vectors")
+    context.registry.artifact(target.id)  # refuse a damaged one before anything changes
+    row = context.registry.promote(
+        target.id,
+        expected=champion.id if champion else None,
+        actor=actor,
+        reason=reason,
+        verdict=target.verdict,
+        at=context.clock.now(),
+        action=action,
+    )
+    _tell(context, f"champion_{action}", f"{target.id}:{row.number}", f"{target.id} is champion by {actor}: {reason}")
+    return row
+
+
+def _tell(context: Context, kind: str, key: str, text: str) -> None:
+    data: dict[str, object] = {"version": key.partition(":")[0]}
+    context.samples.add_event(Event(None, f"{kind}:{key}", kind, context.clock.now(), text, data))

@@ -66,7 +66,10 @@ class GateSettings:
     """How sure the gate must be; the defaults are those of method section 5."""
 
     superiority_alpha: float = 0.01  # shared by all attempts on one holdout epoch
-    error_alpha: float = 0.05  # one-sided level of every other bound, and family-wise level of Holm
+    # Family-wise level (Holm) of proofs of harm, once over families and once over real sources. At .05 an equal
+    # or better challenger would be rejected by chance one time in ten.
+    harm_alpha: float = 0.02
+    bound_alpha: float = 0.05  # one-sided level of the bounds against a margin
     family_margin: float = 0.02  # AP; a loss below it counts as none
     macro_margin: float = 0.01  # AP; the same for the mean of the families that did not trigger
     rate_margin: float = 0.02  # highest accepted increase of the false-positive rate

@@ -39,16 +39,16 @@ def family_checks(differences: Sequence[Difference], settings: GateSettings) -> 
     Families with too few groups are listed as undecided and not tested. Source: method section 5.
     """
     judged = [d for d in differences if d.groups >= settings.min_groups]
-    levels = iter(holm([d.p_worse() for d in judged], settings.error_alpha))
+    levels = iter(holm([d.p_worse() for d in judged], settings.harm_alpha))
     checks = []
     for d in differences:
-        level, worse = next(levels) if d.groups >= settings.min_groups else (settings.error_alpha, False)
+        level, worse = next(levels) if d.groups >= settings.min_groups else (settings.harm_alpha, False)
         outcome: Outcome = "undecided"
         if worse and d.upper(level) < 0.0:
             outcome = "worse"
-        elif d.groups >= settings.min_groups and d.lower(settings.error_alpha) > -settings.family_margin:
+        elif d.groups >= settings.min_groups and d.lower(settings.bound_alpha) > -settings.family_margin:
             outcome = "non_inferior"
-        checks.append(as_check("family", d, settings.error_alpha, level, level, outcome, d.subject))
+        checks.append(as_check("family", d, settings.bound_alpha, level, level, outcome, d.subject))
     return checks
 
 
@@ -57,7 +57,7 @@ def macro_check(others: Sequence[Difference], settings: GateSettings) -> Check |
     judged = [d for d in others if d.groups >= settings.min_groups]
     if not judged:
         return None
-    mean, alpha = mean_difference(judged), settings.error_alpha
+    mean, alpha = mean_difference(judged), settings.bound_alpha
     outcome: Outcome = "undecided"
     if mean.lower(alpha) > -settings.macro_margin:
         outcome = "non_inferior"

@@ -58,7 +58,7 @@ def left_out_flags(comparison: Comparison) -> Flags | None:
 
 def pooled_rate_check(flags: Flags, name: CheckName, settings: GateSettings) -> Check:
     """Whether the increase over all reals is surely at most the margin. Source: method section 5."""
-    alpha = settings.error_alpha
+    alpha = settings.bound_alpha
     difference = flags.difference(None, np.flatnonzero(~flags.comparison.synthetic))
     outcome: Outcome = "undecided"
     if difference.upper(alpha) <= settings.rate_margin:
@@ -74,7 +74,7 @@ def source_checks(profiles: Sequence[Flags], name: CheckName, settings: GateSett
     Sources with fewer than `small_source` pictures are judged together. Source: method section 5.
     """
     asked = [(flags, *item) for flags in profiles for item in _sources(flags.comparison, settings)]
-    levels = holm([flags.p_worse(rows) for flags, _, rows in asked], settings.error_alpha)
+    levels = holm([flags.p_worse(rows) for flags, _, rows in asked], settings.harm_alpha)
     return [
         as_check(
             name,
@@ -123,6 +123,6 @@ def calibration_check(comparison: Comparison, settings: GateSettings) -> Check |
         n=truth.size,
         groups=spread.size,
     )
-    alpha = settings.error_alpha
+    alpha = settings.bound_alpha
     worse = difference.lower(alpha) > settings.calibration_margin
     return as_check("calibration", difference, alpha, alpha, alpha, "failed" if worse else "passed", None)

@@ -66,10 +66,12 @@ class GateSettings:
     """How sure the gate must be; the defaults are those of method section 5."""
 
     superiority_alpha: float = 0.01  # shared by all attempts on one holdout epoch
-    # Family-wise level (Holm) of proofs of harm, once over families and once over real sources. At .05 an equal
-    # or better challenger would be rejected by chance one time in ten.
+    # Family-wise level (Holm) of proofs of harm, once over families and once over real sources. At .05 a
+    # harmless challenger would be rejected by chance one time in ten.
     harm_alpha: float = 0.02
-    bound_alpha: float = 0.05  # one-sided level of the bounds against a margin
+    # One-sided level of the bounds against a margin. There are four or more of them and all must pass: at .05
+    # a challenger better by .05 AP on 100 fakes is promoted in 80 % of cases, at .10 in 90 %.
+    bound_alpha: float = 0.10
     family_margin: float = 0.02  # AP; a loss below it counts as none
     macro_margin: float = 0.01  # AP; the same for the mean of the families that did not trigger
     rate_margin: float = 0.02  # highest accepted increase of the false-positive rate

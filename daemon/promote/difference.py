@@ -138,12 +138,13 @@ def rate_difference(
     """Increase of a false-positive rate on the same reals.
 
     champion, challenger: bool (n,) flagged. The standard error is that over groups, and never less than with
-    one more disagreement than was seen: no disagreement in 50 pictures does not prove that there are none.
+    one more changed group than was seen: no disagreement in 50 pictures does not prove that there are none.
     """
     change = challenger.astype(np.float64) - champion.astype(np.float64)
     n = change.size
     spread = sum_by_group(change - change.mean(), groups)
-    floor = np.sqrt(np.count_nonzero(change) + 1.0) / n
+    changed = np.count_nonzero(sum_by_group(change, groups))
+    floor = np.sqrt(changed + 1.0) / spread.size
     return Difference(
         profile=profile,
         subject=subject,

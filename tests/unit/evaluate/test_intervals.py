@@ -55,7 +55,10 @@ def test_a_weighted_replicate_equals_scikit_learn(
 ) -> None:
     real, fake = -np.sort(-np.asarray(reals, float)), np.asarray(fakes, float)
     random = np.random.default_rng(len(reals))
-    real_weights, fake_weights = random.exponential(size=(real.size, 3)), random.exponential(size=(fake.size, 3))
+    real_weights, fake_weights = (
+        random.exponential(size=(real.size, 3)),
+        random.exponential(size=(fake.size, 3)),
+    )
     found = weighted_average_precision(real, cumulative_mass(real_weights), fake, fake_weights, prevalence)
     for column in range(3):
         sides = (
@@ -63,7 +66,9 @@ def test_a_weighted_replicate_equals_scikit_learn(
             prevalence * fake_weights[:, column] / fake_weights[:, column].sum(),
         )
         expected = average_precision_score(
-            [0] * real.size + [1] * fake.size, np.concatenate((real, fake)), sample_weight=np.concatenate(sides)
+            [0] * real.size + [1] * fake.size,
+            np.concatenate((real, fake)),
+            sample_weight=np.concatenate(sides),
         )
         assert found[column] == pytest.approx(expected, abs=1e-12)
 

@@ -1,0 +1,31 @@
+"""The word that people read about a family or a real source."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+FamilyState = Literal["insufficient", "detected", "evading", "inverted"]
+SourceState = Literal["insufficient", "ok", "misjudged"]
+
+FAMILY_STATES: tuple[FamilyState, ...] = ("insufficient", "detected", "evading", "inverted")
+SOURCE_STATES: tuple[SourceState, ...] = ("insufficient", "ok", "misjudged")
+
+INVERTED_BELOW = 0.45  # an AUROC surely below this means that the detector has the family backwards
+
+
+def family_state(n: int, alarmed: bool, auroc_upper: float, min_n: int = 10) -> FamilyState:
+    """State of a family; only the sequential alarm makes it evade, intervals are for display.
+
+    n: samples measured. auroc_upper: upper bound of the AUROC, in [0, 1].
+    An alarm is a proof at any n, so it goes before `insufficient`. Source: method section 2.
+    """
+    if alarmed:
+        return "inverted" if auroc_upper < INVERTED_BELOW else "evading"
+    return "insufficient" if n < min_n else "detected"
+
+
+def source_state(n: int, alarmed: bool, min_n: int = 10) -> SourceState:
+    """State of a real source, from its own sequential alarm. Source: method section 2."""
+    if alarmed:
+        return "misjudged"
+    return "insufficient" if n < min_n else "ok"

@@ -160,8 +160,9 @@ def _weighted_second(
             if f == without_fold:
                 continue
             if fold.packed is not None:
-                part = factor * fold.packed.triangle
-                triangle = part if triangle is None else triangle + part
+                if triangle is None:
+                    triangle, scaled = np.zeros((2, len(fold.packed.triangle)))
+                triangle += np.multiply(fold.packed.triangle, factor, out=scaled)  # no array per fold
             if len(fold.rows):
                 waiting.append(np.sqrt(factor) * fold.rows.astype(np.float64))
         if sum(map(len, waiting)) >= _BUFFER_ROWS:

@@ -16,7 +16,7 @@ from daemon.model import FOLDS, Profile, Subject
 
 # Rows enter the moments in blocks of this many, counted from a fold's first row: the floating-point sums
 # then depend on the sequence of rows alone, never on how deliveries cut it into batches.
-BLOCK = 256
+BLOCK = 64
 
 
 class GroupKey(NamedTuple):

@@ -1,0 +1,38 @@
+"""What a person may set about the closed-form head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from daemon.errors import ConfigurationError
+
+ReadOut = Literal["mixture", "linear"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSettings:
+    """Settings of the closed-form head (method section 4).
+
+    Raises:
+        ConfigurationError: a value is out of range; the message names it.
+    """
+
+    read_out: ReadOut = "mixture"
+    ridge: float = 0.01  # share of the mean within-group variance added to every feature's variance
+    tau: float = 0.25  # sharpness of the mixture: factor on the Gaussian log-affinities
+    max_units: int = 64  # most activations (units); never more than groups - 1
+    min_group: int = 5  # groups with fewer rows are not modelled
+    noise_correction: bool = False  # take the sampling noise out of the squared norms of group means
+
+    def __post_init__(self) -> None:
+        if self.read_out not in ("mixture", "linear"):
+            raise ConfigurationError(f"read_out: {self.read_out!r} is neither 'mixture' nor 'linear'")
+        if not 0.0 < self.ridge < float("inf"):
+            raise ConfigurationError(f"ridge: {self.ridge} is not a positive number")
+        if not 0.0 < self.tau < float("inf"):
+            raise ConfigurationError(f"tau: {self.tau} is not a positive number")
+        if self.max_units < 1:
+            raise ConfigurationError(f"max_units: {self.max_units} is under 1")
+        if self.min_group < 2:
+            raise ConfigurationError(f"min_group: {self.min_group} is under 2")

@@ -1,0 +1,110 @@
+"""The closed-form solve: canonical variates of the groups, rotated until the activations are decorrelated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, eigh, solve_triangular, svd
+
+from daemon.errors import BadInputError
+from daemon.heads.head import Head
+from daemon.heads.pooling import Pooled, pool_moments
+from daemon.heads.settings import HeadSettings
+from daemon.heads.statistics import GroupKey, Moments
+
+# A feature whose variance is below this share of its mean square does not vary: float16 resolves 2^-11 of a
+# value, so a feature that ever changes by one unit in 100,000 rows lies above it.
+_INERT = 1e-13
+_RANK = 1e-9  # singular values below this share of the largest carry no group difference
+
+
+def solve(groups: Mapping[GroupKey, Moments], settings: HeadSettings) -> Head:
+    """Solve a head from the moments of its groups.
+
+    Parameters:
+        groups: moments per (subject, profile); the order of the mapping does not matter.
+        settings: those with fewer than `settings.min_group` rows are left out.
+
+    Raises:
+        BadInputError: no family or no real source has enough rows, or no feature varies.
+
+    Source: method section 4, "Learning".
+    """
+    return solve_pooled(pool_moments(groups, settings.min_group), settings)
+
+
+def solve_pooled(pooled: Pooled, settings: HeadSettings) -> Head:
+    """Solve a head from pooled statistics; see `solve`."""
+    weights, second = pooled.weights, pooled.second
+    centre = weights @ pooled.means
+    mean_square = np.diagonal(second)
+    variance = mean_square - centre**2
+    varies = variance > _INERT * mean_square
+    if not varies.any():
+        raise BadInputError("a head cannot be solved: no feature varies over the groups")
+    # An inert feature gets the factor 0: it is ignored, instead of blowing up rounding noise.
+    inverse_scale = np.where(varies, 1.0 / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
+
+    scale = np.outer(inverse_scale, inverse_scale)
+    within = (second - (pooled.means * weights[:, None]).T @ pooled.means) * scale
+    shifts = (pooled.means - centre) * inverse_scale  # (g, d) standardised group means
+    added = settings.ridge * float(np.trace(within)) / int(varies.sum())
+    if added <= 0.0:
+        raise BadInputError("a head cannot be solved: the pictures of every group are identical")
+    lower = cholesky(within + added * np.eye(len(centre)), lower=True)
+    whitened = solve_triangular(lower, shifts.T, lower=True).T  # (g, d)
+    _, singular, right = svd(np.sqrt(weights)[:, None] * whitened, full_matrices=False)
+    rank = int((singular > _RANK * singular[0]).sum())
+    k = max(1, min(settings.max_units, len(pooled.keys) - 1, rank))
+    variates = solve_triangular(lower, right[:k].T, lower=True, trans="T")
+
+    units = variates @ _decorrelating(variates, within, shifts, weights)
+    units = units * np.where(units[np.abs(units).argmax(axis=0), np.arange(k)] < 0, -1.0, 1.0)
+    means = shifts @ units
+    return Head(
+        read_out=settings.read_out,
+        tau=settings.tau,
+        keys=pooled.keys,
+        centre=centre,
+        inverse_scale=inverse_scale,
+        units=np.ascontiguousarray(units),
+        means=means,
+        half_norms=_half_norms(means, whitened, lower, added, pooled.counts, settings.noise_correction),
+        log_weights=np.log(weights),
+    )
+
+
+def _decorrelating(
+    variates: NDArray[np.float64],
+    within: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The rotation after which the total covariance without ridge is diagonal, largest variance first."""
+    means = shifts @ variates
+    total = variates.T @ within @ variates + (means * weights[:, None]).T @ means
+    _, rotation = eigh((total + total.T) / 2.0)
+    result: NDArray[np.float64] = rotation[:, ::-1]
+    return result
+
+
+def _half_norms(
+    means: NDArray[np.float64],
+    whitened: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    added: float,
+    counts: NDArray[np.int64],
+    noise_correction: bool,
+) -> NDArray[np.float64]:
+    """|m_g|^2 / 2 per group, if wanted less the sampling noise tr(C^-1 C0) / n_g that inflates it."""
+    norms: NDArray[np.float64] = np.einsum("gk,gk->g", means, means)
+    if noise_correction:
+        inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
+        # C0 = C - added I, hence tr(C^-1 C0) = d - added tr(C^-1)
+        noise = (len(lower) - added * float(np.einsum("ij,ij->", inverse, inverse))) / counts
+        # with fewer units than groups - 1 a mean keeps only part of its norm, and of that noise
+        kept = norms / np.maximum(np.einsum("gd,gd->g", whitened, whitened), np.finfo(np.float64).tiny)
+        norms = np.maximum(norms - noise * kept, 0.0)
+    return norms / 2.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from threading import Event
 
 
 class WallClock:
@@ -16,43 +15,30 @@ class WallClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+    def after_cycle(self) -> None:
+        """Nothing: the machine's time moves by itself."""
 
 
 class AcceleratedClock:
-    """Time that starts at `start` and stands still until it is moved.
+    """Time that starts at `start` and moves by `step` after every cycle, so a simulated day costs nothing.
 
-    `sleep` moves it instead of waiting, so a simulated day costs nothing. Monotonic time moves along.
+    Monotonic time moves along.
     """
 
-    def __init__(self, start: datetime) -> None:
+    def __init__(self, start: datetime, step: timedelta) -> None:
         self._start = start
-        self._elapsed = 0.0
+        self._step = step
+        self._elapsed = timedelta(0)
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._start + self._elapsed
 
     def monotonic(self) -> float:
-        return self._elapsed
+        return self._elapsed.total_seconds()
 
-    def sleep(self, seconds: float) -> None:
-        self.advance(timedelta(seconds=seconds))
+    def after_cycle(self) -> None:
+        self._elapsed += self._step
 
-    def advance(self, by: timedelta) -> None:
-        """Move the clock on; it never goes back."""
-        if by < timedelta(0):
-            raise ValueError(f"time does not run backwards: {by}")
-        self._elapsed += by.total_seconds()
-
-
-class Stopwatch:
-    """A deadline in real seconds that also ends when `stop` is set."""
-
-    def __init__(self, seconds: float, stop: Event) -> None:
-        self._until = time.monotonic() + seconds
-        self._stop = stop
-
-    def wait(self) -> bool:
-        """Wait for the deadline; True when stopped before it."""
-        return self._stop.wait(max(0.0, self._until - time.monotonic()))
+    def catch_up(self, reached: datetime) -> None:
+        """Go on from where an earlier process got to; time never runs backwards."""
+        self._elapsed = max(self._elapsed, reached - self._start)

@@ -16,10 +16,10 @@ from daemon.drift.alarm import AlarmTest, family_test, source_test
 from daemon.drift.budget import alarm_alpha
 from daemon.drift.placement import placement_values
 from daemon.drift.votes import group_votes
-from daemon.model import Episode, EvaluationRow, Event, ScoredRow, Subject, TestState
+from daemon.model import Episode, EvaluationRow, Event, Profile, ScoredRow, Subject, TestState
 from daemon.settings import AlarmSettings
 
-PROFILE = "raw"  # pictures as they are delivered are what evades; the laundered figures are shown beside
+PROFILE: Profile = "raw"  # pictures as they are delivered are what evades; the laundered figures are shown beside
 MIN_REFERENCE = 20  # a placement value among fewer reference pictures is too coarse to bet on
 
 

@@ -94,9 +94,7 @@ def evaluate_families(
     if np.isnan(threshold):
         raise ValueError("the threshold is NaN")
     reals = _side(real_scores, real_groups, "real")
-    sides = {
-        name: _side(*side, f"synthetic ({name})" if name else "synthetic") for name, side in families.items()
-    }
+    sides = {name: _side(*side, f"synthetic ({name})" if name else "synthetic") for name, side in families.items()}
     small = [name for name, side in sides.items() if side[0].size < JACKKNIFE_FROM]
     drawn = (
         replicate_average_precision(reals, [sides[name] for name in small], prevalence, replicates, seed)
@@ -104,10 +102,7 @@ def evaluate_families(
         else ()
     )
     intervals = {name: percentile_interval(row) for name, row in zip(small, drawn, strict=True)}
-    return {
-        name: _evaluation(reals, side, threshold, prevalence, intervals.get(name))
-        for name, side in sides.items()
-    }
+    return {name: _evaluation(reals, side, threshold, prevalence, intervals.get(name)) for name, side in sides.items()}
 
 
 def _side(scores: ArrayLike, groups: Sequence[str], side: str) -> Side:

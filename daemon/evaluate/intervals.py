@@ -101,9 +101,7 @@ def replicate_average_precision(
         mass = cumulative_mass(group_weights(sorted_groups, count, seed, first))
         for row, (fakes, fake_groups) in enumerate(families):
             weights = group_weights(fake_groups, count, seed, first)
-            found[row, first : first + count] = weighted_average_precision(
-                descending, mass, fakes, weights, prevalence
-            )
+            found[row, first : first + count] = weighted_average_precision(descending, mass, fakes, weights, prevalence)
     return found
 
 

@@ -98,9 +98,7 @@ def read(tensors: bytes, manifest: bytes) -> VersionArtifact:
         raise CorruptArtifact("version: the tensors are not those of a version")
     try:
         heads = {name: _head_from_json(body["heads"][name], arrays, name) for name in names}
-        thresholds = {
-            profile: _threshold_from_json(body["thresholds"][profile]) for profile in body["thresholds"]
-        }
+        thresholds = {profile: _threshold_from_json(body["thresholds"][profile]) for profile in body["thresholds"]}
         calibration = Calibration(**body["calibration"])
         artifact = VersionArtifact(
             heads["head"],
@@ -189,9 +187,7 @@ def _expect(array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...]
 
 
 def _canonical(value: object) -> bytes:
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _head_to_json(head: Head) -> dict[str, Any]:

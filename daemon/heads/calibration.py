@@ -60,8 +60,6 @@ def fit_platt(scores: NDArray[np.float64], synthetic: NDArray[np.bool_]) -> Cali
         error = weights * (expit(logits) - targets)
         return float(value), np.array([error @ x, error.sum()])
 
-    fitted = minimize(
-        loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-6, None), (None, None)]
-    )
+    fitted = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-6, None), (None, None)])
     slope, offset = (float(value) for value in fitted.x)
     return Calibration(slope / spread, offset - slope * middle / spread, "platt", len(scores))

@@ -40,9 +40,7 @@ def logits(affinities: NDArray[np.float64], synthetic: NDArray[np.bool_]) -> NDA
     return families - sources
 
 
-def nearest(
-    affinities: NDArray[np.float64], synthetic: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def nearest(affinities: NDArray[np.float64], synthetic: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Index of the family group and of the real-source group with the greatest affinity, each (n,)."""
     families, sources = np.flatnonzero(synthetic), np.flatnonzero(~synthetic)
     return families[affinities[:, families].argmax(axis=1)], sources[affinities[:, sources].argmax(axis=1)]

@@ -50,9 +50,7 @@ class Pooled:
         kept = np.array([key.subject != source for key in self.keys])
         keys = tuple(key for key, keep in zip(self.keys, kept, strict=True) if keep)
         weights = group_weights(keys)
-        gone = [
-            (key, float(w)) for key, w, keep in zip(self.keys, self.weights, kept, strict=True) if not keep
-        ]
+        gone = [(key, float(w)) for key, w, keep in zip(self.keys, self.weights, kept, strict=True) if not keep]
         removed = _weighted_second(((w / statistics[key].n, statistics[key]) for key, w in gone), None)
         before = len(self.sources())
         return Pooled(
@@ -144,9 +142,7 @@ def pool_statistics(
     )
 
 
-def _weighted_second(
-    groups: Iterable[tuple[float, GroupStatistics]], without_fold: int | None
-) -> NDArray[np.float64]:
+def _weighted_second(groups: Iterable[tuple[float, GroupStatistics]], without_fold: int | None) -> NDArray[np.float64]:
     """Sum of factor * G over the groups: kept rows in large products, packed triangles as vectors."""
     full: NDArray[np.float64] | None = None
     triangle: NDArray[np.float64] | None = None

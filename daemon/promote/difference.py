@@ -86,9 +86,7 @@ def family_differences(comparison: Comparison, settings: GateSettings) -> dict[S
         sides = [(scores[index], [comparison.groups[i] for i in index]) for index in (real, *rows.values())]
         values.append([average_precision(sides[0][0], side[0], settings.prevalence) for side in sides[1:]])
         drawn.append(
-            replicate_average_precision(
-                sides[0], sides[1:], settings.prevalence, settings.replicates, settings.seed
-            )
+            replicate_average_precision(sides[0], sides[1:], settings.prevalence, settings.replicates, settings.seed)
         )
     gained = drawn[1] - drawn[0]
     return {

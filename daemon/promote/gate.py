@@ -119,11 +119,7 @@ def _decide(
 
 def describe(check: Check) -> str:
     """One check as a phrase with its numbers."""
-    what = (
-        check.name.replace("_", " ")
-        if check.subject is None
-        else f"{check.subject.kind} {check.subject.name}"
-    )
+    what = check.name.replace("_", " ") if check.subject is None else f"{check.subject.kind} {check.subject.name}"
     measure = "balanced Brier score" if check.name == "calibration" else "AP"
     of_reals = check.subject is not None and check.subject.kind == "source"
     if of_reals or check.name in {"false_positive_rate", "left_out_rate"}:

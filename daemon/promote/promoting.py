@@ -57,7 +57,7 @@ def roll_back(context: Context, actor: str, reason: str) -> AuditRow:
 def _replace_champion(
     context: Context, target: VersionRecord, champion: VersionRecord | None, actor: str, reason: str, action: str
 ) -> AuditRow:
-    if target.fingerprint != context.encoder.fingerprint:
+    if champion is not None and target.fingerprint != champion.fingerprint:
         raise BadInputError(f"{target.id} belongs to another encoder; it cannot score this store's vectors")
     context.registry.artifact(target.id)  # refuse a damaged one before anything changes
     row = context.registry.promote(

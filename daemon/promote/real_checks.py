@@ -29,15 +29,11 @@ class Flags:
     def difference(self, subject: Subject | None, rows: NDArray[np.intp]) -> Difference:
         """Increase of the share flagged among the rows."""
         groups = [self.comparison.groups[i] for i in rows]
-        return rate_difference(
-            self.comparison.profile, subject, self.champion[rows], self.challenger[rows], groups
-        )
+        return rate_difference(self.comparison.profile, subject, self.champion[rows], self.challenger[rows], groups)
 
     def p_worse(self, rows: NDArray[np.intp]) -> float:
         """Exact p-value of "the challenger flags no more of the rows"."""
-        return sign_test(
-            self.champion[rows], self.challenger[rows], [self.comparison.groups[i] for i in rows]
-        )
+        return sign_test(self.champion[rows], self.challenger[rows], [self.comparison.groups[i] for i in rows])
 
 
 def threshold_flags(comparison: Comparison) -> Flags:

@@ -1,0 +1,123 @@
+"""The running service as the page, the API and the metrics see it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Literal, Protocol
+
+from daemon.context import Context
+from daemon.errors import CorruptArtifact, TemporaryError
+from daemon.intake.decode import check_size
+from daemon.intake.inspecting import limits_of
+from daemon.status import Sources, snapshot
+from daemon.views import ScoreView, Status
+
+State = Literal["starting", "ready", "draining", "stopped"]
+
+
+class Telemetry(Protocol):
+    """What the service needs of `daemon.telemetry` beyond counting."""
+
+    def restore(self, status: Status) -> None: ...
+    def publish(self, status: Status) -> None: ...
+    def store_space(self, size_bytes: int, free_bytes: int) -> None: ...
+    def exposition(self) -> tuple[bytes, str]: ...
+
+
+@dataclass
+class Service:
+    """Implements `daemon.web.WebService` on a context."""
+
+    context: Context
+    telemetry: Telemetry
+    simulated: bool
+    state: State = "starting"
+    _status: Status | None = None
+    _beat: float = field(default_factory=time.monotonic)
+    _lock: Lock = field(default_factory=Lock)
+
+    def refresh(self, *, restore: bool = False) -> Status:
+        """Read the snapshot anew from the store and publish it; called after every run."""
+        context = self.context
+        sources = Sources(
+            context.settings,
+            context.samples,
+            context.registry,
+            context.runs,
+            context.encoder.fingerprint,
+            self.simulated,
+        )
+        status = snapshot(sources, context.champion.get(), self.state, context.clock.now())
+        with self._lock:
+            self._status = status
+            (self.telemetry.restore if restore else self.telemetry.publish)(status)
+        directory = context.settings.store.directory
+        self.telemetry.store_space(size_of(directory), shutil.disk_usage(directory).free)
+        return status
+
+    def beat(self) -> None:
+        """The supervisor's loop is alive."""
+        self._beat = time.monotonic()
+
+    def beat_age(self) -> float:
+        return time.monotonic() - self._beat
+
+    def status(self) -> Status:
+        with self._lock:
+            status = self._status
+        if status is None:
+            raise TemporaryError("the service is starting; try again in a moment")
+        return status.model_copy(
+            update={"service": status.service.model_copy(update={"state": self.state, "now": self.context.clock.now()})}
+        )
+
+    def ready(self) -> list[str]:
+        reasons = [] if self.state == "ready" else [f"the service is {self.state}"]
+        try:
+            if self.context.champion.get() is None:
+                reasons.append("there is no champion yet: it needs families and real sources to learn from")
+        except CorruptArtifact as error:
+            reasons.append(f"the champion cannot be used: {error}")
+        return reasons
+
+    def exposition(self) -> tuple[bytes, str]:
+        return self.telemetry.exposition()
+
+    def score(self, content: bytes) -> ScoreView:
+        champion = self.context.champion.get()
+        if champion is None:
+            raise TemporaryError("there is no champion yet, so nothing can be scored")
+        check_size(content, limits_of(self.context.settings.intake))
+        vector = self.context.encoder.encode_now(content)[None, :]
+        artifact = champion.artifact
+        logit = float(artifact.head.scores(vector)[0])
+        threshold = champion.threshold("raw")
+        fired = artifact.head.fired(vector)[0]
+        synthetic = logit > threshold
+        return ScoreView(
+            sha256=hashlib.sha256(content).hexdigest(),
+            probability=float(artifact.calibration.probability(artifact.head.scores(vector))[0]),
+            logit=logit,
+            threshold=threshold if math.isfinite(threshold) else None,
+            verdict="synthetic" if synthetic else "real",
+            family=fired.family.name if synthetic else None,
+            nearest_real_source=fired.source.name,
+            version=champion.record.id,
+        )
+
+
+def size_of(directory: Path) -> int:
+    """Bytes of all files below a directory; one that vanishes meanwhile counts as nothing."""
+    total = 0
+    for path in directory.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total

@@ -1,0 +1,231 @@
+"""Start order, stop order, the watchdog: the one loop that must always turn."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import FrameType
+
+import structlog
+
+from daemon.context import Context
+from daemon.cycle import CycleReport, run_cycle
+from daemon.intake.taking_in import intake
+from daemon.learn.learning import update
+from daemon.promote.judging import judge
+from daemon.promote.promoting import promote
+from daemon.runs import Leases, execute, tick
+from daemon.schedule import Schedule
+from daemon.service import Service
+from daemon.settings import AdapterSettings
+
+log = structlog.get_logger("sidwatch.supervisor")
+
+BEAT = 1.0  # seconds between two turns of the loop
+CLOCK_JUMP = 5.0  # seconds by which wall and monotonic time may part before all jobs are rescheduled
+
+
+@dataclass(frozen=True)
+class Job:
+    """A named piece of work with an interval; None: it runs when a person asks for it."""
+
+    name: str
+    every: timedelta | None
+    work: Callable[[], object]
+    wake: threading.Event = field(default_factory=threading.Event)
+
+
+class StopSignals:
+    """SIGTERM and SIGINT set `stop`; a second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+
+    def install(self) -> None:
+        """Take over the signals; only from the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.stop.is_set():
+            os._exit(0)  # the store is safe at any instant; children go with their parent
+        self.stop.set()
+
+
+class Supervisor:
+    """Runs the jobs of the service until told to stop."""
+
+    def __init__(self, context: Context, service: Service, holder: str, stop: threading.Event) -> None:
+        self._context = context
+        self._service = service
+        self._stop = stop
+        self._leases = Leases(context, holder)
+        self._intake = IntakeCount()
+        self._jobs = {job.name: job for job in self._make_jobs()}
+
+    def run(self) -> bool:
+        """Work until stopped, then drain; returns whether everything ended within the drain deadline."""
+        self._recover()
+        threads = [
+            threading.Thread(target=self._serve, args=[job], name=job.name, daemon=True) for job in self._jobs.values()
+        ]
+        for thread in threads:
+            thread.start()
+        intervals = {job.name: job.every for job in self._jobs.values() if job.every is not None}
+        schedule = Schedule(intervals, self._tick)
+        self._service.refresh(restore=True)
+        self._service.state = "ready"
+        schedule.start()
+        log.info("ready", jobs=sorted(self._jobs))
+        self._turn(schedule, threads)
+        schedule.stop()
+        return self._drain(threads)
+
+    def _turn(self, schedule: Schedule, threads: list[threading.Thread]) -> None:
+        wall, monotonic = self._context.clock.now(), time.monotonic()
+        while not self._stop.wait(BEAT):
+            self._service.beat()
+            self._leases.extend()
+            parted = (self._context.clock.now() - wall).total_seconds() - (time.monotonic() - monotonic)
+            if abs(parted) > CLOCK_JUMP:
+                log.warning("the wall clock was moved; all jobs are rescheduled", seconds=round(parted, 1))
+                schedule.realign()
+                self._tick_all()
+            wall, monotonic = self._context.clock.now(), time.monotonic()
+            dead = [thread.name for thread in threads if not thread.is_alive()]
+            if dead:
+                log.error("a worker died; the service stops", workers=dead)
+                self._stop.set()
+
+    def _drain(self, threads: list[threading.Thread]) -> bool:
+        self._service.state = "draining"
+        for job in self._jobs.values():
+            job.wake.set()
+        until = time.monotonic() + self._context.settings.schedule.drain_deadline.total_seconds()
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        late = [thread.name for thread in threads if thread.is_alive()]
+        if late:
+            log.warning("drain deadline reached; unfinished runs are taken up at the next start", jobs=late)
+        self._service.state = "stopped"
+        return not late
+
+    def _recover(self) -> None:
+        """This process holds the state's lock, so whatever is marked running has lost its process."""
+        for run in self._context.runs.recover(self._context.clock.now(), holder=self._leases.holder):
+            log.warning("a run was lost with its process", lost_job=run.job, started_at=str(run.started_at))
+
+    def _tick_all(self) -> None:
+        for job in self._jobs.values():
+            if job.every is not None:
+                self._tick(job.name)
+
+    def _tick(self, name: str) -> None:
+        tick(self._context, name)
+        self._jobs[name].wake.set()
+
+    def _serve(self, job: Job) -> None:
+        """The worker of one job: whatever its row says is waiting gets done, one run at a time."""
+        while not self._stop.is_set():
+            job.wake.wait(timeout=BEAT)
+            job.wake.clear()
+            while not self._stop.is_set() and execute(self._context, self._leases, job.name, job.work):
+                self._service.refresh()
+
+    def _make_jobs(self) -> list[Job]:
+        settings = self._context.settings
+        jobs = [
+            Job("cycle", settings.schedule.cycle_every, self._cycle),
+            Job("update", None, lambda: run_update(self._context)),
+        ]
+        for adapter in settings.adapters:
+            if adapter.enabled:
+                jobs.append(Job(f"intake_{adapter.name}", adapter.every, self._poll(adapter)))
+        return jobs
+
+    def _poll(self, adapter: AdapterSettings) -> Callable[[], object]:
+        def poll() -> str:
+            with self._intake:
+                offered = intake(self._context, adapter)
+            if offered:
+                self._tick("cycle")
+            return f"{offered} delivered"
+
+        return poll
+
+    def _cycle(self) -> object:
+        # The first champion waits until the first deliveries are in: half a family is a poor teacher.
+        settled = self._context.registry.champion() is not None or self._intake.none
+        report = run_cycle(self._context, learning=settled)
+        self._context.clock.after_cycle()
+        return report
+
+
+class IntakeCount:
+    """How many polls are under way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @property
+    def none(self) -> bool:
+        """Whether no poll is under way."""
+        return self._count == 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._count += 1
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._count -= 1
+
+
+def run_until_idle(context: Context, service: Service, holder: str, stop: threading.Event) -> int:
+    """Poll every adapter and turn the cycle until nothing is left to do; returns the number of cycles.
+
+    Faults are not swallowed here: what a poll or a stage raises ends the command.
+    """
+    context.runs.recover(context.clock.now(), holder=holder)
+    service.refresh(restore=True)
+    service.state = "ready"
+    leases = Leases(context, holder)
+    cycles = 0
+    while not stop.is_set():
+        report = run_one_cycle(context, leases)
+        service.refresh()
+        cycles += 1
+        if report.idle:
+            break
+    return cycles
+
+
+def run_one_cycle(context: Context, leases: Leases) -> CycleReport:
+    """One whole cycle in this thread, intake of every adapter included, recorded as a run."""
+    adapters = [adapter for adapter in context.settings.adapters if adapter.enabled]
+    reports: list[CycleReport] = []
+
+    def work() -> CycleReport:
+        reports.append(run_cycle(context, adapters))
+        return reports[0]
+
+    tick(context, "cycle")
+    execute(context, leases, "cycle", work, raising=True)
+    context.clock.after_cycle()
+    return reports[0]
+
+
+def run_update(context: Context) -> str:
+    """The `update` job: a challenger from everything there is, through the gate."""
+    challenge = update(context)
+    if challenge is None:
+        return "nothing new was learned since the last version"
+    verdict = judge(context, challenge)
+    promote(context, challenge, verdict)
+    return f"{challenge.version.record.id}: {verdict.decision}: {verdict.reason}"

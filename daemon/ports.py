@@ -87,7 +87,8 @@ class SampleStore(Protocol):
     ) -> Receipt:
         """Store one inspected batch and its cursor: blobs first, then every row in one transaction.
 
-        New bytes become a sample (active). A delivery (adapter, uri, sha256) seen before changes nothing. A new
+        New bytes become a sample (active). A delivery (adapter, uri, sha256) seen before changes nothing, unless it
+        now claims a label or family that it did not claim then: that counts as a late label. A new
         delivery of known bytes adds a delivery row; unknown labels are filled in from it; a disagreement on label
         or family puts the sample in quarantine (`label_conflict`). Groups get their split (stable hash of the group
         key against the configured shares) when first seen, and keep it. Rejected admissions are counted by reason
@@ -121,7 +122,9 @@ class SampleStore(Protocol):
 
     def vectors_of(self, fingerprint: str, profile: Profile, sample_ids: Sequence[int]) -> NDArray[np.float16]: ...
 
-    def learned_revisions(self, sample_ids: Sequence[int]) -> NDArray[np.int64]: ...
+    def learned_revisions(self, fingerprint: str, sample_ids: Sequence[int]) -> NDArray[np.int64]:
+        """(n,) the revision of that encoder's statistics that took each sample in; 0: none did."""
+        ...
 
     def add_scores(
         self,

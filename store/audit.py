@@ -1,0 +1,83 @@
+"""The append-only audit: each row's hash covers the row and the hash before it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, insert, select
+
+from daemon.model import AuditRow
+from store import tables as t
+from store.types import canonical_json
+
+GENESIS = "0" * 64  # what the first row has for the hash before it
+
+
+def hash_of(row: AuditRow) -> str:
+    """sha256 over the canonical JSON of everything in the row but its own hash."""
+    content = {
+        "number": row.number,
+        "at": row.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "actor": row.actor,
+        "action": row.action,
+        "version": row.version,
+        "previous": row.previous,
+        "reason": row.reason,
+        "payload": row.payload,
+        "previous_hash": row.previous_hash,
+    }
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def append(
+    connection: Connection,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    version: str | None,
+    previous: str | None,
+    reason: str,
+    payload: Mapping[str, object],
+) -> AuditRow:
+    """Add one link in the caller's transaction."""
+    a = t.audit.c
+    last = connection.execute(select(a.number, a.hash).order_by(a.number.desc()).limit(1)).first()
+    row = AuditRow(
+        number=1 if last is None else last.number + 1,
+        at=at,
+        actor=actor,
+        action=action,
+        version=version,
+        previous=previous,
+        reason=reason,
+        payload=dict(payload),
+        previous_hash=GENESIS if last is None else last.hash,
+        hash="",
+    )
+    row = replace(row, hash=hash_of(row))
+    connection.execute(insert(t.audit).values({name: getattr(row, name) for name in AuditRow.__slots__}))
+    return row
+
+
+def read(connection: Connection) -> list[AuditRow]:
+    """The whole chain, oldest first."""
+    rows = connection.execute(select(t.audit).order_by(t.audit.c.number)).mappings()
+    return [AuditRow(**{name: row[name] for name in AuditRow.__slots__}) for row in rows]
+
+
+def verify(rows: Sequence[AuditRow]) -> str | None:
+    """What is wrong with the chain, naming the first row; None when it holds."""
+    previous = GENESIS
+    for number, row in enumerate(rows, start=1):
+        if row.number != number:
+            return f"row {number} is missing"
+        if row.previous_hash != previous:
+            return f"row {number} does not follow row {number - 1}"
+        if row.hash != hash_of(row):
+            return f"row {number} was changed"
+        previous = row.hash
+    return None

@@ -1,0 +1,86 @@
+"""Files that are either there, whole and durable, or not there: tmp -> fsync -> rename -> fsync of the folder.
+
+A failed fsync is never retried: its OSError is meant to end the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from daemon.errors import CorruptArtifact, TemporaryError
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+def sha256_hex(content: bytes) -> str:
+    """The digest by which the store names bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Write each file that is not there yet; on return all of them are durable.
+
+    Raises TemporaryError when there is no space; what was written so far is swept at the next start.
+    """
+    folders: set[Path] = set()
+    for path, content in files.items():
+        folders |= _make_folder(path.parent)
+        if path.exists():
+            continue  # content-addressed and renamed only when whole
+        temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                temporary.unlink(missing_ok=True)
+                raise TemporaryError(f"no space left for {path}; make room and try again") from error
+            raise
+        temporary.rename(path)
+        folders.add(path.parent)
+    for folder in sorted(folders):
+        _fsync_folder(folder)
+
+
+def read_checked(path: Path, digest: str) -> bytes:
+    """The file's bytes. Raises CorruptArtifact when it is missing or does not hash to `digest`."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise CorruptArtifact(f"{path} is missing; restore a backup") from error
+    found = sha256_hex(content)
+    if found != digest:
+        raise CorruptArtifact(f"{path} hashes to {found[:12]}, not {digest[:12]}: it was changed; restore a backup")
+    return content
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove files that no row refers to any more."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> set[Path]:
+    """Create the folder; returns the parents whose entries changed."""
+    changed: set[Path] = set()
+    missing = folder
+    while not missing.is_dir():
+        changed.add(missing.parent)
+        missing = missing.parent
+    if changed:
+        folder.mkdir(parents=True, exist_ok=True)
+    return changed
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,509 @@
+"""Deliveries become samples: one inspected batch, one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
+
+from daemon.errors import BadInputError
+from daemon.model import PROFILES, Admission, Candidate, Receipt, Split, Trust
+from store import tables as t
+from store.database import chunks
+from store.parts import Part
+from store.scores import insert_new_scores
+from store.shards import Shards
+from store.splits import fold_of, split_of
+from store.vectors import dimension_of, register_shard, with_vector
+
+_LOWEST_FIRST: tuple[Trust, ...] = ("untrusted", "known", "trusted")
+
+
+class Intake(Part):
+    """Admits batches, keeps cursors, puts samples in quarantine."""
+
+    def cursor(self, adapter: str) -> str | None:
+        """Where the adapter stopped; None before its first batch."""
+        with self._database.read() as connection:
+            return connection.execute(select(t.adapter.c.cursor).where(t.adapter.c.name == adapter)).scalar()
+
+    def admit(
+        self, adapter: str, trust: Trust, admissions: Sequence[Admission], cursor: str | None, at: datetime
+    ) -> Receipt:
+        """Store one inspected batch and its cursor; see `daemon.ports.SampleStore.admit`.
+
+        Raises TemporaryError when there is no space or the database is locked: nothing was acknowledged then.
+        """
+        # One order whatever the order of delivery: a shuffled batch gives the same rows.
+        ordered = sorted(admissions, key=_order)
+        self._blobs.put(
+            (a.sha256, a.candidate.content) for a in ordered if a.reason is None and a.candidate.content is not None
+        )
+        with self._database.write() as connection:
+            batch = _Batch(connection, adapter, trust, at)
+            batch.load(ordered)
+            for admission in ordered:
+                batch.take(admission)
+            batch.store(self._shares, self._shards, cursor)
+            return batch.receipt
+
+    def note_success(self, adapter: str, at: datetime) -> None:
+        """The adapter's poll ended well."""
+        with self._database.write() as connection:
+            adapter_id = _ensure_adapter(connection, adapter)
+            connection.execute(update(t.adapter).where(t.adapter.c.id == adapter_id).values(last_success_at=at))
+
+    def quarantine(self, sample_id: int, reason: str, detail: str, at: datetime) -> None:
+        """Set an active sample apart; one that is set apart already keeps its first reason."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                select(t.sample.c.adapter_id).where(t.sample.c.id == sample_id, t.sample.c.state == "active")
+            ).first()
+            if row is None:
+                return
+            connection.execute(
+                update(t.sample)
+                .where(t.sample.c.id == sample_id)
+                .values(state="quarantined", reason=reason, detail=detail, quarantined_at=at)
+            )
+            _count(connection, row.adapter_id, "quarantined", Counter([reason]))
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A sample row under construction, with names where the table has ids."""
+
+    sha256: str
+    size: int
+    has_blob: bool
+    source: str
+    group: str
+    delivered_at: datetime
+    adapter_id: int
+    id: int | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    phash: str | None = None
+    label: str | None = None
+    label_from: str | None = None
+    family: str | None = None
+    caption: str | None = None
+    state: str = "active"
+    reason: str | None = None
+    detail: str = ""
+    quarantined_at: datetime | None = None
+    learned: bool = False
+
+    @property
+    def has_subject(self) -> bool:
+        return self.label == "real" or (self.label == "synthetic" and self.family is not None)
+
+    def disagrees(self, candidate: Candidate) -> str | None:
+        """What the candidate claims otherwise than earlier deliveries did."""
+        for ours, theirs in ((self.label, candidate.label), (self.family, candidate.family)):
+            if ours is not None and theirs is not None and ours != theirs:
+                return f"{theirs}, earlier {ours}"
+        if "real" in (self.label, candidate.label) and (self.family or candidate.family) is not None:
+            return f"real, and of family {self.family or candidate.family}"
+        return None
+
+    def fill_in(self, admission: Admission, adapter: str) -> None:
+        """Take over what was unknown so far."""
+        candidate = admission.candidate
+        if self.label is None and candidate.label is not None:
+            self.label, self.label_from = candidate.label, adapter
+        self.family = self.family or candidate.family
+        self.caption = self.caption or candidate.caption
+        # A learned sample keeps its group: another group might lie on another side of the split.
+        if candidate.group is not None and self.group == default_group(self.sha256) and not self.learned:
+            self.group = candidate.group
+        if candidate.content is not None:
+            self.has_blob, self.size = True, admission.size
+        if admission.inspected is not None and self.width is None:
+            seen = admission.inspected
+            self.width, self.height, self.format, self.phash = seen.width, seen.height, seen.format, seen.phash
+
+
+@dataclass(slots=True)
+class _Known:
+    """A delivery that is in the store, or in this batch."""
+
+    sample_id: int | None
+    sha256: str
+    label: str | None
+    family: str | None
+    rejected: bool
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One admitted batch on its way into the tables."""
+
+    connection: Connection
+    adapter: str
+    trust: Trust
+    at: datetime
+    adapter_id: int = 0
+    known: dict[tuple[str, str], _Known] = field(default_factory=dict)
+    drafts: dict[str, _Draft] = field(default_factory=dict)
+    before: dict[str, _Draft] = field(default_factory=dict)  # as loaded, to see what changed
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    late: list[dict[str, Any]] = field(default_factory=list)  # deliveries whose claim grew
+    accepted: list[Admission] = field(default_factory=list)
+    dimensions: dict[str, int] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+
+    @property
+    def receipt(self) -> Receipt:
+        return Receipt(
+            stored=len(self.drafts) - len(self.before),
+            repeated=self.repeated,
+            rejected=self.rejected.total(),
+            quarantined=self.quarantined.total(),
+        )
+
+    # --- reading ---------------------------------------------------------------------------------------
+
+    def load(self, admissions: Sequence[Admission]) -> None:
+        """Everything the store knows about these deliveries and samples, in a few queries."""
+        self.adapter_id = _ensure_adapter(self.connection, self.adapter)
+        d = t.delivery.c
+        for uris in chunks({a.candidate.uri for a in admissions}):
+            rows = self.connection.execute(
+                select(d.uri, d.sha256, d.sample_id, d.label, d.family, d.reason).where(
+                    d.adapter_id == self.adapter_id, d.uri.in_(uris)
+                )
+            )
+            for row in rows:
+                self.known[row.uri, row.sha256] = _Known(
+                    row.sample_id, row.sha256, row.label, row.family, row.reason is not None
+                )
+        joined = (
+            t.sample.join(t.source)
+            .join(t.sample_group)
+            .outerjoin(t.family)
+            .outerjoin(t.learned, t.learned.c.sample_id == t.sample.c.id)
+        )
+        columns: list[Any] = [
+            t.sample,
+            t.source.c.name.label("source"),
+            t.sample_group.c.key.label("group"),
+            t.family.c.name.label("family"),
+            t.learned.c.revision.label("learned"),
+        ]
+        names = set(_Draft.__slots__)
+        for digests in chunks({a.sha256 for a in admissions if a.reason is None}):
+            query = select(*columns).select_from(joined).where(t.sample.c.sha256.in_(digests))
+            for found in self.connection.execute(query).mappings():
+                draft = _Draft(**{name: value for name, value in found.items() if name in names})
+                draft.learned = found["learned"] is not None
+                self.drafts[draft.sha256] = draft
+                self.before[draft.sha256] = replace(draft)
+        for fingerprint in {a.candidate.vector_fingerprint for a in admissions} - {None}:
+            dimension = dimension_of(self.connection, str(fingerprint))
+            if dimension is not None:
+                self.dimensions[str(fingerprint)] = dimension
+
+    # --- deciding --------------------------------------------------------------------------------------
+
+    def take(self, admission: Admission) -> None:
+        """Decide about one admission; nothing is written yet."""
+        candidate = admission.candidate
+        key = (candidate.uri, admission.sha256)
+        known = self.known.get(key)
+        if known is not None:
+            self.repeated += 1
+            if not (known.rejected or admission.reason) and _says_more(known, candidate):
+                known.label = candidate.label or known.label
+                known.family = candidate.family or known.family
+                self.late.append({"b_uri": key[0], "b_sha256": key[1], "label": known.label, "family": known.family})
+                self._merge(self.drafts[admission.sha256], admission)
+            return
+        reason, detail = admission.reason, admission.detail
+        if reason is None:
+            reason, detail = self._malformed(candidate)
+        self.known[key] = _Known(None, admission.sha256, candidate.label, candidate.family, reason is not None)
+        self.deliveries.append(self._delivery(admission, reason, detail))
+        if reason is not None:
+            self.rejected[reason] += 1
+            return
+        self.accepted.append(admission)
+        draft = self.drafts.get(admission.sha256)
+        if draft is None:
+            self.drafts[admission.sha256] = self._draft(admission)
+        else:
+            self.repeated += 1
+            self._merge(draft, admission)
+
+    def _merge(self, draft: _Draft, admission: Admission) -> None:
+        conflict = draft.disagrees(admission.candidate)
+        if conflict is None:
+            draft.fill_in(admission, self.adapter)
+        elif draft.state == "active":
+            draft.state, draft.reason, draft.quarantined_at = "quarantined", "label_conflict", self.at
+            draft.detail = f"{self.adapter} {admission.candidate.uri} says {conflict}"
+            self.quarantined["label_conflict"] += 1
+
+    def _draft(self, admission: Admission) -> _Draft:
+        candidate = admission.candidate
+        draft = _Draft(
+            sha256=admission.sha256,
+            size=admission.size,
+            has_blob=candidate.content is not None,
+            source=candidate.source or self.adapter,
+            group=default_group(admission.sha256),
+            delivered_at=self.at,
+            adapter_id=self.adapter_id,
+        )
+        self._merge(draft, admission)
+        return draft
+
+    def _malformed(self, candidate: Candidate) -> tuple[str | None, str]:
+        """(reason, detail) when the delivery contradicts itself, or its vector cannot lie beside its encoder's."""
+        if candidate.label == "real" and candidate.family is not None:
+            return "bad_record", f"a real picture of the generator family {candidate.family}"
+        if candidate.vector is None:
+            return None, ""
+        if candidate.vector_fingerprint is None:
+            return "bad_record", "a vector without the fingerprint of its encoder"
+        if candidate.vector.ndim != 1 or not np.isfinite(candidate.vector).all():
+            return "bad_record", "the vector is not one row of finite numbers"
+        expected = self.dimensions.setdefault(candidate.vector_fingerprint, len(candidate.vector))
+        if len(candidate.vector) != expected:
+            return "bad_record", f"the vector has {len(candidate.vector)} numbers, others of its encoder {expected}"
+        return None, ""
+
+    def _delivery(self, admission: Admission, reason: str | None, detail: str) -> dict[str, Any]:
+        candidate = admission.candidate
+        return {
+            "adapter_id": self.adapter_id,
+            "uri": candidate.uri,
+            "sha256": admission.sha256,
+            "sample_id": None,
+            "label": candidate.label,
+            "family": candidate.family,
+            "source": candidate.source or self.adapter,
+            "group": candidate.group,
+            "caption": candidate.caption,
+            "released": candidate.released,
+            "kind": candidate.kind,
+            "at": self.at,
+            "reason": reason,
+            "detail": detail,
+        }
+
+    # --- writing ---------------------------------------------------------------------------------------
+
+    def store(self, shares: Mapping[Split, float], shards: Shards, cursor: str | None) -> None:
+        """Write what was decided."""
+        self._store_samples(shares)
+        ids = {draft.sha256: draft.id for draft in self.drafts.values() if draft.id is not None}
+        for row in self.deliveries:
+            if row["reason"] is None:
+                row["sample_id"] = ids[row["sha256"]]
+        _insert(self.connection, t.delivery, self.deliveries)
+        if self.late:
+            d = t.delivery.c
+            self.connection.execute(
+                update(t.delivery).where(
+                    d.adapter_id == self.adapter_id, d.uri == bindparam("b_uri"), d.sha256 == bindparam("b_sha256")
+                ),
+                self.late,
+            )
+        self._store_vectors(shards, ids)
+        self._store_outside_scores(ids)
+        _count(self.connection, self.adapter_id, "rejected", self.rejected)
+        _count(self.connection, self.adapter_id, "quarantined", self.quarantined)
+        values: dict[str, Any] = {
+            "stored": t.adapter.c.stored + self.receipt.stored,
+            "deliveries": t.adapter.c.deliveries + len(self.deliveries),
+        }
+        if cursor is not None:
+            values["cursor"] = cursor
+        self.connection.execute(update(t.adapter).where(t.adapter.c.id == self.adapter_id).values(values))
+
+    def _store_samples(self, shares: Mapping[Split, float]) -> None:
+        changed = [draft for sha256, draft in self.drafts.items() if self.before.get(sha256) != draft]
+        candidates = [admission.candidate for admission in self.accepted]
+        families = self._ensure_families(candidates, changed)
+        sources = self._ensure_sources(
+            {c.source or self.adapter for c in candidates} | {draft.source for draft in changed}
+        )
+        groups = self._ensure_groups({draft.group for draft in changed}, shares)
+        rows = [
+            {
+                **{name: getattr(draft, name) for name in _PLAIN},
+                "family_id": None if draft.family is None else families[draft.family],
+                "source_id": sources[draft.source],
+                "group_id": groups[draft.group],
+            }
+            for draft in changed
+        ]
+        new = [row for row, draft in zip(rows, changed, strict=True) if draft.id is None]
+        _insert(self.connection, t.sample, new)
+        grown = [{"b_id": draft.id, **row} for row, draft in zip(rows, changed, strict=True) if draft.id is not None]
+        if grown:
+            self.connection.execute(update(t.sample).where(t.sample.c.id == bindparam("b_id")), grown)
+        for digests in chunks([draft.sha256 for draft in changed if draft.id is None]):
+            for row in self.connection.execute(
+                select(t.sample.c.id, t.sample.c.sha256).where(t.sample.c.sha256.in_(digests))
+            ):
+                self.drafts[row.sha256].id = row.id
+        self._renew_scores(
+            [draft.id for draft in changed if draft.id and draft.has_subject and not self._had_subject(draft)]
+        )
+
+    def _had_subject(self, draft: _Draft) -> bool:
+        before = self.before.get(draft.sha256)
+        return before is None or before.has_subject
+
+    def _renew_scores(self, sample_ids: list[int]) -> None:
+        """Give the scores of samples that got their label late new ids: whoever reads "after id" has not seen them."""
+        for ids in chunks(sample_ids):
+            rows = self.connection.execute(select(t.score).where(t.score.c.sample_id.in_(ids)).order_by(t.score.c.id))
+            renewed = [{name: value for name, value in row.items() if name != "id"} for row in rows.mappings()]
+            self.connection.execute(delete(t.score).where(t.score.c.sample_id.in_(ids)))
+            _insert(self.connection, t.score, renewed)
+
+    def _ensure_families(self, candidates: list[Candidate], changed: list[_Draft]) -> dict[str, int]:
+        claims: dict[str, dict[str, str | None]] = {
+            draft.family: {"kind": None, "released": None} for draft in changed if draft.family is not None
+        }
+        for candidate in candidates:
+            if candidate.family is not None:
+                claim = claims.setdefault(candidate.family, {"kind": None, "released": None})
+                claim["kind"] = claim["kind"] or candidate.kind
+                claim["released"] = claim["released"] or candidate.released
+        f = t.family.c
+        found = _by_name(self.connection, t.family, "name", claims)
+        _insert(self.connection, t.family, [{"name": name, **claims[name]} for name in claims if name not in found])
+        for name in claims.keys() & found.keys():
+            for column in (f.kind, f.released):
+                if claims[name][column.name] is not None:
+                    self.connection.execute(
+                        update(t.family)
+                        .where(and_(f.name == name, column.is_(None)))
+                        .values({column.name: claims[name][column.name]})
+                    )
+        return _by_name(self.connection, t.family, "name", claims)
+
+    def _ensure_sources(self, names: set[str]) -> dict[str, int]:
+        found = _by_name(self.connection, t.source, "name", names)
+        _insert(
+            self.connection,
+            t.source,
+            [{"name": name, "trust": self.trust} for name in sorted(names) if name not in found],
+        )
+        higher = _LOWEST_FIRST[_LOWEST_FIRST.index(self.trust) + 1 :]
+        delivered = {row["source"] for row in self.deliveries if row["reason"] is None}
+        if higher and delivered:
+            self.connection.execute(
+                update(t.source)
+                .where(t.source.c.name.in_(delivered), t.source.c.trust.in_(higher))
+                .values(trust=self.trust)
+            )
+        return _by_name(self.connection, t.source, "name", names)
+
+    def _ensure_groups(self, keys: set[str], shares: Mapping[Split, float]) -> dict[str, int]:
+        found = _by_name(self.connection, t.sample_group, "key", keys)
+        _insert(
+            self.connection,
+            t.sample_group,
+            [
+                {"key": key, "split": split_of(key, shares), "fold": fold_of(key)}
+                for key in sorted(keys)
+                if key not in found
+            ],
+        )
+        return _by_name(self.connection, t.sample_group, "key", keys)
+
+    def _store_vectors(self, shards: Shards, ids: Mapping[str, int]) -> None:
+        by_fingerprint: dict[str, dict[int, Any]] = {}
+        for admission in self.accepted:
+            candidate = admission.candidate
+            if candidate.vector is not None and candidate.vector_fingerprint is not None:
+                vectors = by_fingerprint.setdefault(candidate.vector_fingerprint, {})
+                vectors.setdefault(ids[admission.sha256], candidate.vector)
+        for fingerprint, vectors in sorted(by_fingerprint.items()):
+            for profile in PROFILES:  # a precomputed vector has one form
+                there = with_vector(self.connection, fingerprint, profile, list(vectors))
+                missing = [sample_id for sample_id in vectors if sample_id not in there]
+                if missing:
+                    rows = np.stack([vectors[sample_id] for sample_id in missing]).astype(np.float16)
+                    register_shard(self.connection, shards, fingerprint, profile, missing, rows)
+
+    def _store_outside_scores(self, ids: Mapping[str, int]) -> None:
+        rows = [
+            {
+                "sample_id": ids[admission.sha256],
+                "version": f"outside:{detector}",
+                "profile": "raw",
+                "logit": value,
+                "learned": False,
+                "at": self.at,
+            }
+            for admission in self.accepted
+            for detector, value in admission.candidate.outside_scores
+        ]
+        insert_new_scores(self.connection, rows)
+
+
+_PLAIN = tuple(name for name in _Draft.__slots__ if name not in ("id", "family", "source", "group", "learned"))
+
+
+def default_group(sha256: str) -> str:
+    """The group of a sample that came without one: itself."""
+    return f"sample:{sha256}"
+
+
+def _order(admission: Admission) -> tuple[str, ...]:
+    candidate = admission.candidate
+    return (admission.sha256, candidate.uri, candidate.label or "", candidate.family or "", admission.reason or "")
+
+
+def _says_more(known: _Known, candidate: Candidate) -> bool:
+    """The repeated delivery carries a claim that it did not carry before."""
+    return (candidate.label is not None and candidate.label != known.label) or (
+        candidate.family is not None and candidate.family != known.family
+    )
+
+
+def _ensure_adapter(connection: Connection, name: str) -> int:
+    if not name:
+        raise BadInputError("an adapter needs a name")
+    found = connection.execute(select(t.adapter.c.id).where(t.adapter.c.name == name)).scalar()
+    if found is None:
+        connection.execute(insert(t.adapter).values(name=name, stored=0, deliveries=0))
+        found = connection.execute(select(t.adapter.c.id).where(t.adapter.c.name == name)).scalar_one()
+    return int(found)
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _by_name(connection: Connection, table: Table, column: str, names: Any) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in chunks(names):
+        rows = connection.execute(select(table.c[column], table.c.id).where(table.c[column].in_(part)))
+        found.update({row[0]: row[1] for row in rows})
+    return found
+
+
+def _count(connection: Connection, adapter_id: int, outcome: str, reasons: Counter[str]) -> None:
+    r = t.rejection.c
+    for reason, count in sorted(reasons.items()):
+        key = and_(r.adapter_id == adapter_id, r.outcome == outcome, r.reason == reason)
+        if connection.execute(update(t.rejection).where(key).values(count=r.count + count)).rowcount == 0:
+            connection.execute(
+                insert(t.rejection).values(adapter_id=adapter_id, outcome=outcome, reason=reason, count=count)
+            )

@@ -1,0 +1,124 @@
+"""Evaluations, sequential tests, episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, select, update
+
+from daemon.errors import BadInputError
+from daemon.model import Episode, EvaluationRow, Subject, TestState
+from store import tables as t
+from store.parts import Part
+
+_EVALUATION = tuple(field.name for field in fields(EvaluationRow) if field.name != "subject")
+_EPISODE = tuple(field.name for field in fields(Episode))
+_TEST = tuple(field.name for field in fields(TestState) if field.name != "subject")
+
+
+class Measurements(Part):
+    """Writes and reads measured figures, running tests and incidents."""
+
+    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None:
+        """Store figures; the same (version, subject, profile, window, time) again changes nothing."""
+        e = t.evaluation.c
+        with self._database.write() as connection:
+            there: set[tuple[Any, ...]] = set()
+            for version, at in {(row.version, row.at) for row in rows}:
+                query = select(e.subject_kind, e.subject_name, e.profile, e.window).where(
+                    e.version == version, e.at == at
+                )
+                there.update((version, at, *found) for found in connection.execute(query))
+            new: dict[tuple[Any, ...], dict[str, Any]] = {}
+            for row in rows:
+                key = (row.version, row.at, *row.subject, row.profile, row.window)
+                if key not in there:
+                    new.setdefault(key, _flat(row, _EVALUATION))
+            if new:
+                connection.execute(insert(t.evaluation), list(new.values()))
+
+    def latest_evaluations(self, version: str) -> list[EvaluationRow]:
+        """The newest row of each (subject, profile, window) of that version."""
+        e = t.evaluation
+        newest = func.row_number().over(
+            partition_by=(e.c.subject_kind, e.c.subject_name, e.c.profile, e.c.window),
+            order_by=(e.c.at.desc(), e.c.id.desc()),
+        )
+        inner = select(e, newest.label("age")).where(e.c.version == version).subquery()
+        query = (
+            select(inner)
+            .where(inner.c.age == 1)
+            .order_by(inner.c.subject_kind, inner.c.subject_name, inner.c.profile, inner.c.window)
+        )
+        with self._database.read() as connection:
+            return [
+                EvaluationRow(subject=_subject(row), **{name: row[name] for name in _EVALUATION})
+                for row in connection.execute(query).mappings()
+            ]
+
+    def test_states(self, version: str) -> list[TestState]:
+        """The running tests against that version."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(t.test_state)
+                .where(t.test_state.c.version == version)
+                .order_by(t.test_state.c.subject_kind, t.test_state.c.subject_name)
+            )
+            return [TestState(subject=_subject(row), **{name: row[name] for name in _TEST}) for row in rows.mappings()]
+
+    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
+        """Tests and the episodes that they opened, in one transaction.
+
+        An episode of a family that has an open one is not opened again.
+        """
+        with self._database.write() as connection:
+            for test in tests:
+                _upsert_test(connection, _flat(test, _TEST))
+            for episode in episodes:
+                if not _has_open(connection, episode.family):
+                    connection.execute(insert(t.episode).values(_without_id(episode)))
+
+    def episodes(self, *, open_only: bool = False) -> list[Episode]:
+        """Incidents in the order in which they were opened."""
+        query = select(t.episode).order_by(t.episode.c.id)
+        if open_only:
+            query = query.where(t.episode.c.state.in_(("alarmed", "learned")))
+        with self._database.read() as connection:
+            rows = connection.execute(query).mappings()
+            return [Episode(**{name: row[name] for name in _EPISODE}) for row in rows]
+
+    def update_episode(self, episode: Episode) -> None:
+        """Write an episode that was read back. Raises BadInputError when it is not there."""
+        with self._database.write() as connection:
+            done = connection.execute(
+                update(t.episode).where(t.episode.c.id == episode.id).values(_without_id(episode))
+            )
+            if done.rowcount == 0:
+                raise BadInputError(f"there is no episode {episode.id}")
+
+
+def _flat(row: EvaluationRow | TestState, names: tuple[str, ...]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(row, name) for name in names}
+    return {**values, "subject_kind": row.subject.kind, "subject_name": row.subject.name}
+
+
+def _subject(row: Any) -> Subject:
+    return Subject(row["subject_kind"], row["subject_name"])
+
+
+def _without_id(episode: Episode) -> dict[str, Any]:
+    return {name: value for name, value in asdict(episode).items() if name != "id"}
+
+
+def _has_open(connection: Connection, family: str) -> bool:
+    e = t.episode.c
+    query = select(e.id).where(e.family == family, e.state.in_(("alarmed", "learned")))
+    return connection.execute(query).first() is not None
+
+
+def _upsert_test(connection: Connection, values: dict[str, Any]) -> None:
+    key = and_(*(t.test_state.c[name] == values[name] for name in ("version", "subject_kind", "subject_name")))
+    if connection.execute(update(t.test_state).where(key).values(values)).rowcount == 0:
+        connection.execute(insert(t.test_state).values(values))

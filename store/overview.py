@@ -1,0 +1,103 @@
+"""What people look at: counts and dates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import case, func, select
+
+from daemon.model import AdapterRow, FamilyRow, Subject
+from store import tables as t
+from store.parts import Part, labelled, subject_kind, subject_name, with_subject
+from store.scores import scored_by_us
+from store.vectors import vector_exists, vectors_complete
+
+_TRUST = ("untrusted", "known", "trusted")  # lowest first
+
+
+class Overview(Part):
+    """Reads only."""
+
+    def subjects(self) -> list[FamilyRow]:
+        """Every family and real source with an active labelled sample; trust is the lowest of its samples' sources."""
+        s = t.sample.c
+        rank = case({name: number for number, name in enumerate(_TRUST)}, value=t.source.c.trust)
+        group = t.sample_group.c
+        query = (
+            select(
+                subject_kind,
+                subject_name,
+                func.min(case((s.label == "synthetic", t.family.c.kind))).label("kind"),
+                func.min(case((s.label == "synthetic", t.family.c.released))).label("released"),
+                func.min(rank).label("rank"),
+                func.min(s.delivered_at).label("first_seen"),
+                func.max(s.delivered_at).label("last_sample_at"),
+                func.count().label("samples"),
+                func.count(group.id.distinct()).label("groups"),
+                func.count(case((group.split == "holdout", group.id)).distinct()).label("holdout_groups"),
+            )
+            .select_from(with_subject())
+            .where(labelled)
+            .group_by(subject_kind, subject_name)
+            .order_by(subject_kind, subject_name)
+        )
+        with self._database.read() as connection:
+            return [
+                FamilyRow(
+                    subject=Subject(row.subject_kind, row.subject_name),
+                    kind=row.kind,
+                    released=row.released,
+                    trust=_TRUST[row.rank],  # type: ignore[arg-type]
+                    first_seen=row.first_seen,
+                    last_sample_at=row.last_sample_at,
+                    samples=row.samples,
+                    groups=row.groups,
+                    holdout_groups=row.holdout_groups,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def adapters(self) -> list[AdapterRow]:
+        """Every adapter that delivered or was polled, by name."""
+        a, r = t.adapter.c, t.rejection.c
+        with self._database.read() as connection:
+            counts: dict[tuple[int, str], dict[str, int]] = {}
+            for row in connection.execute(
+                select(r.adapter_id, r.outcome, r.reason, r.count).order_by(r.adapter_id, r.outcome, r.reason)
+            ):
+                counts.setdefault((row[0], row[1]), {})[row[2]] = row[3]
+            return [
+                AdapterRow(
+                    name=row.name,
+                    cursor=row.cursor,
+                    last_success_at=row.last_success_at,
+                    stored=row.stored,
+                    rejected=counts.get((row.id, "rejected"), {}),
+                    quarantined=counts.get((row.id, "quarantined"), {}),
+                )
+                for row in connection.execute(select(t.adapter).order_by(a.name))
+            ]
+
+    def queue(self, fingerprint: str) -> dict[str, tuple[int, datetime | None]]:
+        """Stage (embed, score) -> how many samples wait and since when the oldest."""
+        s = t.sample.c
+        raw, laundered = vector_exists(fingerprint, "raw"), vector_exists(fingerprint, "laundered")
+        stages = {
+            "embed": s.has_blob & ~(raw & laundered),
+            "score": vectors_complete(fingerprint) & ~scored_by_us(),
+        }
+        with self._database.read() as connection:
+            waiting: dict[str, tuple[int, datetime | None]] = {}
+            for stage, condition in stages.items():
+                query = select(func.count(), func.min(s.delivered_at)).where(s.state == "active", condition)
+                count, oldest = connection.execute(query).one()
+                waiting[stage] = (count, oldest)
+            return waiting
+
+    def sample_counts(self) -> dict[str, int]:
+        """active, quarantined, total."""
+        query = select(t.sample.c.state, func.count()).group_by(t.sample.c.state)
+        with self._database.read() as connection:
+            by_state = {row[0]: row[1] for row in connection.execute(query)}
+        active, quarantined = by_state.get("active", 0), by_state.get("quarantined", 0)
+        return {"active": active, "quarantined": quarantined, "total": active + quarantined}

@@ -1,0 +1,59 @@
+"""What the parts of the sample store share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, or_, select
+from sqlalchemy.sql.selectable import FromClause
+
+from daemon.model import Split, Subject
+from store import tables as t
+from store.blobs import Blobs
+from store.database import Database
+from store.layout import Layout
+from store.shards import Shards
+
+
+class Part:
+    """One noun of the sample store: methods over the same database and files."""
+
+    def __init__(
+        self, database: Database, layout: Layout, shards: Shards, blobs: Blobs, shares: Mapping[Split, float]
+    ) -> None:
+        self._database = database
+        self._layout = layout
+        self._shards = shards
+        self._blobs = blobs
+        self._shares = shares
+
+
+# A sample's subject: the family of a synthetic one, the source of a real one; without family there is none.
+subject_kind: ColumnElement[Any] = case((t.sample.c.label == "real", "source"), else_="family").label("subject_kind")
+subject_name: ColumnElement[Any] = case((t.sample.c.label == "real", t.source.c.name), else_=t.family.c.name).label(
+    "subject_name"
+)
+has_subject: ColumnElement[bool] = or_(
+    t.sample.c.label == "real", and_(t.sample.c.label == "synthetic", t.sample.c.family_id.is_not(None))
+)
+labelled: ColumnElement[bool] = and_(t.sample.c.state == "active", has_subject)
+canonical_order = (t.sample.c.delivered_at, t.sample.c.sha256)
+
+
+def with_subject() -> FromClause:
+    """sample joined to source, group and (when it has one) family."""
+    return (
+        t.sample.join(t.source, t.source.c.id == t.sample.c.source_id)
+        .join(t.sample_group, t.sample_group.c.id == t.sample.c.group_id)
+        .outerjoin(t.family, t.family.c.id == t.sample.c.family_id)
+    )
+
+
+def subjects_of(connection: Connection, sample_ids: list[int]) -> dict[int, Subject]:
+    """The subject of each sample that is active and has one."""
+    query: Select[Any] = select(t.sample.c.id, subject_kind, subject_name).select_from(with_subject()).where(labelled)
+    return {
+        row.id: Subject(row.subject_kind, row.subject_name)
+        for row in connection.execute(query.where(t.sample.c.id.in_(sample_ids)))
+    }

@@ -1,0 +1,194 @@
+"""Versions, the champion alias, the audit: `daemon.ports.Registry`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from daemon.errors import BadInputError, ChampionMoved
+from daemon.model import AuditRow, VersionRecord
+from store import audit
+from store import tables as t
+from store.database import Database
+from store.files import read_checked, sha256_hex, write_files
+from store.layout import Layout
+
+_ACTIONS = {"held": "hold", "rejected": "reject"}
+
+
+class SqlRegistry:
+    """Immutable versions; every change of the champion is one transaction that survives a power cut."""
+
+    def __init__(self, database: Database, layout: Layout) -> None:
+        self._database = database
+        self._layout = layout
+
+    def add_version(
+        self,
+        *,
+        parent: str | None,
+        fingerprint: str,
+        learner: str,
+        statistics_revision: int,
+        manifest: bytes,
+        tensors: bytes,
+        at: datetime,
+    ) -> VersionRecord:
+        """Store the artifact's files, then the row; the same manifest again returns the row that is there."""
+        manifest_sha256, tensors_sha256 = sha256_hex(manifest), sha256_hex(tensors)
+        write_files({self._layout.tensors(tensors_sha256): tensors, self._layout.manifest(manifest_sha256): manifest})
+        v = t.version
+        with self._database.write(durable=True) as connection:
+            there = connection.execute(select(v.c.id).where(v.c.manifest_sha256 == manifest_sha256)).scalar()
+            if there is None:
+                number = (connection.execute(select(func.max(v.c.number))).scalar() or 0) + 1
+                there = f"v{number:04d}-{manifest_sha256[:8]}"
+                connection.execute(
+                    insert(v).values(
+                        id=there,
+                        number=number,
+                        parent=parent,
+                        fingerprint=fingerprint,
+                        learner=learner,
+                        statistics_revision=statistics_revision,
+                        state="challenger",
+                        created_at=at,
+                        manifest_sha256=manifest_sha256,
+                        tensors_sha256=tensors_sha256,
+                    )
+                )
+            return _version(connection, there)
+
+    def record_verdict(
+        self, version: str, state: str, verdict: Mapping[str, object], actor: str, reason: str, at: datetime
+    ) -> None:
+        """State `held` or `rejected` with the verdict, and one audit row; the same again changes nothing.
+
+        Raises BadInputError for another state, an unknown version, or the champion.
+        """
+        if state not in _ACTIONS:
+            raise BadInputError(f"a verdict is held or rejected, not {state}; a promotion is `promote`")
+        with self._database.write(durable=True) as connection:
+            record = _version(connection, version)
+            champion = _alias(connection, "champion")
+            if champion == version:
+                raise BadInputError(f"{version} is the champion; promote or roll back to another version first")
+            if record.state == state and record.verdict == dict(verdict):
+                return
+            _set_state(connection, version, state, verdict)
+            audit.append(
+                connection,
+                at=at,
+                actor=actor,
+                action=_ACTIONS[state],
+                version=version,
+                previous=champion,
+                reason=reason,
+                payload={"verdict": dict(verdict)},
+            )
+
+    def promote(
+        self,
+        version: str,
+        *,
+        expected: str | None,
+        actor: str,
+        reason: str,
+        verdict: Mapping[str, object] | None,
+        at: datetime,
+        action: str = "promote",
+    ) -> AuditRow:
+        """Compare-and-set of the champion alias (and `previous`) and one audit row in one transaction.
+
+        Raises ChampionMoved when the champion is not `expected`, BadInputError when the version is unknown or is the
+        champion already.
+        """
+        with self._database.write(durable=True) as connection:
+            record = _version(connection, version)
+            champion = _alias(connection, "champion")
+            if champion != expected:
+                raise ChampionMoved(f"the champion is {champion or 'none'}, not {expected or 'none'}; decide again")
+            if champion == version:
+                raise BadInputError(f"{version} is the champion already")
+            _set_alias(connection, "champion", version)
+            if champion is not None:
+                _set_alias(connection, "previous", champion)
+            _set_state(connection, version, "promoted", record.verdict if verdict is None else verdict)
+            return audit.append(
+                connection,
+                at=at,
+                actor=actor,
+                action=action,
+                version=version,
+                previous=champion,
+                reason=reason,
+                payload={} if verdict is None else {"verdict": dict(verdict)},
+            )
+
+    def champion(self) -> VersionRecord | None:
+        """The version in force; None before the first."""
+        return self._by_alias("champion")
+
+    def previous(self) -> VersionRecord | None:
+        """The champion before this one."""
+        return self._by_alias("previous")
+
+    def version(self, version: str) -> VersionRecord:
+        """One version. Raises BadInputError when there is none of that id."""
+        with self._database.read() as connection:
+            return _version(connection, version)
+
+    def versions(self) -> list[VersionRecord]:
+        """All versions, oldest first."""
+        with self._database.read() as connection:
+            return [_record(row) for row in connection.execute(_select().order_by(t.version.c.number))]
+
+    def artifact(self, version: str) -> tuple[bytes, bytes]:
+        """(tensors, manifest). Raises CorruptArtifact when one does not match its recorded digest."""
+        record = self.version(version)
+        return (
+            read_checked(self._layout.tensors(record.tensors_sha256), record.tensors_sha256),
+            read_checked(self._layout.manifest(record.manifest_sha256), record.manifest_sha256),
+        )
+
+    def audit(self) -> list[AuditRow]:
+        """The whole chain, oldest first."""
+        with self._database.read() as connection:
+            return audit.read(connection)
+
+    def _by_alias(self, name: str) -> VersionRecord | None:
+        with self._database.read() as connection:
+            version = _alias(connection, name)
+            return None if version is None else _version(connection, version)
+
+
+def _select() -> Select[Any]:
+    return select(*(t.version.c[name] for name in VersionRecord.__slots__))
+
+
+def _record(row: Any) -> VersionRecord:
+    return VersionRecord(*row)
+
+
+def _version(connection: Connection, version: str) -> VersionRecord:
+    row = connection.execute(_select().where(t.version.c.id == version)).first()
+    if row is None:
+        raise BadInputError(f"there is no version {version}; see `sidwatch models list`")
+    return _record(row)
+
+
+def _alias(connection: Connection, name: str) -> str | None:
+    return connection.execute(select(t.alias.c.version).where(t.alias.c.name == name)).scalar()
+
+
+def _set_alias(connection: Connection, name: str, version: str) -> None:
+    if connection.execute(update(t.alias).where(t.alias.c.name == name).values(version=version)).rowcount == 0:
+        connection.execute(insert(t.alias).values(name=name, version=version))
+
+
+def _set_state(connection: Connection, version: str, state: str, verdict: Mapping[str, object] | None) -> None:
+    values = {"state": state, "verdict": None if verdict is None else dict(verdict)}
+    connection.execute(update(t.version).where(t.version.c.id == version).values(values))

@@ -1,0 +1,15 @@
+"""The sample store: `daemon.ports.SampleStore` over SQL and files, one noun per base class."""
+
+from __future__ import annotations
+
+from store.events import Events
+from store.intake import Intake
+from store.measurements import Measurements
+from store.overview import Overview
+from store.scores import Scores
+from store.statistics import StatisticsFiles
+from store.vectors import Vectors
+
+
+class SqlSampleStore(Intake, Vectors, Scores, Measurements, StatisticsFiles, Events, Overview):
+    """Samples, vectors, scores, statistics, measurements."""

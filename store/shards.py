@@ -1,0 +1,125 @@
+"""Feature vectors in Parquet shards: float16 fixed-size lists beside the sample ids, named by content hash."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.errors import CorruptArtifact
+from daemon.model import Profile
+from store.files import read_checked, sha256_hex, write_files
+from store.layout import Layout
+
+_CACHE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One shard in memory."""
+
+    fingerprint: str
+    profile: str
+    sample_ids: NDArray[np.int64]  # (n,)
+    vectors: NDArray[np.float16]  # (n, d)
+
+
+class Shards:
+    """Writes shards and keeps the recently used ones in memory."""
+
+    def __init__(self, layout: Layout, cache_bytes: int = _CACHE_BYTES) -> None:
+        self._layout = layout
+        self._cache: OrderedDict[str, Shard] = OrderedDict()
+        self._cache_bytes = cache_bytes
+        self._cached = 0
+        self._lock = threading.Lock()
+        # Held while rows are looked up and their shards read, and while compaction removes files: no shard vanishes
+        # between the two.
+        self.steady = threading.RLock()
+
+    def write(
+        self, fingerprint: str, profile: Profile, sample_ids: NDArray[np.int64], vectors: NDArray[np.float16]
+    ) -> str:
+        """Write one shard durably; returns its digest.
+
+        Parameters: `sample_ids` (n,) and `vectors` (n, d), finite.
+        """
+        shard = Shard(fingerprint, profile, np.array(sample_ids, np.int64), np.array(vectors, np.float16))
+        content = _encode(shard)
+        digest = sha256_hex(content)
+        write_files({self._layout.shard(digest): content})
+        self._remember(digest, shard)
+        return digest
+
+    def read(self, digest: str) -> Shard:
+        """The shard. Raises CorruptArtifact when the file is missing, was changed or is no shard."""
+        with self._lock:
+            if digest in self._cache:
+                self._cache.move_to_end(digest)
+                return self._cache[digest]
+        shard = self.load(digest)
+        self._remember(digest, shard)
+        return shard
+
+    def load(self, digest: str) -> Shard:
+        """The shard from its file, past the cache."""
+        return _decode(read_checked(self._layout.shard(digest), digest), digest)
+
+    def forget(self, digest: str) -> None:
+        """Drop a shard from memory and remove its file."""
+        with self._lock:
+            if digest in self._cache:
+                self._cached -= self._cache.pop(digest).vectors.nbytes
+        self._layout.shard(digest).unlink(missing_ok=True)
+
+    def _remember(self, digest: str, shard: Shard) -> None:
+        with self._lock:
+            if digest in self._cache:
+                return
+            self._cache[digest] = shard
+            self._cached += shard.vectors.nbytes
+            while self._cached > self._cache_bytes and len(self._cache) > 1:
+                _, oldest = self._cache.popitem(last=False)
+                self._cached -= oldest.vectors.nbytes
+
+
+def _encode(shard: Shard) -> bytes:
+    import pyarrow as pa  # imported late: `status` never reads a vector
+    import pyarrow.parquet as pq
+
+    dimension = shard.vectors.shape[1]
+    flat = pa.array(np.ascontiguousarray(shard.vectors).reshape(-1), type=pa.float16())
+    table = pa.table(
+        {
+            "sample_id": pa.array(shard.sample_ids, type=pa.int64()),
+            "vector": pa.FixedSizeListArray.from_arrays(flat, dimension),
+        }
+    ).replace_schema_metadata({"fingerprint": shard.fingerprint, "profile": shard.profile})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, use_dictionary=False, write_statistics=False, compression="NONE")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _decode(content: bytes, digest: str) -> Shard:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(content)).combine_chunks()
+        metadata = table.schema.metadata
+        column = table.column("vector")
+        dimension = column.type.list_size
+        ids = table.column("sample_id").to_numpy()
+        flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return Shard(
+            metadata[b"fingerprint"].decode(),
+            metadata[b"profile"].decode(),
+            np.asarray(ids, dtype=np.int64),
+            np.asarray(flat, dtype=np.float16).reshape(len(ids), dimension),
+        )
+    except (pa.ArrowException, KeyError, TypeError, AttributeError) as error:
+        raise CorruptArtifact(f"shard {digest[:12]} is no shard of vectors ({error})") from error

@@ -1,0 +1,269 @@
+"""Feature vectors of samples: which are missing, where they lie, matrices of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, delete, func, insert, select
+
+from daemon.errors import BadInputError, CorruptArtifact
+from daemon.model import PROFILES, LabelledVectors, PendingSample, Profile, Subject
+from store import tables as t
+from store.database import chunks
+from store.parts import Part, canonical_order, labelled, subject_kind, subject_name, with_subject
+from store.shards import Shards
+
+SMALL_ROWS = 4096  # a shard under this is worth merging
+SMALL_SHARDS = 32  # of one encoder and profile: merged when there are more
+
+
+class Vectors(Part):
+    """Writes and reads vectors."""
+
+    def without_vector(self, fingerprint: str, profile: Profile, limit: int) -> list[PendingSample]:
+        """Active samples with a blob and without that vector, in order of (delivery time, sha256)."""
+        query = (
+            select(t.sample.c.id, t.sample.c.sha256)
+            .where(t.sample.c.state == "active", t.sample.c.has_blob, ~vector_exists(fingerprint, profile))
+            .order_by(*canonical_order)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [PendingSample(row.id, row.sha256) for row in connection.execute(query)]
+
+    def blob(self, sha256: str) -> bytes:
+        """The picture's bytes. Raises CorruptArtifact when they are missing or were changed."""
+        return self._blobs.get(sha256)
+
+    def add_vectors(
+        self, fingerprint: str, profile: Profile, sample_ids: Sequence[int], vectors: NDArray[np.float16]
+    ) -> None:
+        """Store vectors; a sample that has its vector keeps it.
+
+        Parameters: `vectors` (n, d) float16, finite, d that of the encoder's other vectors.
+        Raises BadInputError for anything else.
+        """
+        if len(sample_ids) == 0:
+            return
+        if vectors.ndim != 2 or len(vectors) != len(sample_ids) or vectors.dtype != np.float16:
+            raise BadInputError(f"{len(sample_ids)} samples need ({len(sample_ids)}, d) vectors in float16")
+        if not np.isfinite(vectors).all():
+            raise BadInputError("vectors must be finite in float16")
+        with self._database.write() as connection:
+            expected = dimension_of(connection, fingerprint)
+            if expected not in (None, vectors.shape[1]):
+                raise BadInputError(f"vectors of {vectors.shape[1]} numbers beside others of {expected}")
+            there = with_vector(connection, fingerprint, profile, sample_ids)
+            missing: dict[int, int] = {}  # sample id -> row; a sample named twice is stored once
+            for row, sample_id in enumerate(sample_ids):
+                if sample_id not in there:
+                    missing.setdefault(int(sample_id), row)
+            if missing:
+                register_shard(
+                    connection, self._shards, fingerprint, profile, list(missing), vectors[list(missing.values())]
+                )
+        self.compact(fingerprint, profile)
+
+    def compact(self, fingerprint: str, profile: Profile) -> int:
+        """Merge the small shards into one when there are many; returns how many were merged.
+
+        The new file is durable before its row, the row before the old files go: a kill in between leaves files that
+        nothing refers to, which the next start sweeps.
+        """
+        s = t.vector_shard.c
+        small = (
+            select(s.id, s.digest)
+            .where(s.fingerprint == fingerprint, s.profile == profile, s.rows < SMALL_ROWS)
+            .order_by(s.id)
+        )
+        with self._database.read() as connection:
+            if len(connection.execute(small).all()) <= SMALL_SHARDS:
+                return 0
+        with self._database.write(durable=True) as connection:
+            old = connection.execute(small).all()
+            loaded = [self._shards.read(shard.digest) for shard in old]
+            ids = np.concatenate([shard.sample_ids for shard in loaded])
+            matrix = np.concatenate([shard.vectors for shard in loaded])
+            connection.execute(delete(t.vector).where(t.vector.c.shard_id.in_([shard.id for shard in old])))
+            connection.execute(delete(t.vector_shard).where(s.id.in_([shard.id for shard in old])))
+            register_shard(connection, self._shards, fingerprint, profile, ids.tolist(), matrix)
+        with self._shards.steady:
+            for shard in old:
+                self._shards.forget(shard.digest)
+        return len(old)
+
+    def vectors_of(self, fingerprint: str, profile: Profile, sample_ids: Sequence[int]) -> NDArray[np.float16]:
+        """(n, d) in the order asked for. Raises BadInputError when one of the samples has no such vector."""
+        v = t.vector.c
+        with self._shards.steady:
+            places: dict[int, tuple[int, int]] = {}
+            with self._database.read() as connection:
+                for part in chunks([int(sample_id) for sample_id in sample_ids]):
+                    query = select(v.sample_id, v.shard_id, v.row).where(
+                        v.fingerprint == fingerprint, v.profile == profile, v.sample_id.in_(part)
+                    )
+                    places.update({row[0]: (row[1], row[2]) for row in connection.execute(query)})
+                digests = _digests(connection, {shard for shard, _ in places.values()})
+            missing = [sample_id for sample_id in sample_ids if sample_id not in places]
+            if missing:
+                raise BadInputError(f"sample {missing[0]} has no {profile} vector of encoder {fingerprint[:12]}")
+            found = [places[int(sample_id)] for sample_id in sample_ids]
+            return self._gather(list(sample_ids), [shard for shard, _ in found], [row for _, row in found], digests)
+
+    def labelled_vectors(
+        self, fingerprint: str, profile: Profile, *, last_per_subject: int | None = None
+    ) -> LabelledVectors:
+        """Active labelled samples that have vectors of both profiles; the newest N of each subject when asked."""
+        other: Profile = "laundered" if profile == "raw" else "raw"
+        v = t.vector.c
+        newest_first = func.row_number().over(
+            partition_by=(subject_kind, subject_name), order_by=[column.desc() for column in canonical_order]
+        )
+        rows_of = (
+            select(
+                t.sample.c.id,
+                subject_kind,
+                subject_name,
+                t.sample_group.c.key,
+                t.sample_group.c.split,
+                t.sample_group.c.fold,
+                func.coalesce(t.learned.c.revision, 0).label("revision"),
+                t.sample.c.delivered_at,
+                t.sample.c.sha256,
+                v.shard_id,
+                v.row,
+                newest_first.label("age"),
+            )
+            .select_from(
+                with_subject()
+                .join(
+                    t.vector, (v.sample_id == t.sample.c.id) & (v.fingerprint == fingerprint) & (v.profile == profile)
+                )
+                .outerjoin(
+                    t.learned, (t.learned.c.sample_id == t.sample.c.id) & (t.learned.c.fingerprint == fingerprint)
+                )
+            )
+            .where(labelled, vector_exists(fingerprint, other))
+        )
+        if last_per_subject is None:
+            query: Any = rows_of.order_by(*canonical_order)
+        else:
+            inner = rows_of.subquery()
+            query = select(inner).where(inner.c.age <= last_per_subject)
+            query = query.order_by(inner.c.delivered_at, inner.c.sha256)
+        with self._shards.steady:
+            with self._database.read() as connection:
+                rows = connection.execute(query).all()
+                digests = _digests(connection, {row.shard_id for row in rows})
+            columns = list(zip(*rows, strict=True)) if rows else [()] * 12
+            ids, kinds, names, groups, splits, folds, revisions, times, _, shard_ids, places, _ = columns
+            vectors = self._gather(list(ids), list(shard_ids), list(places), digests)
+        return LabelledVectors(
+            sample_ids=np.array(ids, dtype=np.int64),
+            vectors=vectors,
+            synthetic=np.array([kind == "family" for kind in kinds], dtype=np.bool_),
+            subjects=tuple(Subject(kind, name) for kind, name in zip(kinds, names, strict=True)),
+            groups=groups,
+            splits=splits,
+            folds=np.array(folds, dtype=np.int8),
+            learned_revision=np.array(revisions, dtype=np.int64),
+            delivered_at=times,
+        )
+
+    def _gather(
+        self, sample_ids: list[int], shard_ids: list[int], rows: list[int], digests: dict[int, str]
+    ) -> NDArray[np.float16]:
+        """Rows of shards, as one matrix; (0, 0) when there are none."""
+        if not sample_ids:
+            return np.zeros((0, 0), dtype=np.float16)
+        wanted, places, of = np.array(sample_ids), np.array(rows), np.array(shard_ids)
+        gathered: NDArray[np.float16] | None = None
+        for shard_id, digest in sorted(digests.items()):
+            mask = of == shard_id
+            shard = self._shards.read(digest)
+            if places[mask].max() >= len(shard.sample_ids) or (shard.sample_ids[places[mask]] != wanted[mask]).any():
+                raise CorruptArtifact(f"shard {digest[:12]} does not hold the samples that the database says it holds")
+            if gathered is None:
+                gathered = np.empty((len(wanted), shard.vectors.shape[1]), dtype=np.float16)
+            gathered[mask] = shard.vectors[places[mask]]
+        assert gathered is not None
+        return gathered
+
+
+def vector_exists(fingerprint: str, profile: str) -> Any:
+    """A correlated condition on `sample`: it has that vector."""
+    v = t.vector.c
+    return (
+        select(v.row)
+        .where(v.sample_id == t.sample.c.id, v.fingerprint == fingerprint, v.profile == profile)
+        .correlate(t.sample)
+        .exists()
+    )
+
+
+def vectors_complete(fingerprint: str) -> Any:
+    """A correlated condition on `sample`: it has the vectors of both profiles."""
+    raw, laundered = (vector_exists(fingerprint, profile) for profile in PROFILES)
+    return raw & laundered
+
+
+def dimension_of(connection: Connection, fingerprint: str) -> int | None:
+    """How many numbers a vector of that encoder has; None before the first."""
+    s = t.vector_shard.c
+    return connection.execute(select(s.dimension).where(s.fingerprint == fingerprint).limit(1)).scalar()
+
+
+def with_vector(connection: Connection, fingerprint: str, profile: str, sample_ids: Sequence[int]) -> set[int]:
+    """Which of the samples have that vector."""
+    v = t.vector.c
+    found: set[int] = set()
+    for part in chunks([int(sample_id) for sample_id in sample_ids]):
+        query = select(v.sample_id).where(v.fingerprint == fingerprint, v.profile == profile, v.sample_id.in_(part))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def register_shard(
+    connection: Connection,
+    shards: Shards,
+    fingerprint: str,
+    profile: Profile,
+    sample_ids: list[int],
+    vectors: NDArray[np.float16],
+) -> None:
+    """Write one shard file and, in the caller's transaction, the rows that make it count."""
+    digest = shards.write(fingerprint, profile, np.array(sample_ids, dtype=np.int64), vectors)
+    connection.execute(
+        insert(t.vector_shard).values(
+            digest=digest,
+            fingerprint=fingerprint,
+            profile=profile,
+            dimension=vectors.shape[1],
+            rows=len(sample_ids),
+        )
+    )
+    shard_id = connection.execute(select(t.vector_shard.c.id).where(t.vector_shard.c.digest == digest)).scalar_one()
+    connection.execute(
+        insert(t.vector),
+        [
+            {
+                "sample_id": sample_id,
+                "fingerprint": fingerprint,
+                "profile": profile,
+                "shard_id": shard_id,
+                "row": row,
+            }
+            for row, sample_id in enumerate(sample_ids)
+        ],
+    )
+
+
+def _digests(connection: Connection, shard_ids: set[int]) -> dict[int, str]:
+    s = t.vector_shard.c
+    found: dict[int, str] = {}
+    for part in chunks(shard_ids):
+        found.update({row[0]: row[1] for row in connection.execute(select(s.id, s.digest).where(s.id.in_(part)))})
+    return found

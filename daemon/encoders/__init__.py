@@ -1,0 +1,1 @@
+"""Encoders: a picture -> a feature vector, and the laundered profile."""

@@ -53,7 +53,7 @@ def test_moments_without_a_fold_are_those_of_the_other_folds_rows():
 
 
 def test_going_from_rows_to_packed_moments_changes_no_bit_of_the_moments():
-    dimension = 2 * 5 * BLOCK + 400
+    dimension = 10 * BLOCK + 80
     x, _ = rows_and_folds(dimension // 2 + 1, dimension)
     folds = (np.arange(len(x)) % 2).astype(np.int8)  # two folds, so that each has packed blocks and a rest
     before = GroupStatistics.empty(dimension).add(x[:-1], folds[:-1])

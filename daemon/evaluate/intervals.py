@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, norm
+from scipy.special import betaincinv, ndtri
 
 from daemon.evaluate.average_precision import average_precision_floor, counts_at_or_above
 
@@ -152,7 +152,7 @@ def jackknife_interval(
     estimate: float, standard_error: float, prevalence: float, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Normal interval around an AP, cut to what an AP can be."""
-    reach = float(norm.isf((1.0 - confidence) / 2.0)) * standard_error
+    reach = -float(ndtri((1.0 - confidence) / 2.0)) * standard_error
     return max(average_precision_floor(prevalence), estimate - reach), min(1.0, estimate + reach)
 
 
@@ -166,6 +166,6 @@ def clopper_pearson(successes: float, trials: float, confidence: float = 0.95) -
         raise ValueError(f"a rate needs 0 <= successes <= trials, trials > 0; not {successes} of {trials}")
     tail = (1.0 - confidence) / 2.0
     failures = trials - successes
-    lower = float(beta.ppf(tail, successes, failures + 1.0)) if successes > 0.0 else 0.0
-    upper = float(beta.isf(tail, successes + 1.0, failures)) if failures > 0.0 else 1.0
+    lower = float(betaincinv(successes, failures + 1.0, tail)) if successes > 0.0 else 0.0
+    upper = float(betaincinv(successes + 1.0, failures, 1.0 - tail)) if failures > 0.0 else 1.0
     return lower, upper

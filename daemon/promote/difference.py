@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, t
+from scipy.special import bdtrc, stdtr, stdtrit
 
 from daemon.evaluate.average_precision import average_precision
 from daemon.evaluate.intervals import replicate_average_precision, sum_by_group
@@ -63,14 +63,16 @@ class Difference:
             return 1.0
         if self.standard_error == 0.0:
             return 0.0
-        p = float(t.sf(sign * self.value / self.standard_error, self.groups - 1))
+        p = float(stdtr(self.groups - 1, -sign * self.value / self.standard_error))
         if self.replicates is None:
             return p
         beyond = int(np.count_nonzero(sign * self.replicates <= 0.0))
         return max(p, beyond / self.replicates.size) if beyond >= RESOLVED else p
 
     def _reach(self, alpha: float) -> float:
-        return float(t.isf(alpha, self.groups - 1)) * self.standard_error if self.groups > 1 else float("inf")
+        if self.groups < 2:
+            return float("inf")
+        return -float(stdtrit(self.groups - 1, alpha)) * self.standard_error
 
 
 def _resolved(alpha: float, replicates: int) -> float:
@@ -159,7 +161,7 @@ def sign_test(champion: NDArray[np.bool_], challenger: NDArray[np.bool_], groups
     """Exact p-value of "the challenger does not flag more": the sign test over the groups that changed."""
     net = sum_by_group(challenger.astype(np.float64) - champion.astype(np.float64), groups)
     more, fewer = int(np.count_nonzero(net > 0.0)), int(np.count_nonzero(net < 0.0))
-    return float(binom.sf(more - 1, more + fewer, 0.5))
+    return float(bdtrc(more - 1, more + fewer, 0.5))
 
 
 def holm(p_values: Sequence[float], alpha: float) -> list[tuple[float, bool]]:

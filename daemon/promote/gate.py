@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scipy.special import ndtri
+
 from daemon.model import Subject
 from daemon.promote.comparison import Comparison, GateSettings
 from daemon.promote.difference import Difference, family_differences, subject_rows
@@ -18,6 +20,8 @@ from daemon.promote.real_checks import (
     threshold_flags,
 )
 from daemon.promote.verdict import Check, Decision, Verdict, first
+
+POWER = 0.8  # below this chance to pass for an equal challenger, a question counts as unresolvable
 
 
 def gate(
@@ -110,11 +114,25 @@ def _decide(
         return "hold", f"not proved better: {describe(mean)}; {_more_samples(mean, gains)}"
     # A single undecided family is listed and watched; the mean over them and the rates must be decided.
     decisive = ("macro_mean", "false_positive_rate", "left_out_rate")
-    open_question = first([check for check in harm_side if check.name in decisive], "undecided")
-    if open_question is not None:
-        return "hold", f"better on the triggers, but harm is not excluded: {describe(open_question)}"
+    undecided = [check for check in harm_side if check.name in decisive and check.outcome == "undecided"]
+    blocking = next((check for check in undecided if not _may_be_watched(check, settings)), None)
+    if blocking is not None:
+        return "hold", f"better on the triggers, but harm is not excluded: {describe(blocking)}"
     rate = next(check for check in harm_side if check.name == "false_positive_rate")
-    return "promote", f"proved better: {describe(mean)}; no family or real source worse; {describe(rate)}"
+    watched = "".join(f"; to be watched: {describe(check)}" for check in undecided if check is not rate)
+    proof = f"proved better: {describe(mean)}; no family or real source proved worse; {describe(rate)}"
+    return "promote", proof + watched
+
+
+def _may_be_watched(check: Check, settings: GateSettings) -> bool:
+    if settings.unresolved == "hold":
+        return False
+    is_mean = check.name == "macro_mean"
+    margin = settings.mean_margin if is_mean else settings.false_positive_margin
+    loss = -check.difference if is_mean else check.difference
+    # A harmless challenger passes with probability .8 only when bound and luck together fit into the margin.
+    needed = 1.0 + float(ndtri(POWER) / ndtri(1.0 - settings.bound_alpha))
+    return loss <= margin < needed * (check.upper - check.lower) / 2.0
 
 
 def describe(check: Check) -> str:

@@ -73,9 +73,7 @@ def test_a_shuffled_batch_leaves_the_same_bits(votes: list[float], random: objec
     assert EProcess.start(0.9).update(shuffled) == EProcess.start(0.9).update(votes)
 
 
-@pytest.mark.parametrize(
-    "change", [{"m0": 1.0}, {"votes": -1}, {"log_wealth": [0.0]}, {"log_wealth": [math.nan] * 25}]
-)
+@pytest.mark.parametrize("change", [{"m0": 1.0}, {"votes": -1}, {"log_wealth": [0.0]}, {"log_wealth": [math.nan] * 25}])
 def test_a_spoilt_state_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         EProcess.from_dict({**EProcess.start(0.9).to_dict(), **change})
@@ -85,9 +83,7 @@ def test_a_spoilt_state_is_refused(change: dict[str, object]) -> None:
 def test_false_alarms_of_2000_healthy_streams_stay_under_alpha(shape: str) -> None:
     random = np.random.default_rng(11)
     # Both have mean exactly .9, the worst healthy case; looked at after every one of 200 votes.
-    streams = (
-        random.beta(9, 1, (2000, 200)) if shape == "placement" else (random.random((2000, 200)) < 0.9) * 1.0
-    )
+    streams = random.beta(9, 1, (2000, 200)) if shape == "placement" else (random.random((2000, 200)) < 0.9) * 1.0
     assert np.isfinite(first_alarms(streams, 0.9, alpha=0.05)).mean() <= 0.05
 
 
@@ -97,9 +93,7 @@ def binormal_placements(seed: int, auroc: float, shape: tuple[int, int]) -> np.n
 
 
 @pytest.mark.parametrize(("area", "fewest", "most"), [(0.80, 36, 56), (0.50, 6, 8), (0.20, 4, 6)])
-def test_median_delay_of_the_placement_test_is_no_longer_than_published(
-    area: float, fewest: int, most: int
-) -> None:
+def test_median_delay_of_the_placement_test_is_no_longer_than_published(area: float, fewest: int, most: int) -> None:
     delays = first_alarms(binormal_placements(5, area, (400, 400)), 0.9, alpha=0.001)
     assert fewest <= np.median(delays) <= most
 

@@ -15,9 +15,7 @@ SCORES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=20)
 
 
 @given(SCORES, SCORES)
-def test_a_placement_value_is_the_share_of_reals_below_with_ties_half(
-    reals: list[float], scores: list[float]
-) -> None:
+def test_a_placement_value_is_the_share_of_reals_below_with_ties_half(reals: list[float], scores: list[float]) -> None:
     expected = [np.mean([(r < s) + 0.5 * (r == s) for r in reals]) for s in scores]
     assert placement_values(reals, scores) == pytest.approx(np.asarray(expected), abs=1e-12)
 

@@ -37,9 +37,7 @@ def test_auroc_equals_scikit_learn(reals: list[float], fakes: list[float]) -> No
 
 @settings(max_examples=100, deadline=None)
 @given(SCORES, SCORES, PREVALENCE)
-def test_a_monotone_map_of_the_scores_changes_no_bit(
-    reals: list[float], fakes: list[float], prevalence: float
-) -> None:
+def test_a_monotone_map_of_the_scores_changes_no_bit(reals: list[float], fakes: list[float], prevalence: float) -> None:
     mapped = average_precision(np.exp(reals) * 3 - 7, np.exp(fakes) * 3 - 7, prevalence)
     assert mapped == average_precision(reals, fakes, prevalence)
 

@@ -87,9 +87,7 @@ def test_repeated_prompts_widen_the_intervals() -> None:
         ("auroc_lower", "auroc_upper"),
         ("recall_lower", "recall_upper"),
     ):
-        assert getattr(burst, high) - getattr(burst, low) > 1.3 * (
-            getattr(spread, high) - getattr(spread, low)
-        )
+        assert getattr(burst, high) - getattr(burst, low) > 1.3 * (getattr(spread, high) - getattr(spread, low))
 
 
 def test_intervals_cover_the_true_average_precision() -> None:
@@ -106,9 +104,7 @@ def test_intervals_cover_the_true_average_precision() -> None:
 
 
 def test_a_threshold_that_nothing_reaches_gives_recall_zero() -> None:
-    found = evaluate_family(
-        scores(1, 50), keys("r", 50), scores(2, 20), keys("f", 20), math.inf, replicates=20
-    )
+    found = evaluate_family(scores(1, 50), keys("r", 50), scores(2, 20), keys("f", 20), math.inf, replicates=20)
     assert (found.recall, found.recall_lower) == (0.0, 0.0)
     assert found.recall_upper == pytest.approx(1.0 - 0.025 ** (1 / 20), abs=1e-9)
 

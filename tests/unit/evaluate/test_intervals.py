@@ -38,7 +38,7 @@ def test_group_weights_are_exponential_and_uncorrelated() -> None:
     assert weights.mean() == pytest.approx(1.0, abs=0.01)
     assert weights.var() == pytest.approx(1.0, abs=0.03)
     assert (weights > 3.0).mean() == pytest.approx(np.exp(-3.0), abs=0.002)
-    correlation = np.corrcoef(weights)[np.triu_indices(300, 1)]
+    correlation = np.asarray(np.corrcoef(weights))[np.triu_indices(300, 1)]
     assert np.abs(correlation).max() < 0.16  # 44,850 pairs of 1,000 draws: five standard errors
     neighbours = np.corrcoef(weights[:, :-1].ravel(), weights[:, 1:].ravel())[0, 1]
     assert abs(neighbours) < 0.01
@@ -50,9 +50,7 @@ def test_group_weights_are_exponential_and_uncorrelated() -> None:
     st.lists(st.integers(0, 6), min_size=1, max_size=25),
     st.floats(0.05, 0.95),
 )
-def test_a_weighted_replicate_equals_scikit_learn(
-    reals: list[int], fakes: list[int], prevalence: float
-) -> None:
+def test_a_weighted_replicate_equals_scikit_learn(reals: list[int], fakes: list[int], prevalence: float) -> None:
     real, fake = -np.sort(-np.asarray(reals, float)), np.asarray(fakes, float)
     random = np.random.default_rng(len(reals))
     real_weights, fake_weights = (

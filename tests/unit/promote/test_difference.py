@@ -45,9 +45,7 @@ def test_a_bound_and_its_p_value_agree() -> None:
 
 
 def test_a_mean_of_paired_differences_is_surer_than_its_parts() -> None:
-    found = list(
-        family_differences(holdout(1, {"a": (0.8, 0.9), "b": (0.8, 0.9)})[0], GateSettings()).values()
-    )
+    found = list(family_differences(holdout(1, {"a": (0.8, 0.9), "b": (0.8, 0.9)})[0], GateSettings()).values())
     mean = mean_difference(found)
     assert mean.value == pytest.approx((found[0].value + found[1].value) / 2)
     assert mean.standard_error < min(d.standard_error for d in found)
@@ -56,9 +54,7 @@ def test_a_mean_of_paired_differences_is_surer_than_its_parts() -> None:
 
 def test_the_standard_error_of_a_difference_is_that_of_repeated_holdouts() -> None:
     runs = [
-        next(
-            iter(family_differences(holdout(s, {"a": (0.8, 0.85)})[0], GateSettings(replicates=200)).values())
-        )
+        next(iter(family_differences(holdout(s, {"a": (0.8, 0.85)})[0], GateSettings(replicates=200)).values()))
         for s in range(60)
     ]
     stated = np.mean([run.standard_error for run in runs])
@@ -76,9 +72,7 @@ def test_repeated_groups_do_not_make_a_rate_surer() -> None:
     random = np.random.default_rng(0)
     before, after = random.random(60) < 0.2, random.random(60) < 0.3
     once = rate_difference("raw", None, before, after, [f"g{k}" for k in range(60)])
-    copied = rate_difference(
-        "raw", None, before.repeat(9), after.repeat(9), [f"g{k // 9}" for k in range(540)]
-    )
+    copied = rate_difference("raw", None, before.repeat(9), after.repeat(9), [f"g{k // 9}" for k in range(540)])
     assert copied.standard_error == pytest.approx(once.standard_error, rel=1e-9)
 
 
@@ -99,4 +93,6 @@ def test_holm_steps_down_and_stops_at_the_first_that_stands() -> None:
         (0.05, False),
     ]
     assert [rejected for _, rejected in holm([0.01, 0.02, 0.04], 0.05)] == [True, True, True]
+    # .04 would pass at its own level, but .03 stood before it
+    assert [rejected for _, rejected in holm([0.03, 0.04], 0.05)] == [False, False]
     assert holm([], 0.05) == []

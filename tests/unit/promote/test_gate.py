@@ -64,9 +64,10 @@ def test_a_promotion_names_its_numbers_and_what_was_learned() -> None:
 def test_only_triggers_proved_better_one_by_one_count_as_learned() -> None:
     families = {"new": (0.60, 0.95), "stuck": (0.70, 0.70), **OTHERS}
     triggers = [NEW, Subject("family", "stuck")]
-    verdict = gate(holdout(3, families), triggers, 1, QUICK)
-    assert verdict.decision == "promote"
-    assert verdict.learned == (NEW,)
+    for seed in (3, 4, 5, 6):  # by luck the second looks better on some of them
+        verdict = gate(holdout(seed, families), triggers, 1, replace(QUICK, unresolved="watch"))
+        assert verdict.decision == "promote"
+        assert verdict.learned == (NEW,)
     assert checks(verdict, "trigger") == [("raw", "new", "superior"), ("raw", "stuck", "not_superior")]
 
 
@@ -88,9 +89,7 @@ def test_a_burst_of_one_prompt_counts_as_one_group() -> None:
             comparison,
             groups=tuple(
                 f"prompt{row % 3}" if subject == NEW else group
-                for row, (subject, group) in enumerate(
-                    zip(comparison.subjects, comparison.groups, strict=True)
-                )
+                for row, (subject, group) in enumerate(zip(comparison.subjects, comparison.groups, strict=True))
             ),
         )
         for comparison in holdout(0, LEARNED)
@@ -150,6 +149,27 @@ def test_a_rise_that_few_reals_cannot_exclude_holds() -> None:
     verdict = judged(LEARNED, reals=60, n=40, seed=4)
     assert verdict.decision == "hold"
     assert "harm is not excluded" in verdict.reason
+
+
+def test_what_few_samples_cannot_decide_may_be_watched_instead() -> None:
+    comparisons = holdout(4, LEARNED, reals=60, n=40)
+    held = gate(comparisons, [NEW], 1, QUICK)
+    watched = gate(comparisons, [NEW], 1, replace(QUICK, unresolved="watch"))
+    assert held.checks == watched.checks
+    assert (held.decision, watched.decision) == ("hold", "promote")
+    assert "to be watched" in watched.reason
+
+
+def test_a_loss_beyond_the_margin_is_never_merely_watched() -> None:
+    slipped = dict.fromkeys(OTHERS, (0.95, 0.94))
+    settings = replace(QUICK, unresolved="watch")
+    held_for_the_loss = 0
+    for seed in range(20):
+        verdict = gate(holdout(seed, {"new": (0.60, 0.95), **slipped}, n=30), [NEW], 1, settings)
+        lost = any(check.name == "macro_mean" and check.difference < -settings.mean_margin for check in verdict.checks)
+        assert not (lost and verdict.decision == "promote")
+        held_for_the_loss += lost and verdict.decision == "hold"
+    assert held_for_the_loss >= 3
 
 
 def test_one_real_source_proved_worse_rejects_although_the_pool_hardly_moves() -> None:

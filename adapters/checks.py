@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -145,13 +146,15 @@ def _poll(adapter: Adapter, cursor: str | None, budget: int, now: datetime) -> _
     cursors: list[tuple[int, str]] = []
     complaints: dict[str, str] = {}
     empty = 0
-    for number, batch in enumerate(adapter.poll(cursor, budget, now)):
+    batches: Iterable[Any] = adapter.poll(cursor, budget, now)  # nothing is believed of what a third party yields
+    for number, batch in enumerate(batches):
         if not isinstance(batch, Batch) or not isinstance(batch.candidates, tuple):
             complaints["types"] = f"batch {number} is no Batch with a tuple of candidates"
             break
         for name, complaint in _cursor_complaints(batch.cursor):
             complaints.setdefault(name, f"batch {number}: {complaint}")
-        for candidate in batch.candidates:
+        offered: tuple[Any, ...] = batch.candidates
+        for candidate in offered:
             if not isinstance(candidate, Candidate):
                 complaints.setdefault("types", f"batch {number} holds a {type(candidate).__name__}")
                 continue
@@ -181,7 +184,7 @@ def _cursor_complaints(cursor: object) -> Iterator[tuple[str, str]]:
         yield "cursors", f"the cursor has {len(cursor):,} characters, at most {LONGEST_CURSOR:,} are sensible"
 
 
-def _candidate_complaints(candidate: Candidate, now: datetime) -> Iterator[tuple[str, str]]:
+def _candidate_complaints(candidate: Any, now: datetime) -> Iterator[tuple[str, str]]:
     """Yield (check, what is wrong) for one candidate."""
     if not isinstance(candidate.uri, str) or not candidate.uri:
         yield "types", "uri must be a text that is not empty"
@@ -203,7 +206,7 @@ def _candidate_complaints(candidate: Candidate, now: datetime) -> Iterator[tuple
             yield "released", f"released {error}"
 
 
-def _words(candidate: Candidate) -> Iterator[tuple[str, str]]:
+def _words(candidate: Any) -> Iterator[tuple[str, str]]:
     if candidate.label is not None and candidate.label not in LABELS:
         yield "words", f"label {candidate.label!r} is not one of {', '.join(LABELS)} or None"
     if candidate.problem is not None and candidate.problem not in REASONS:
@@ -215,7 +218,7 @@ def _words(candidate: Candidate) -> Iterator[tuple[str, str]]:
             yield "words", f"a real picture has the family {candidate.family!r}"
 
 
-def _content(candidate: Candidate) -> Iterator[tuple[str, str]]:
+def _content(candidate: Any) -> Iterator[tuple[str, str]]:
     carries = candidate.vector is not None or bool(candidate.outside_scores)
     if candidate.problem is not None:
         return

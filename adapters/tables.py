@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Literal
@@ -27,6 +26,10 @@ FORMATS: dict[str, Format] = {
 _PARQUET_ROWS = 256  # rows decoded at a time
 
 
+class _NotText(Exception):
+    """A line is not UTF-8; its number."""
+
+
 def read_rows(stream: IO[bytes], kind: Format, name: str) -> Iterator[Row]:
     """Yield the rows of an open manifest in file order.
 
@@ -40,8 +43,8 @@ def read_rows(stream: IO[bytes], kind: Format, name: str) -> Iterator[Row]:
     reader = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}[kind]
     try:
         yield from reader(stream, name)
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"{name}: not UTF-8 text (byte {error.start} of a chunk); save it as UTF-8") from None
+    except _NotText as error:
+        raise BadInputError(f"{name}: line {error} is not UTF-8 text; save the file as UTF-8") from None
     except csv.Error as error:
         raise BadInputError(f"{name}: not readable as CSV: {error}") from None
     except pa.ArrowException as error:
@@ -59,35 +62,30 @@ def require_columns(there: Sequence[str], name: str) -> None:
 
 
 def _csv_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    try:
-        lines = csv.reader(text, strict=True)
-        header = [cell.strip() for cell in next(lines, [])]
-        if not header:
-            return  # an empty file: nothing there yet
-        require_columns(header, name)
-        for column in COLUMNS:
-            if header.count(column) > 1:
-                raise BadInputError(f"{name}: the column {column!r} is there {header.count(column)} times")
-        for cells in lines:
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                yield f"has {len(cells)} cells, the header {len(header)}"
-                continue
-            yield _known(zip(header, cells, strict=True))
-    finally:
-        text.detach()  # the caller's stream stays open
+    lines = csv.reader(_lines(stream), strict=True)
+    header = [cell.strip() for cell in next(lines, [])]
+    if not header:
+        return  # an empty file: nothing there yet
+    require_columns(header, name)
+    for column in COLUMNS:
+        if header.count(column) > 1:
+            raise BadInputError(f"{name}: the column {column!r} is there {header.count(column)} times")
+    for cells in lines:
+        if not cells:
+            continue
+        if len(cells) != len(header):
+            yield f"has {len(cells)} cells, the header {len(header)}"
+            continue
+        yield _known(zip(header, cells, strict=True))
 
 
 def _jsonl_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
     first = True
-    for line in stream:
-        content = line.decode("utf-8-sig" if first else "utf-8").strip()
-        if not content:
+    for line in _lines(stream):
+        if not line.strip():
             continue
         try:
-            value = json.loads(content)
+            value = json.loads(line)
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
@@ -99,6 +97,15 @@ def _jsonl_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
         missing = [column for column in REQUIRED if column not in value]
         yield f"has no {missing[0]!r}" if missing else _known(value.items())
         first = False
+
+
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    # not a TextIOWrapper: that one closes the stream, which is read more than once
+    for number, line in enumerate(stream, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise _NotText(number) from None
 
 
 def _parquet_rows(stream: IO[bytes], name: str) -> Iterator[Row]:

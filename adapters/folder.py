@@ -39,6 +39,7 @@ from daemon.model import Batch, Candidate
 
 SIDECAR = "labels.csv"
 BUCKETS = 256
+DEEPEST = 32  # folders inside each other; no inbox needs more, and a prank must not exhaust the stack
 
 
 class FolderOptions(BaseModel):
@@ -169,7 +170,9 @@ class FolderAdapter:
             if item.name.startswith(".") or path == SIDECAR:
                 continue
             try:
-                if item.is_dir(follow_symlinks=False):
+                if item.is_dir(follow_symlinks=False) and path.count("/") >= DEEPEST:
+                    yield _entry(f"{path}/", item.stat(), "bad_record", f"lies over {DEEPEST} folders deep")
+                elif item.is_dir(follow_symlinks=False):
                     yield from self._walk(folder / item.name, f"{path}/")
                 else:
                     yield self._file(folder / item.name, path, item.is_symlink())

@@ -193,8 +193,10 @@ def test_class_attributes_that_are_missing_or_lax_are_found() -> None:
 
 
 def test_what_does_not_hold_is_one_assertion_with_a_clear_line() -> None:
+    wrong: dict[str, Any] = {"label": "ai"}
+
     class Wrong(Listed):
-        items: ClassVar[list[Any]] = [replace(GOOD, **{"label": "ai"})]
+        items: ClassVar[list[Any]] = [replace(GOOD, **wrong)]
 
     with pytest.raises(AssertionError, match=r"^words: 'a': label 'ai' is not one of real, synthetic or None$"):
         assert_conforms(Wrong, NOW)

@@ -203,6 +203,13 @@ def test_a_pipe_named_like_a_picture_does_not_block(tmp_path: Path) -> None:
     assert found["real/pipe.jpg"].problem == "unreadable"
 
 
+def test_folders_without_end_are_cut_off(tmp_path: Path) -> None:
+    put(tmp_path, "real/" + "x/" * 30 + "a.jpg", "real/" + "x/" * 500 + "b.jpg")
+    found, cursor = poll(tmp_path)
+    assert sorted((uri.count("/"), c.problem) for uri, c in found.items()) == [(31, None), (33, "bad_record")]
+    assert poll(tmp_path, cursor) == ({}, cursor)
+
+
 def test_an_absent_inbox_and_a_file_in_its_place_are_said_in_one_line(tmp_path: Path) -> None:
     put(tmp_path, "file")
     for wrong in ("none", "file"):

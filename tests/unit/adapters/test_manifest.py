@@ -444,6 +444,24 @@ def test_other_filters_and_a_foreign_cursor_start_over(tmp_path: Path) -> None:
     assert len(found) == 3
 
 
+def test_a_manifest_that_changes_while_it_is_read_loses_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = numbered(tmp_path, 3)
+    _, cursor = poll(file)
+    real, passes = ManifestAdapter.rows, [0]
+
+    def rows(self: ManifestAdapter, stream: Any) -> Any:
+        passes[0] += 1
+        if passes[0] == 2:  # the rows were compared with the cursor and found unchanged
+            numbered(tmp_path, 5, first="unknown")
+        return real(self, stream)
+
+    monkeypatch.setattr(ManifestAdapter, "rows", rows)
+    with pytest.raises(BadInputError, match="changed while it was read"):
+        poll(file, cursor)
+    monkeypatch.undo()
+    assert len(poll(file, cursor)[0]) == 5
+
+
 def test_batches_hold_64_candidates_and_the_budget_is_kept(tmp_path: Path) -> None:
     adapter = ManifestAdapter("m", ManifestOptions(path=str(numbered(tmp_path, 130))))
     assert [len(batch.candidates) for batch in adapter.poll(None, 1000, NOW)] == [64, 64, 2]

@@ -1,0 +1,195 @@
+"""The composition root: the only module that knows the store and builds the service from the configuration."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from daemon import __version__
+from daemon.champion import ChampionCache, load_version
+from daemon.clock import AcceleratedClock, WallClock
+from daemon.context import Context
+from daemon.encoders.stopped import StoppedEncoder
+from daemon.errors import AnswerIsNo
+from daemon.intake.inspecting import InspectorClient
+from daemon.intake.polling import poll_in_child
+from daemon.model import PROFILES, Split
+from daemon.notify.notifying import LogNotifier
+from daemon.ports import Clock, EncoderService, Meter, Poller
+from daemon.settings import AdapterSettings, Settings
+from daemon.status import Sources, snapshot
+from daemon.views import Status
+from store.lock import StateLock
+from store.state import Store, open_store
+from store.verify import Check, verify
+
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """For work that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open state directory with a context on it."""
+
+    context: Context
+    store: Store
+    holder: str
+
+
+def holder_name() -> str:
+    """Who this process is, in run rows and the lock."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def make_clock(settings: Settings) -> WallClock | AcceleratedClock:
+    """The clock that the configuration asks for."""
+    if settings.clock.kind == "wall":
+        return WallClock()
+    assert settings.clock.start is not None  # checked by the settings
+    return AcceleratedClock(settings.clock.start, settings.clock.step)
+
+
+@contextmanager
+def opened(
+    settings: Settings,
+    *,
+    encoder: bool,
+    lock: bool = True,
+    meter: Meter | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[Opened]:
+    """Open the state for work.
+
+    encoder: start the encoder's process; without it nothing can be encoded. lock: hold the state's lock, which is
+    what a single writer must; False only for one-transaction decisions beside a running service.
+    Raises StateLocked, ConfigurationError, WeightsMissing, ChildFailed.
+    """
+    started = time.time()
+    clock = make_clock(settings)
+    with ExitStack() as stack:
+        if lock:
+            stack.enter_context(StateLock(settings.store.directory, datetime.now(UTC)))
+        store = stack.enter_context(open_for(settings))
+        if lock:
+            store.sweep(started)
+        _catch_up(clock, store)
+        service = _encoder(settings, store, stack) if encoder else _stopped_encoder(store)
+        inspector = InspectorClient(settings.intake)
+        stack.callback(inspector.close)
+        context = Context(
+            settings=settings,
+            clock=clock,
+            samples=store.samples,
+            registry=store.registry,
+            runs=store.runs,
+            encoder=service,
+            inspector=inspector,
+            poller=partial(make_poller, settings),
+            notifier=LogNotifier(),
+            meter=meter or make_telemetry(settings),
+            champion=ChampionCache(store.registry),
+            progress=progress,
+        )
+        yield Opened(context, store, holder_name())
+
+
+def open_for(settings: Settings, *, read_only: bool = False) -> Store:
+    """The store that the configuration names."""
+    splits = settings.splits
+    shares: dict[Split, float] = {
+        "train": splits.train,
+        "calibration": splits.calibration,
+        "reference": splits.reference,
+        "holdout": splits.holdout,
+    }
+    url = settings.store.database_url
+    return open_store(
+        settings.store.directory,
+        url=url.get_secret_value() if url else None,
+        shares=shares,
+        read_only=read_only,
+    )
+
+
+def make_telemetry(settings: Settings):  # type: ignore[no-untyped-def]
+    """The metrics of this process; imported here so that short commands do not pay for it."""
+    from daemon.telemetry import Telemetry
+
+    telemetry = Telemetry(__version__)
+    for adapter in settings.adapters:
+        if adapter.enabled:
+            telemetry.add_adapter(adapter.name)
+    return telemetry
+
+
+def make_poller(settings: Settings, adapter: AdapterSettings) -> Poller:
+    """A poller with the adapter's own limits and secrets."""
+    return partial(
+        poll_in_child,
+        deadline=adapter.deadline.total_seconds(),
+        memory_limit=adapter.memory_limit,
+        secrets={name: value.get_secret_value() for name, value in adapter.secrets.items()},
+        max_bytes=settings.intake.max_bytes,
+    )
+
+
+def read_status(settings: Settings) -> Status:
+    """The snapshot of a store that this process only reads; works beside a running service."""
+    with open_for(settings, read_only=True) as store:
+        champion = ChampionCache(store.registry).get()
+        running = any(run.state == "running" for run in store.runs.latest())
+        return snapshot(
+            sources_of(settings, store), champion, "ready" if running else "stopped", _time_of(settings, store)
+        )
+
+
+def sources_of(settings: Settings, store: Store) -> Sources:
+    """What a snapshot is made from."""
+    return Sources(settings, store.samples, store.registry, store.runs, None, is_simulated(settings))
+
+
+def is_simulated(settings: Settings) -> bool:
+    """Whether pictures or time are simulated, which is said wherever figures are shown."""
+    return settings.clock.kind == "simulated" or any(
+        adapter.kind == "simulated" and adapter.enabled for adapter in settings.adapters
+    )
+
+
+def _catch_up(clock: WallClock | AcceleratedClock, store: Store) -> None:
+    if isinstance(clock, AcceleratedClock):
+        for run in store.runs.latest():
+            clock.catch_up(run.due_at)
+
+
+def _time_of(settings: Settings, store: Store) -> datetime:
+    clock = make_clock(settings)
+    _catch_up(clock, store)
+    return clock.now()
+
+
+def _encoder(settings: Settings, store: Store, stack: ExitStack) -> EncoderService:
+    if settings.encoder.name == "open_clip":
+        from daemon.encoders.weights import locate_weights
+
+        locate_weights(settings.encoder.open_clip)  # says in seconds what the child would say after importing torch
+    from daemon.encoders.client import EncoderClient
+
+    client = EncoderClient(settings.encoder, settings.intake)
+    stack.callback(client.close)
+    return client
+
+
+def _stopped_encoder(store: Store) -> EncoderService:
+    champion = store.registry.champion()
+    return StoppedEncoder(champion.fingerprint if champion else "")

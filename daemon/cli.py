@@ -1,0 +1,79 @@
+"""The `sidwatch` command.
+
+Exit status: 0 done, 1 the answer is no, 2 usage, 65 bad input data, 75 locked or temporary, 78 bad configuration.
+An error is one line that says what to do; heavy imports happen inside the commands, so that `status` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import typer
+
+from daemon import __version__
+from daemon.commands import adapters, configuration, demo, families, looking, models, running, working
+from daemon.errors import SidwatchError
+
+app = typer.Typer(
+    name="sidwatch",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Keeps a detector of synthetic images honest while new image generators keep being released.",
+    epilog="Start with `sidwatch demo`: the whole story on simulated pictures, in under three minutes.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"sidwatch {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print it.")) -> None:
+    """Options of every command."""
+
+
+demo.register(app)
+configuration.register(app)
+running.register(app)
+looking.register(app)
+working.register(app)
+app.add_typer(families.app, name="families")
+app.add_typer(models.app, name="models")
+app.add_typer(adapters.app, name="adapters")
+
+
+def main() -> None:
+    """Run the command line; never a traceback for what a person can mend."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit status."""
+    try:
+        result = app(arguments, standalone_mode=False)
+    except click.exceptions.Exit as stopped:
+        return stopped.exit_code
+    except click.ClickException as error:
+        return _complain(error.format_message(), error.exit_code)
+    except click.Abort:
+        return _complain("stopped", 130)
+    except SidwatchError as error:
+        return _complain(str(error), error.exit_status)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
+        return 0
+    except KeyboardInterrupt:
+        return _complain("stopped", 130)
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str, status: int) -> int:
+    one_line = " ".join(message.split())
+    sys.stderr.write(f"sidwatch: {one_line}\n")
+    return status

@@ -1,0 +1,54 @@
+"""`adapters list|check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from daemon.commands.common import ConfigOption, JsonOption, counts, example, print_json, print_table, settings_of
+
+app = typer.Typer(no_args_is_help=True, help="Where samples come from.")
+
+
+@app.command("list", epilog=example("sidwatch adapters list"))
+def list_adapters(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the kinds that are installed and the adapters that are configured."""
+    from daemon.app import describe_adapters
+
+    found = describe_adapters(settings_of(config))
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(f"installed kinds: {', '.join(found['kinds']) or 'none'}")
+    print_table(
+        "configured",
+        ["adapter", "kind", "every", "trust", "last success", "stored", "rejected"],
+        [
+            [a["name"], a["kind"], a["every"], a["trust"], a["last_success_at"], a["stored"], counts(a["rejected"])]
+            for a in found["adapters"]
+        ],
+        "no adapters are configured; see `adapters` in config.yaml",
+    )
+
+
+@app.command("check", epilog=example("sidwatch adapters check inbox --limit 3"))
+def check(
+    name: Annotated[str, typer.Argument(help="The adapter's name in the configuration.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many candidates to look at.")] = 3,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an adapter would deliver first; stores nothing."""
+    from daemon.app import preview_adapter
+
+    rows = preview_adapter(settings_of(config), name, limit)
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        f"first of {name}",
+        ["uri", "label", "family", "source", "group", "bytes", "problem"],
+        [[r["uri"], r["label"], r["family"], r["source"], r["group"], r["bytes"], r["problem"]] for r in rows],
+        f"{name} has nothing to deliver",
+    )

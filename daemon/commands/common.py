@@ -1,0 +1,96 @@
+"""What every command shares: its options, its output, its errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from daemon.errors import ConfigurationError
+from daemon.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The configuration file.  [default: ./config.yaml]", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else there.")]
+
+DEFAULT_CONFIG = Path("config.yaml")
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The configuration that a command works with; raises ConfigurationError when there is none."""
+    path = config or DEFAULT_CONFIG
+    if not path.is_file():
+        raise ConfigurationError(
+            f"there is no configuration at {path}: `sidwatch init` writes one here, `--config FILE` names another"
+        )
+    return load(path)
+
+
+def example(text: str) -> str:
+    """The last paragraph of a command's help."""
+    return f"Example: `{text}`"
+
+
+def print_json(value: object) -> None:
+    """One JSON value on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """A table for people on stdout; `empty` says why there is nothing."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("–" if cell is None else str(cell)) for cell in row))
+    console.print(table)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure, or a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def counts(values: Mapping[str, int]) -> str:
+    """`corrupt 3, empty 1`."""
+    return ", ".join(f"{key} {value}" for key, value in sorted(values.items())) or "none"
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A reporter of long work: bars on stderr when it is a terminal, silent otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total or None)
+            progress.update(tasks[what], completed=done, total=total or None)
+
+        yield report

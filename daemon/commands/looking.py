@@ -1,0 +1,130 @@
+"""`status` and `verify`: look at the store, change nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from daemon.commands.common import (
+    ConfigOption,
+    JsonOption,
+    counts,
+    example,
+    number,
+    print_json,
+    print_table,
+    settings_of,
+)
+from daemon.errors import AnswerIsNo
+from daemon.views import FamilyView, Status
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("status", epilog=example("sidwatch status --json | jq .mean_ap"))(status)
+    app.command("verify", epilog=example("sidwatch verify --deep"))(verify)
+
+
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show champion, families, real sources, episodes and the queue, from the store."""
+    from daemon.app import read_status
+
+    found = read_status(settings_of(config))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    print_status(found)
+
+
+def print_status(found: Status) -> None:
+    """The snapshot for people."""
+    simulated = "  (SIMULATED)" if found.service.simulated else ""
+    champion = found.champion
+    typer.echo(f"encoder {found.service.encoder}{simulated}")
+    if champion is None:
+        typer.echo("no champion yet: it needs at least two families and two real sources to learn from")
+    else:
+        typer.echo(f"champion {champion.id}: {champion.families} families, {champion.sources} real sources")
+        typer.echo(
+            f"mAP raw {number(found.mean_ap['raw'])}, laundered {number(found.mean_ap['laundered'])}; worst "
+            f"{found.worst_family['raw'] or '–'} {number(found.worst_ap['raw'])}; false positives "
+            f"{number(found.real_false_positive_rate['raw'])}"
+        )
+    print_table(
+        "families",
+        ["family", "state", "AP raw", "interval", "AUROC", "recall", "AP laundered", "n", "evidence"],
+        [_family_cells(family) for family in found.families],
+        "no families yet",
+    )
+    print_table(
+        "real sources",
+        ["source", "state", "false positives", "left out", "laundered", "n"],
+        [
+            [
+                source.name,
+                source.state,
+                number(raw.false_positive_rate if raw else None),
+                number(raw.left_out if raw else None),
+                number(laundered.false_positive_rate if laundered else None),
+                source.samples,
+            ]
+            for source in found.real_sources
+            for raw, laundered in [(source.profiles.get("raw"), source.profiles.get("laundered"))]
+        ],
+        "no real sources yet",
+    )
+    waiting = {row.stage: row.samples for row in found.queue if row.samples}
+    typer.echo(f"samples: {counts(found.samples)}; waiting: {counts(waiting)}; quarantine: {counts(found.quarantine)}")
+    for episode in found.episodes:
+        typer.echo(
+            f"episode {episode.family}: {episode.state}, alarmed after {episode.samples_to_alarm} samples, "
+            f"AP {number(episode.ap_before)} -> {number(episode.ap_after)}"
+        )
+
+
+def _family_cells(family: FamilyView) -> list[object]:
+    raw, laundered = family.profiles.get("raw"), family.profiles.get("laundered")
+    evidence = (
+        f"10^{family.evidence_log10:.1f} of 10^{family.alarm_log10:.1f}"
+        if family.evidence_log10 is not None and family.alarm_log10 is not None
+        else None
+    )
+    if raw is None or raw.ap is None:
+        return [family.name, family.state, None, None, None, None, None, family.samples, evidence]
+    mark = "~" if raw.approximate else ""
+    return [
+        family.name,
+        family.state,
+        number(raw.ap),
+        f"{mark}{number(raw.ap_lower)}–{number(raw.ap_upper)}",
+        number(raw.auroc),
+        number(raw.recall),
+        number(laundered.ap if laundered else None),
+        raw.n,
+        evidence,
+    ]
+
+
+def verify(
+    config: ConfigOption = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file against its digest.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the store's ten invariants; exit status 1 names what is broken."""
+    from daemon.app import verify_store
+
+    checks = verify_store(settings_of(config), deep=deep)
+    broken = [check for check in checks if not check.ok]
+    if as_json:
+        rows = [{"number": c.number, "name": c.name, "ok": c.ok, "detail": c.detail} for c in checks]
+        print_json({"ok": not broken, "checks": rows})
+    else:
+        for check in checks:
+            typer.echo(f"{'ok    ' if check.ok else 'BROKEN'} {check.number:2d} {check.name}{_detail(check.detail)}")
+    if broken:
+        raise AnswerIsNo(f"{len(broken)} of {len(checks)} invariants are broken: {broken[0].name}: {broken[0].detail}")
+
+
+def _detail(text: str) -> str:
+    return f": {text}" if text else ""

@@ -1,0 +1,90 @@
+"""`models list|show|promote|rollback`."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated, Any
+
+import typer
+
+from daemon.commands.common import ConfigOption, JsonOption, example, print_json, print_table, settings_of
+
+app = typer.Typer(no_args_is_help=True, help="The versions, what the gate said of them, and who is champion.")
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.")]
+
+
+@app.command("list", epilog=example("sidwatch models list"))
+def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the versions, newest last."""
+    from daemon.app import read_status
+
+    versions = read_status(settings_of(config)).versions
+    if as_json:
+        print_json([version.model_dump(mode="json") for version in versions])
+        return
+    rows = [[v.id, v.role or v.state, v.learner, f"{v.created_at:%Y-%m-%d %H:%M}", v.reason] for v in versions]
+    print_table("versions", ["version", "role", "learner", "made", "last decision"], rows, "no versions yet")
+
+
+@app.command("show", epilog=example("sidwatch models show v0001-0a1b2c3d"))
+def show(
+    version: Annotated[str, typer.Argument(help="The version's id.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a version: where it comes from and every number of the gate's verdict."""
+    from daemon.app import describe_version
+
+    found = describe_version(settings_of(config), version)
+    if as_json:
+        print_json(found)
+        return
+    for key in ("id", "state", "parent", "learner", "created_at", "encoder", "thresholds"):
+        typer.echo(f"{key}: {found[key]}")
+    verdict = found["verdict"]
+    if verdict is None:
+        typer.echo("verdict: none yet")
+        return
+    typer.echo(f"verdict: {verdict['decision']}: {verdict['reason']}")
+    print_table(
+        "checks",
+        ["check", "profile", "subject", "champion", "challenger", "difference", "lower", "upper", "n", "outcome"],
+        [_cells(check) for check in verdict["checks"]],
+        "no checks",
+    )
+
+
+def _cells(check: dict[str, Any]) -> list[object]:
+    figures = [check[key] for key in ("champion", "challenger", "difference", "lower", "upper")]
+    subject = check["subject"][1] if check["subject"] else None
+    rounded = [None if value is None else f"{value:.4f}" for value in figures]
+    return [check["name"], check["profile"], subject, *rounded, check["n"], check["outcome"]]
+
+
+@app.command("promote", epilog=example('sidwatch models promote v0002-0a1b2c3d --reason "checked by hand"'))
+def promote(
+    version: Annotated[str, typer.Argument(help="The version's id.")],
+    reason: Reason,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a version the champion by hand; audited."""
+    from daemon.app import promote_version
+
+    _tell(promote_version(settings_of(config), version, getpass.getuser(), reason), as_json)
+
+
+@app.command("rollback", epilog=example('sidwatch models rollback --reason "false positives in the newsroom"'))
+def rollback(reason: Reason, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Bring the previous champion back; audited."""
+    from daemon.app import roll_back_version
+
+    _tell(roll_back_version(settings_of(config), getpass.getuser(), reason), as_json)
+
+
+def _tell(done: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{done['version']} is champion; before it was {done['previous'] or 'none'}")

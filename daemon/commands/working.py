@@ -1,0 +1,124 @@
+"""`ingest`, `evaluate`, `score`, `update`: one piece of the service's work by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.commands.common import (
+    ConfigOption,
+    JsonOption,
+    counts,
+    example,
+    number,
+    print_json,
+    print_table,
+    progress_bar,
+    settings_of,
+)
+from daemon.model import Trust
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("ingest", epilog=example("sidwatch ingest pictures/manifest.csv --trust trusted"))(ingest)
+    app.command("evaluate", epilog=example("sidwatch evaluate --json"))(evaluate)
+    app.command("score", epilog=example("sidwatch score photo.jpg"))(score)
+    app.command("update", epilog=example("sidwatch update"))(update)
+
+
+def ingest(
+    path: Annotated[Path, typer.Argument(help="A folder (real/..., <family>/...) or a manifest.")],
+    trust: Annotated[str, typer.Option("--trust", help="trusted, known or untrusted.")] = "known",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in pictures from a folder or a manifest now; the next cycle measures them."""
+    from daemon.app import ingest_path
+
+    if trust not in ("trusted", "known", "untrusted"):
+        raise typer.BadParameter("it is trusted, known or untrusted", param_hint="--trust")
+    checked: Trust = trust  # type: ignore[assignment]
+    with progress_bar() as progress:
+        done = ingest_path(settings_of(config), path, checked, progress)
+    if as_json:
+        print_json(done)
+        return
+    typer.echo(f"{done['offered']} offered, {done['stored']} stored, rejected: {counts(done['rejected'])}")
+    typer.echo("`sidwatch run --until-idle` measures them now")
+
+
+def evaluate(
+    version: Annotated[str | None, typer.Option("--version", help="Another version than the champion.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a version on every family and real source, on pictures it has not learned; stores nothing."""
+    from daemon.app import evaluate_version
+
+    rows = evaluate_version(settings_of(config), version)
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        "evaluation",
+        ["subject", "profile", "window", "AP", "AUROC", "recall", "false positives", "n"],
+        [
+            [
+                r["name"],
+                r["profile"],
+                r["window"],
+                number(r["ap"]),
+                number(r["auroc"]),
+                number(r["recall"]),
+                number(r["false_positive_rate"]),
+                r["n"],
+            ]
+            for r in rows
+        ],
+        "nothing is measured yet",
+    )
+
+
+def score(
+    images: Annotated[list[Path], typer.Argument(help="Pictures: JPEG, PNG or WEBP.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge pictures by the champion: probability, verdict at the threshold, the family that fired."""
+    from daemon.app import score_files
+
+    rows = score_files(settings_of(config), images)
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        "scores",
+        ["picture", "verdict", "probability", "logit", "threshold", "family", "nearest real source"],
+        [
+            [
+                r["path"],
+                r["verdict"],
+                number(r["probability"]),
+                number(r["logit"]),
+                number(r["threshold"]),
+                r["family"],
+                r["nearest_real_source"],
+            ]
+            for r in rows
+        ],
+        "no pictures",
+    )
+
+
+def update(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Learn from everything there is and let the gate decide; beside a running service it is asked to."""
+    from daemon.app import update_now
+
+    done = update_now(settings_of(config))
+    if as_json:
+        print_json({"outcome": done})
+    else:
+        typer.echo(done)

@@ -1,0 +1,232 @@
+"""The service's view of the encoder: a long-lived child that serves scoring requests before backlog."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from daemon.children.child import Child
+from daemon.children.frames import BadFrame, Frame, vectors_of
+from daemon.children.frames import Limits as FrameLimits
+from daemon.encoders.external import ExternalEncoder
+from daemon.errors import ChildFailed, ConfigurationError, ImageRejected
+from daemon.intake.decode import check_size
+from daemon.intake.inspecting import limits_of
+from daemon.model import PROFILES, REASONS, EncodingFailure, Profile
+from daemon.settings import EncoderSettings, IntakeSettings
+
+Vector = NDArray[np.float32]  # (d,)
+
+_LARGEST_CHUNK = 8  # pictures of the backlog in one request: an urgent one waits for at most so many
+_CHUNK_SECONDS = 2.0  # and for about so long: chunks of a slow encoder get smaller
+_START = 300.0  # seconds to load weights
+_DOWNLOAD = 4 * 3600.0  # seconds to fetch them first
+_LARGEST_VALUE = float(np.finfo(np.float16).max)  # vectors are stored as float16
+_HUB_SECRETS = ("HF_TOKEN", "HF_TOKEN_PATH")
+
+
+Encoded = dict[Profile, Vector] | EncodingFailure
+
+_log = structlog.get_logger(__name__)
+
+
+class EncoderClient:
+    """Encodes pictures in a child process; safe to use from any thread.
+
+    settings, intake: the sections of the configuration. Starts the child at once; raises WeightsMissing or
+    ConfigurationError as the child found it, ChildFailed when it does not come up. For `external` there is no
+    child and pictures cannot be encoded.
+    """
+
+    name: str
+    dimension: int
+    fingerprint: str
+
+    def __init__(self, settings: EncoderSettings, intake: IntakeSettings) -> None:
+        self._settings = settings
+        self._limits = limits_of(intake)
+        self._turn = _Turn()
+        self._chunk = 1
+        self._closed = False
+        self._child: Child | None = None
+        self.encodes_pictures = settings.name != "external"
+        if self.encodes_pictures:
+            self._child = self._start()
+        else:
+            external = ExternalEncoder(settings.external)
+            self.name, self.dimension, self.fingerprint = external.name, external.dimension, external.fingerprint
+
+    def encode_many(self, items: Sequence[bytes], profiles: Sequence[Profile] = PROFILES) -> list[Encoded]:
+        """Encode a backlog, giving way to urgent requests between chunks.
+
+        items: encoded pictures. Returns for each its float32 vectors by profile, or why there is none; a picture
+        on which the child dies is `decoder_crashed` and the others are not harmed. Raises ChildFailed when the
+        child cannot be started again.
+        """
+        encoded: list[Encoded] = []
+        while len(encoded) < len(items):
+            chunk = items[len(encoded) : len(encoded) + self._chunk]
+            with self._turn.later():
+                began = time.monotonic()
+                encoded += self._encode_chunk(chunk, profiles)
+                self._adapt(len(chunk), time.monotonic() - began)
+        return encoded
+
+    def encode_now(self, content: bytes, profile: Profile = "raw") -> Vector:
+        """Encode one picture before anything that waits.
+
+        Returns (d,) float32. Raises ImageRejected, ChildFailed.
+        """
+        check_size(content, self._limits)
+        with self._turn.first():
+            outcome = self._encode_chunk([content], [profile])[0]
+        if isinstance(outcome, EncodingFailure):
+            raise ImageRejected(outcome.reason, outcome.detail)
+        return outcome[profile]
+
+    def close(self) -> None:
+        """End the child after the chunk that it is at; later calls raise ChildFailed."""
+        with self._turn.first():
+            self._closed = True
+            if self._child is not None:
+                self._child.close()
+                self._child = None
+
+    def _adapt(self, count: int, seconds: float) -> None:
+        fitting = int(_CHUNK_SECONDS * count / max(seconds, 1e-3))
+        self._chunk = max(1, min(_LARGEST_CHUNK, fitting))
+
+    def _encode_chunk(self, chunk: Sequence[bytes], profiles: Sequence[Profile]) -> list[Encoded]:
+        try:
+            return self._ask(chunk, profiles)
+        except _Died as error:
+            if len(chunk) == 1 and error.cause in ("deadline", "memory"):
+                return [EncodingFailure("decoder_crashed", str(error))]
+            _log.warning("the encoder's child died; its pictures are tried one by one", reason=str(error))
+        # A single picture is tried again too: somebody else may have killed the child.
+        return [self._encode_alone(content, profiles) for content in chunk]
+
+    def _encode_alone(self, content: bytes, profiles: Sequence[Profile]) -> Encoded:
+        try:
+            return self._ask([content], profiles)[0]
+        except _Died as error:
+            return EncodingFailure("decoder_crashed", str(error))
+
+    def _ask(self, chunk: Sequence[bytes], profiles: Sequence[Profile]) -> list[Encoded]:
+        child = self._running()
+        try:
+            return self._outcomes(child.request({"profiles": list(profiles)}, chunk), len(chunk), profiles)
+        except ChildFailed as error:
+            raise _Died(child.cause, str(error)) from error
+        except BadFrame as error:
+            child.kill("garbage", f"answered with garbage: {error}")
+            raise _Died("garbage", str(error)) from error
+
+    def _outcomes(self, answer: Frame, count: int, profiles: Sequence[Profile]) -> list[Encoded]:
+        failures = answer.header.get("failures")
+        if not isinstance(failures, list) or len(failures) != count or len(answer.parts) != count:
+            raise BadFrame("not one outcome per picture")
+        return [self._outcome(failure, part, profiles) for failure, part in zip(failures, answer.parts, strict=True)]
+
+    def _outcome(self, failure: Any, part: bytes, profiles: Sequence[Profile]) -> Encoded:
+        if failure is not None:
+            if not isinstance(failure, list) or len(failure) != 2 or failure[0] not in REASONS:
+                raise BadFrame("a failure without a known reason")
+            return EncodingFailure(failure[0], str(failure[1]))
+        vectors = vectors_of(part, self.dimension)
+        if len(vectors) != len(profiles):
+            raise BadFrame("not one vector per profile")
+        if not (np.isfinite(vectors).all() and np.abs(vectors).max() <= _LARGEST_VALUE):
+            return EncodingFailure("encoding_failed", "the vector is not finite, or is too large for float16")
+        return dict(zip(profiles, vectors, strict=True))
+
+    def _running(self) -> Child:
+        if self._closed:
+            raise ChildFailed("the encoder is closed")
+        if not self.encodes_pictures:
+            raise ConfigurationError(
+                "encoder.name is external: vectors are delivered ready-made, pictures are not encoded"
+            )
+        if self._child is None or not self._child.alive:
+            self._child = self._start()
+        return self._child
+
+    def _start(self) -> Child:
+        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if self._settings.name != "open_clip" else {}
+        secrets = {name: os.environ[name] for name in _HUB_SECRETS if name in os.environ and not threads}
+        child = Child(
+            "encode",
+            {"settings": self._settings.model_dump(mode="json"), "limits": dataclasses.asdict(self._limits)},
+            deadline=self._settings.deadline.total_seconds(),
+            memory_limit=self._settings.memory_limit,
+            environment={**threads, **secrets},
+            limits=FrameLimits(header=2**20, parts=_LARGEST_CHUNK, total=64 * 2**20),
+        )
+        hello = child.receive(deadline=_START).header
+        while "starting" in hello:
+            _log.info("the encoder is starting", doing=str(hello["starting"])[:200])
+            hello = child.receive(deadline=_DOWNLOAD).header
+        name, dimension, fingerprint = hello.get("name"), hello.get("dimension"), hello.get("fingerprint")
+        if not (isinstance(name, str) and type(dimension) is int and dimension > 0 and isinstance(fingerprint, str)):
+            child.kill("garbage", "introduced itself with garbage")
+            raise ChildFailed("the encode child introduced itself with garbage")
+        if getattr(self, "fingerprint", fingerprint) != fingerprint:
+            child.close()
+            raise ConfigurationError(
+                "encoder: the weights or libraries changed while the service ran: restart it to take the new encoder"
+            )
+        self.name, self.dimension, self.fingerprint = name, dimension, fingerprint
+        return child
+
+
+class _Died(Exception):
+    """The child died while it was asked; it is up to the caller whose fault that was."""
+
+    def __init__(self, cause: str | None, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class _Turn:
+    """One at a time; those who come `first` go before those who come `later`."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._busy = False
+        self._urgent = 0
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        with self._changed:
+            self._urgent += 1
+            self._changed.wait_for(lambda: not self._busy)
+            self._urgent -= 1
+            self._busy = True
+        with self._released():
+            yield
+
+    @contextmanager
+    def later(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy and self._urgent == 0)
+            self._busy = True
+        with self._released():
+            yield
+
+    @contextmanager
+    def _released(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()

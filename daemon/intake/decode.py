@@ -1,0 +1,169 @@
+"""Encoded bytes -> pixels, for three formats and nothing else.
+
+How pixels become RGB: palettes are looked up; grey is repeated; CMYK is converted by Pillow's plain formula (no
+colour management: embedded profiles are not applied); of 16-bit samples the high byte counts; whatever is
+transparent is laid over white. The EXIF orientation is applied. Of an animation the first frame counts.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from daemon.errors import ImageRejected
+from daemon.model import Inspected
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+
+# A truncated picture is refused; and what Pillow only warns about (a decompression bomb) is an error here.
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow's decoders raise on bytes that are not what they claim to be.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a picture may be."""
+
+    max_bytes: int = 50 * 2**20  # of the encoded picture
+    max_pixels: int = 40_000_000  # width times height, from the header
+    min_side: int = 64  # pixels
+
+
+def check_size(content: bytes, limits: Limits) -> None:
+    """Raise ImageRejected when there are no bytes or too many."""
+    if not content:
+        raise ImageRejected("empty", "no bytes")
+    if len(content) > limits.max_bytes:
+        raise ImageRejected("too_many_bytes", f"{len(content)} bytes, more than {limits.max_bytes}")
+
+
+def decode(content: bytes, limits: Limits) -> NDArray[np.uint8]:
+    """The pixels of an encoded picture.
+
+    Returns (h, w, 3) RGB, orientation applied. Raises ImageRejected.
+    """
+    with _loaded(content, limits) as image:
+        return np.asarray(_upright_rgb(image), dtype=np.uint8)
+
+
+def inspect(content: bytes, limits: Limits) -> Inspected:
+    """Decode a picture completely and say what it is; width and height are those of the upright picture.
+
+    Raises ImageRejected.
+    """
+    import imagehash  # here, for it imports scipy: the encoder's process does without
+
+    with _loaded(content, limits) as image:
+        upright = _upright_rgb(image)
+        return Inspected(upright.width, upright.height, _format(image), str(imagehash.phash(upright)))
+
+
+@contextmanager
+def _loaded(content: bytes, limits: Limits) -> Iterator[Image.Image]:
+    check_size(content, limits)
+    with _rejecting(content):
+        # verify() checks what the decoder does not (checksums), but leaves an image that cannot be loaded
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            _check_header(image, limits)
+            image.verify()
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    with image:
+        with _rejecting(content):
+            image.load()
+        yield image
+
+
+@contextmanager
+def _rejecting(content: bytes) -> Iterator[None]:
+    try:
+        yield
+    except ImageRejected:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageRejected("too_many_pixels", str(error)) from error
+    except UnidentifiedImageError as error:
+        if _claimed_format(content) is None:
+            raise ImageRejected("format_not_allowed", f"not one of {', '.join(FORMATS)}") from error
+        raise ImageRejected("corrupt", "the header cannot be read") from error
+    except _BROKEN as error:
+        raise ImageRejected("corrupt", f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def _check_header(image: Image.Image, limits: Limits) -> None:
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise ImageRejected("too_many_pixels", f"{width} x {height}, more than {limits.max_pixels} pixels")
+    if min(width, height) < limits.min_side:
+        raise ImageRejected("too_small", f"{width} x {height}, a side under {limits.min_side} pixels")
+
+
+def _format(image: Image.Image) -> str:
+    # MPO is a JPEG with further JPEGs behind it, as telephones write them
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _claimed_format(content: bytes) -> str | None:
+    if content.startswith(b"\xff\xd8"):
+        return "JPEG"
+    if content.startswith(b"\x89PNG"):
+        return "PNG"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WEBP"
+    return None
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    rgb = _rgb(image)
+    turn = _TURNS.get(_orientation(image))
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except _BROKEN:
+        return 1  # metadata that cannot be read says nothing; the pixels were read
+    return value if isinstance(value, int) else 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # I;16 and its relatives: grey of 16 bits
+        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        white = Image.new("RGBA", over.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, over).convert("RGB")
+    return image.convert("RGB")

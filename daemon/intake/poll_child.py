@@ -1,0 +1,48 @@
+"""The polling child: one adapter, one poll, its batches streamed to the parent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from daemon.children.host import Host
+from daemon.errors import ConfigurationError
+from daemon.intake.wire import to_frame
+from daemon.ports import Adapter
+
+GROUP = "sidwatch.adapters"
+
+
+def serve(host: Host, arguments: Mapping[str, Any]) -> None:
+    """Poll the adapter to its end."""
+    adapter = make_adapter(arguments["name"], arguments["kind"], arguments["options"])
+    now = datetime.fromisoformat(arguments["now"])
+    for batch in adapter.poll(arguments["cursor"], arguments["budget"], now):
+        host.send(*to_frame(batch, arguments["max_bytes"]))
+    host.send({"end": True})
+    host.receive()  # ends this process when the parent has read everything
+
+
+def make_adapter(name: str, kind: str, options: Mapping[str, Any]) -> Adapter:
+    """Find the kind among the installed entry points and make the adapter.
+
+    Raises ConfigurationError: unknown kind, or options that it does not take; the message names the key.
+    """
+    found = entry_points(group=GROUP, name=kind)
+    if not found:
+        known = ", ".join(sorted({one.name for one in entry_points(group=GROUP)})) or "none"
+        raise ConfigurationError(f"adapters.{name}.kind: no adapter {kind!r} is installed; installed are: {known}")
+    adapter_class = next(iter(found)).load()
+    try:
+        checked = adapter_class.Options.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(["adapters", name, "options", *(str(part) for part in first["loc"])])
+        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{key}: {message}") from error
+    adapter: Adapter = adapter_class(name, checked)
+    return adapter

@@ -1,0 +1,151 @@
+"""A Batch as a frame, and back: the parent checks every type, for an adapter is foreign code in a child."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from daemon.children.frames import BadFrame, Frame
+from daemon.model import LABELS, REASONS, Batch, Candidate
+
+_TEXTS = (
+    "label",
+    "family",
+    "source",
+    "group",
+    "caption",
+    "released",
+    "kind",
+    "sha256",
+    "vector_fingerprint",
+    "problem",
+)
+_LONGEST = 20_000  # characters of one text field
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # neither UTF-8 nor a database takes these
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def to_frame(batch: Any, max_bytes: int) -> tuple[dict[str, Any], list[bytes]]:
+    """Header and parts of a batch, in the child.
+
+    What cannot travel (a wrong type) is named in the candidate's place; content over max_bytes stays here.
+    """
+    if not isinstance(batch, Batch) or not isinstance(batch.cursor, str):
+        return {"wrong": f"poll gave {type(batch).__name__} where a Batch with a text cursor is due"}, []
+    parts: list[bytes] = []
+    return {"cursor": batch.cursor, "candidates": [_fields(one, parts, max_bytes) for one in batch.candidates]}, parts
+
+
+def from_frame(frame: Frame) -> Batch:
+    """The batch, in the parent; a malformed candidate becomes one with the problem `bad_record`.
+
+    Raises BadFrame when the batch itself is malformed.
+    """
+    if "wrong" in frame.header:
+        raise BadFrame(str(frame.header["wrong"]))
+    cursor, candidates = frame.header.get("cursor"), frame.header.get("candidates")
+    if not isinstance(cursor, str) or not isinstance(candidates, list):
+        raise BadFrame("a batch needs a cursor and candidates")
+    return Batch(tuple(_candidate(fields, frame) for fields in candidates), cursor)
+
+
+def _fields(candidate: Any, parts: list[bytes], max_bytes: int) -> dict[str, Any]:
+    if not isinstance(candidate, Candidate):
+        return {"wrong": f"{type(candidate).__name__} instead of a Candidate"}
+    fields = {field.name: getattr(candidate, field.name) for field in dataclasses.fields(candidate)}
+    content, vector = fields.pop("content"), fields.pop("vector")
+    scores = fields.pop("outside_scores")
+    for name, value in fields.items():
+        if value is not None and not isinstance(value, str):
+            return {"uri": _text(candidate.uri), "wrong": f"{name} is {type(value).__name__}, not text"}
+    try:
+        fields["outside_scores"] = [[str(detector), float(score)] for detector, score in scores]
+        if not all(math.isfinite(score) for _, score in fields["outside_scores"]):
+            raise ValueError
+    except (TypeError, ValueError):
+        return {"uri": _text(candidate.uri), "wrong": "outside_scores are no pairs of detector and finite score"}
+    if content is not None:
+        if not isinstance(content, bytes):
+            return {"uri": _text(candidate.uri), "wrong": f"content is {type(content).__name__}, not bytes"}
+        if len(content) > max_bytes:
+            too_many = f"{len(content)} bytes, more than {max_bytes}"
+            return {**fields, "problem": "too_many_bytes", "problem_detail": too_many}
+        fields["content"] = len(parts)
+        parts.append(content)
+    if vector is not None:
+        if not isinstance(vector, np.ndarray) or vector.ndim != 1 or vector.dtype != np.float16:
+            return {"uri": _text(candidate.uri), "wrong": "vector is not a float16 array with one axis"}
+        fields["vector"] = len(parts)
+        parts.append(vector.astype("<f2").tobytes())
+    return fields
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _candidate(fields: Any, frame: Frame) -> Candidate:
+    if not isinstance(fields, dict):
+        return _bad("", "a candidate is not an object")
+    uri = _text(fields.get("uri"))
+    if "wrong" in fields:
+        return _bad(uri, str(fields["wrong"])[:200])
+    wrong = _what_is_wrong(fields)
+    if wrong is not None:
+        return _bad(uri, wrong)
+    vector = None
+    if fields.get("vector") is not None:
+        part = frame.part(fields["vector"])
+        if not part or len(part) % 2:
+            raise BadFrame(f"{len(part)} bytes are no float16 vector")
+        vector = np.frombuffer(part, dtype="<f2").astype(np.float16)
+        if not np.isfinite(vector).all():
+            return _bad(uri, "the vector is not finite")
+    content = frame.part(fields["content"]) if fields.get("content") is not None else None
+    scores = tuple((detector, float(score)) for detector, score in fields["outside_scores"])
+    texts = {name: fields.get(name) for name in _TEXTS}
+    return Candidate(
+        uri=uri,
+        content=content,
+        vector=vector,
+        outside_scores=scores,
+        problem_detail=fields.get("problem_detail") or "",
+        **texts,
+    )
+
+
+def _what_is_wrong(fields: dict[str, Any]) -> str | None:
+    """The first thing about a candidate's fields that is not as the contract says."""
+    for name in ("uri", "problem_detail", *_TEXTS):
+        value = fields.get(name)
+        if value is not None and (not isinstance(value, str) or len(value) > _LONGEST):
+            return f"{name} is not text of at most {_LONGEST} characters"
+        if value and _UNSTORABLE.search(value):
+            return f"{name} holds characters that are no text"
+    if not fields.get("uri"):
+        return "uri is missing"
+    if fields.get("label") not in (None, *LABELS):
+        return f"label {fields['label'][:40]!r} is neither real nor synthetic"
+    if fields.get("problem") not in (None, *REASONS):
+        return f"problem {fields['problem'][:40]!r} is not a known reason"
+    if fields.get("sha256") is not None and not _SHA256.fullmatch(fields["sha256"]):
+        return "sha256 is not 64 hexadecimal digits"
+    scores = fields.get("outside_scores")
+    if not isinstance(scores, list) or not all(_is_score(score) for score in scores):
+        return "outside_scores are no pairs of detector and finite score"
+    return None
+
+
+def _is_score(pair: Any) -> bool:
+    if not isinstance(pair, list) or len(pair) != 2:
+        return False
+    detector, score = pair
+    return isinstance(detector, str) and isinstance(score, int | float) and math.isfinite(score)
+
+
+def _bad(uri: str, detail: str) -> Candidate:
+    return Candidate(uri=uri or "unnamed", problem="bad_record", problem_detail=detail)

@@ -1,0 +1,214 @@
+"""Everything that `/metrics` shows: gauges from the snapshot, counters and histograms from what happens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from daemon.model import REASONS
+from daemon.telemetry.series import gauges
+from daemon.views import DecisionView, EpisodeView, Status
+
+PREFIX: Final = "sidwatch_"
+OUTCOMES: Final = ("ok", "failed", "timed_out", "lost", "skipped")
+DECISIONS: Final[tuple[str, ...]] = get_args(DecisionView.model_fields["decision"].annotation)
+_SAMPLES: Final = (5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
+_HOUR: Final = 3600.0
+_LONG_SECONDS: Final = (60, 600, _HOUR, 6 * _HOUR, 24 * _HOUR, 72 * _HOUR, 168 * _HOUR, 336 * _HOUR, 720 * _HOUR)
+_SHORT_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+
+class _Snapshot(Collector):
+    """The gauges of the last snapshot; swapped as a whole, so a scrape never sees half of one."""
+
+    def __init__(self) -> None:
+        self.metrics: tuple[Metric, ...] = gauges(None, cap=0, prefix=PREFIX)
+
+    def collect(self) -> Iterable[Metric]:
+        return self.metrics
+
+
+class Telemetry:
+    """The service's own registry; methods may be called from any thread.
+
+    version, revision: of the program. family_cap: most families with series of their own.
+    """
+
+    def __init__(self, version: str, revision: str = "", family_cap: int = 200) -> None:
+        if family_cap < 1:
+            raise ValueError(f"family_cap must be at least 1, not {family_cap}")
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody reads
+        self._cap = family_cap
+        self._lock = threading.Lock()
+        self._episodes_seen: set[tuple[str, str, datetime]] = set()
+        self.registry = registry = CollectorRegistry(auto_describe=True)
+        self._snapshot = _Snapshot()
+        registry.register(self._snapshot)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(PREFIX + name, text, labels, registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(PREFIX + name, text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(PREFIX + name, text, labels, registry=registry, buckets=buckets)
+
+        gauge("build_info", "1; the program that runs.", "version", "revision").labels(version, revision).set(1)
+        self._ingested = counter("samples_ingested", "New samples stored.", "adapter")
+        self._rejected = counter("samples_rejected", "Candidates refused, never stored.", "adapter", "reason")
+        self._quarantined = counter("samples_quarantined", "Samples set apart.", "adapter", "reason")
+        self._fetch = histogram("adapter_fetch_duration_seconds", "Duration of one poll.", _SHORT_SECONDS, "adapter")
+        self._runs = counter("job_runs", "Finished runs.", "job", "outcome")
+        self._job_success = gauge("job_last_success_timestamp_seconds", "When a job last ended well.", "job")
+        self._job_seconds = histogram("job_duration_seconds", "Duration of a run.", _SHORT_SECONDS, "job")
+        self._promotions = counter("promotions", "Decisions on challengers.", "decision")
+        for decision in DECISIONS:
+            self._promotions.labels(decision)
+        self._detect_samples = histogram("episode_detect_samples", "Samples from first vote to alarm.", _SAMPLES)
+        self._detect_seconds = histogram("episode_detect_seconds", "Time from first vote to alarm.", _LONG_SECONDS)
+        self._recover_seconds = histogram("episode_recover_seconds", "Time from alarm to recovery.", _LONG_SECONDS)
+        self._store_size = gauge("store_size_bytes", "Size of the state directory.")
+        self._store_free = gauge("store_free_bytes", "Free space of the file system that holds it.")
+        for unknown in (self._store_size, self._store_free):
+            unknown.set(float("nan"))  # 0 would read as a full disk until the first look
+        self._beat = gauge("loop_beat_timestamp_seconds", "Last sign of life of a loop, in wall time.", "loop")
+        self._notification_failures = counter("notification_failures", "Notifications that could not be sent.")
+        self._encoded = counter("pictures_encoded", "Pictures that went through the encoder.")
+
+    # --- one snapshot -------------------------------------------------------------------------------------
+
+    def restore(self, status: Status) -> None:
+        """Raise the counters to what the store remembers, then publish; called before readiness.
+
+        Counters never go back: one that is already higher stays. Calling it twice changes nothing.
+        """
+        for adapter in status.adapters:
+            self.add_adapter(adapter.name)
+            _raise_to(self._ingested.labels(adapter.name), adapter.stored)
+            for reason, n in adapter.rejected.items():
+                _raise_to(self._rejected.labels(adapter.name, _known(reason, REASONS)), n)
+            for reason, n in adapter.quarantined.items():
+                _raise_to(self._quarantined.labels(adapter.name, _known(reason, REASONS)), n)
+        for decision in DECISIONS:
+            n = sum(made.decision == decision for made in status.decisions)
+            _raise_to(self._promotions.labels(decision), n)
+        finished = [(run.job, run.finished_at) for run in status.jobs if run.outcome == "ok" and run.finished_at]
+        for job, at in sorted(finished, key=lambda pair: pair[1]):
+            self.add_job(job)
+            self._job_success.labels(job).set(at.timestamp())
+        self.publish(status)
+
+    def publish(self, status: Status) -> None:
+        """Replace every gauge by the snapshot's; series of what vanished vanish. New episodes enter the histograms."""
+        self._snapshot.metrics = gauges(status, self._cap, PREFIX)
+        with self._lock:
+            self._observe(status.episodes)
+
+    def _observe(self, episodes: list[EpisodeView]) -> None:
+        current: set[tuple[str, str, datetime]] = set()
+        for episode in episodes:
+            alarmed = ("alarmed", episode.family, episode.opened_at)
+            current.add(alarmed)
+            if alarmed not in self._episodes_seen:
+                self._detect_samples.observe(episode.samples_to_alarm)
+                self._detect_seconds.observe(max(0.0, (episode.alarmed_at - episode.opened_at).total_seconds()))
+            if episode.recovered_at is not None:
+                recovered = ("recovered", episode.family, episode.opened_at)
+                current.add(recovered)
+                if recovered not in self._episodes_seen:
+                    seconds = (episode.recovered_at - episode.alarmed_at).total_seconds()
+                    self._recover_seconds.observe(max(0.0, seconds))
+        # Episodes that left the snapshot are old and do not come back: forgetting them keeps memory flat.
+        self._episodes_seen = current
+
+    # --- what happens -------------------------------------------------------------------------------------
+
+    def add_adapter(self, adapter: str) -> None:
+        """Make an adapter's counters exist at 0, so that the first increase is seen as one."""
+        self._ingested.labels(adapter)
+        self._fetch.labels(adapter)
+        for reason in REASONS:
+            self._rejected.labels(adapter, reason)
+            self._quarantined.labels(adapter, reason)
+
+    def add_job(self, job: str) -> None:
+        """Make a job's counters exist at 0."""
+        self._job_seconds.labels(job)
+        for outcome in OUTCOMES:
+            self._runs.labels(job, outcome)
+
+    def sample_ingested(self, adapter: str, n: int = 1) -> None:
+        """Count n new samples of an adapter."""
+        self._ingested.labels(adapter).inc(n)
+
+    def rejected(self, adapter: str, reason: str, n: int = 1) -> None:
+        """Count n refused candidates; raises ValueError when the reason is not in `daemon.model.REASONS`."""
+        self._rejected.labels(adapter, _known(reason, REASONS)).inc(n)
+
+    def quarantined(self, adapter: str, reason: str, n: int = 1) -> None:
+        """Count n samples set apart; raises ValueError when the reason is not in `daemon.model.REASONS`."""
+        self._quarantined.labels(adapter, _known(reason, REASONS)).inc(n)
+
+    def fetch(self, adapter: str, seconds: float) -> None:
+        """Record how long one poll took."""
+        self._fetch.labels(adapter).observe(max(0.0, seconds))
+
+    def job_finished(self, job: str, outcome: str, seconds: float, at: datetime) -> None:
+        """Record the end of a run; outcome: ok, failed, timed_out, lost or skipped; at: aware."""
+        self._runs.labels(job, _known(outcome, OUTCOMES)).inc()
+        self._job_seconds.labels(job).observe(max(0.0, seconds))
+        if outcome == "ok":
+            self._job_success.labels(job).set(at.timestamp())
+
+    def promotion(self, decision: str) -> None:
+        """Count a decision: promoted, held, rejected or rolled_back."""
+        self._promotions.labels(_known(decision, DECISIONS)).inc()
+
+    def beat(self, loop: str, at: datetime) -> None:
+        """Record a loop's sign of life; at: wall time, aware."""
+        self._beat.labels(loop).set(at.timestamp())
+
+    def store_space(self, size_bytes: int, free_bytes: int) -> None:
+        """Record the size of the state directory and the free space beside it, bytes."""
+        self._store_size.set(size_bytes)
+        self._store_free.set(free_bytes)
+
+    def notification_failed(self) -> None:
+        """Count a notification that could not be sent."""
+        self._notification_failures.inc()
+
+    def pictures_encoded(self, n: int) -> None:
+        """Count n pictures that went through the encoder."""
+        self._encoded.inc(n)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Everything in the Prometheus text format and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+def _known(word: str, words: tuple[str, ...]) -> str:
+    if word not in words:
+        raise ValueError(f"{word!r} is not one of {', '.join(words)}")
+    return word
+
+
+def _raise_to(counter: Counter, value: float) -> None:
+    # prometheus_client has no public getter of a child's value; its own sample is the documented way to read one.
+    current = next(sample.value for metric in counter.collect() for sample in metric.samples)
+    if value > current:
+        counter.inc(value - current)

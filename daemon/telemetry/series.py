@@ -1,0 +1,189 @@
+"""The gauges of one snapshot: a pure function from `Status` to Prometheus metric families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, get_args
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from daemon.views import FamilyView, SourceView, Status
+
+OTHER: Final = "other"  # the label under which families and sources beyond the cap are folded
+CHAMPION: Final = "champion"
+FLOOR_TEST: Final = "floor"  # the sequential test of method.md 3 against the configured floors
+NEWEST: Final = 50  # detected families kept because they are new, before those kept because they are active
+FAMILY_STATES: Final[tuple[str, ...]] = get_args(FamilyView.model_fields["state"].annotation)
+SOURCE_STATES: Final[tuple[str, ...]] = get_args(SourceView.model_fields["state"].annotation)
+EVADING: Final = frozenset({"evading", "inverted"})
+_URGENCY: Final = {"inverted": 0, "evading": 0, "degraded": 1, "insufficient": 2, "detected": 3}
+
+# name without prefix -> (help, labels); the names are those of docs, `_ratio` and `_seconds` are base units
+GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "model_info": ("1 for each version in a role.", ("role", "version", "encoder")),
+    "champion_promoted_timestamp_seconds": ("When the champion came into force.", ()),
+    "families": ("Families by state, over all of them.", ("state",)),
+    "families_evading": ("Families that evade the champion (evading or inverted), over all of them.", ()),
+    "family_average_precision_ratio": (
+        "Average precision of a family at the configured prevalence.",
+        ("family", "role", "profile"),
+    ),
+    "family_average_precision_lower_ratio": ("Lower end of its interval.", ("family", "role", "profile")),
+    "family_average_precision_upper_ratio": ("Upper end of its interval.", ("family", "role", "profile")),
+    "family_recall_at_threshold_ratio": (
+        "Share of a family's samples called synthetic at the threshold.",
+        ("family", "role", "profile"),
+    ),
+    "family_eval_samples": ("Raw samples behind a family's figures.", ("family",)),
+    "family_last_sample_timestamp_seconds": ("When a family's last sample arrived.", ("family",)),
+    "family_state": ("1 for the state a family is in.", ("family", "state")),
+    "family_evidence_log10": ("Evidence (log10 of the e-value) that a family evades.", ("family", "test")),
+    "family_evidence_alarm_log10": ("The evidence at which that test alarms.", ("family", "test")),
+    "mean_average_precision_ratio": ("Unweighted mean over families with n >= 10.", ("role", "profile")),
+    "worst_family_average_precision_ratio": ("The worst family with n >= 25.", ("role", "profile")),
+    "real_false_positive_ratio": (
+        "Share of a real source called synthetic at the threshold.",
+        ("source", "profile"),
+    ),
+    "real_false_positive_left_out_ratio": ("The same under a head solved without the source.", ("source", "profile")),
+    "real_pool_samples": ("Samples of a real source behind its figures.", ("source", "profile")),
+    "real_source_state": ("1 for the state a real source is in.", ("source", "state")),
+    "adapter_last_success_timestamp_seconds": ("When an adapter last delivered without fault; 0: never.", ("adapter",)),
+    "adapter_interval_seconds": ("How often an adapter is polled.", ("adapter",)),
+    "queue_samples": ("Samples that wait for a stage.", ("stage",)),
+    "queue_oldest_timestamp_seconds": ("Arrival of the oldest sample that waits for a stage.", ("stage",)),
+}
+
+
+class _Sheet:
+    """Metric families under construction; a value of None makes no series."""
+
+    def __init__(self, prefix: str) -> None:
+        self._families = {
+            name: GaugeMetricFamily(prefix + name, text, labels=labels) for name, (text, labels) in GAUGES.items()
+        }
+
+    def set(self, name: str, value: float | datetime | None, *labels: str) -> None:
+        if isinstance(value, datetime):
+            value = value.timestamp()
+        if value is not None:
+            self._families[name].add_metric(list(labels), float(value))
+
+    def metrics(self) -> tuple[Metric, ...]:
+        return tuple(self._families.values())
+
+
+def gauges(status: Status | None, cap: int, prefix: str = "sidwatch_") -> tuple[Metric, ...]:
+    """Every gauge that the snapshot feeds, as metric families.
+
+    status: the snapshot; None: nothing is known yet, the families are there without series. cap: most families (and
+    most real sources) with series of their own. Returns one metric family per entry of `GAUGES`, in that order.
+    """
+    sheet = _Sheet(prefix)
+    if status is not None:
+        _models(sheet, status)
+        _families(sheet, status.families, cap)
+        _sources(sheet, status.real_sources, cap)
+        _work(sheet, status)
+    return sheet.metrics()
+
+
+def own_series(families: Sequence[FamilyView], cap: int) -> tuple[list[FamilyView], list[FamilyView]]:
+    """Split families into those with series of their own and those folded into `other`.
+
+    families: any order. cap: most families exported. Returns (own, folded): first every family that is not detected,
+    the evading ones before all; then the newest; then the most recently active. A family that calls itself `other`
+    is always folded, so that its name cannot collide with the fold.
+    """
+    candidates = [family for family in families if family.name != OTHER]
+    newest_first = sorted(candidates, key=lambda family: (family.first_seen, family.name), reverse=True)
+    urgent = sorted(
+        (family for family in newest_first if family.state != "detected"), key=lambda family: _URGENCY[family.state]
+    )
+    detected = [family for family in newest_first if family.state == "detected"]
+    active = sorted(detected[NEWEST:], key=lambda family: (family.last_sample_at, family.name), reverse=True)
+    own = [*urgent, *detected[:NEWEST], *active][:cap]
+    names = {family.name for family in own}
+    return own, [family for family in families if family.name not in names]
+
+
+def _models(sheet: _Sheet, status: Status) -> None:
+    for version in status.versions:
+        if version.role:
+            sheet.set("model_info", 1, version.role, version.id, version.encoder)
+    if status.champion is not None:
+        sheet.set("champion_promoted_timestamp_seconds", status.champion.promoted_at)
+    for profile, value in status.mean_ap.items():
+        sheet.set("mean_average_precision_ratio", value, CHAMPION, profile)
+    for profile, value in status.worst_ap.items():
+        sheet.set("worst_family_average_precision_ratio", value, CHAMPION, profile)
+
+
+def _families(sheet: _Sheet, families: Sequence[FamilyView], cap: int) -> None:
+    for state in FAMILY_STATES:
+        sheet.set("families", sum(family.state == state for family in families), state)
+    sheet.set("families_evading", sum(family.state in EVADING for family in families))
+    own, folded = own_series(families, cap)
+    for family in own:
+        _family(sheet, family)
+    if folded:
+        # The fold keeps what adds up (samples, last activity, whether any family is in a state); a mean AP over
+        # strangers would mean nothing.
+        sheet.set("family_eval_samples", sum(_measured(family) for family in folded), OTHER)
+        sheet.set("family_last_sample_timestamp_seconds", max(family.last_sample_at for family in folded), OTHER)
+        for state in FAMILY_STATES:
+            sheet.set("family_state", any(family.state == state for family in folded), OTHER, state)
+
+
+def _measured(family: FamilyView) -> int:
+    raw = family.profiles.get("raw")
+    return raw.n if raw is not None else 0
+
+
+def _family(sheet: _Sheet, family: FamilyView) -> None:
+    sheet.set("family_eval_samples", _measured(family), family.name)
+    sheet.set("family_last_sample_timestamp_seconds", family.last_sample_at, family.name)
+    sheet.set("family_evidence_log10", family.evidence_log10, family.name, FLOOR_TEST)
+    sheet.set("family_evidence_alarm_log10", family.alarm_log10, family.name, FLOOR_TEST)
+    for state in FAMILY_STATES:
+        sheet.set("family_state", family.state == state, family.name, state)
+    for profile, figures in family.profiles.items():
+        labels = (family.name, CHAMPION, profile)
+        sheet.set("family_recall_at_threshold_ratio", figures.recall, *labels)
+        if figures.ap is not None:  # below the sample floor there is no AP, so no interval either
+            sheet.set("family_average_precision_ratio", figures.ap, *labels)
+            sheet.set("family_average_precision_lower_ratio", figures.ap_lower, *labels)
+            sheet.set("family_average_precision_upper_ratio", figures.ap_upper, *labels)
+
+
+def _sources(sheet: _Sheet, sources: Sequence[SourceView], cap: int) -> None:
+    # Misjudged sources first, then the most recently active: names of sources come from outside as well.
+    candidates = sorted(
+        (source for source in sources if source.name != OTHER),
+        key=lambda source: (source.state == "misjudged", source.last_sample_at, source.name),
+        reverse=True,
+    )
+    for source in candidates[:cap]:
+        for state in SOURCE_STATES:
+            sheet.set("real_source_state", source.state == state, source.name, state)
+        for profile, figures in source.profiles.items():
+            sheet.set("real_false_positive_ratio", figures.false_positive_rate, source.name, profile)
+            sheet.set("real_false_positive_left_out_ratio", figures.left_out, source.name, profile)
+            sheet.set("real_pool_samples", figures.n, source.name, profile)
+    names = {source.name for source in candidates[:cap]}
+    folded = [source for source in sources if source.name not in names]
+    if folded:
+        for state in SOURCE_STATES:
+            sheet.set("real_source_state", any(source.state == state for source in folded), OTHER, state)
+
+
+def _work(sheet: _Sheet, status: Status) -> None:
+    for adapter in status.adapters:
+        if adapter.configured:  # one that was taken out of the configuration must not look stale
+            success = adapter.last_success_at
+            sheet.set("adapter_last_success_timestamp_seconds", success if success is not None else 0, adapter.name)
+            sheet.set("adapter_interval_seconds", adapter.interval_seconds, adapter.name)
+    for queue in status.queue:
+        sheet.set("queue_samples", queue.samples, queue.stage)
+        sheet.set("queue_oldest_timestamp_seconds", queue.oldest, queue.stage)

@@ -1,0 +1,191 @@
+"""The HTTP application: a factory, no state of its own; everything it shows is one snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Protocol
+
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from pydantic import SecretStr
+from starlette.exceptions import HTTPException
+
+from daemon.errors import TemporaryError
+from daemon.views import (
+    AdapterView,
+    DecisionView,
+    EpisodeView,
+    FamilyView,
+    JobView,
+    QueueView,
+    ScoreView,
+    SourceView,
+    Status,
+    VersionView,
+)
+from daemon.web import problems
+from daemon.web.guard import Guard
+from daemon.web.page import render, render_waiting
+from daemon.web.upload import read_picture
+
+STATIC = Path(__file__).parent / "static"
+SCORING_AT_ONCE = 4  # uploads held in memory at a time; further ones are asked to come back
+UPLOAD_SECONDS = 30.0
+
+
+class WebService(Protocol):
+    """What the application asks of the service; every method may be called from any thread."""
+
+    simulated: bool  # pictures or clock are simulated: said wherever figures are shown
+
+    def status(self) -> Status:
+        """The snapshot; cheap, cached by the service. Raises TemporaryError while there is none."""
+
+    def ready(self) -> list[str]:
+        """Why the service is not ready; empty: it is."""
+
+    def beat_age(self) -> float:
+        """Seconds since the supervisor's last beat; must not block."""
+
+    def score(self, content: bytes) -> ScoreView:
+        """Judge one picture. Raises ImageRejected, or TemporaryError without a champion."""
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The metrics and their content type."""
+
+
+def create_app(
+    service: WebService,
+    *,
+    read_token: SecretStr | None = None,
+    max_upload: int = 20 * 1024 * 1024,
+    beat_limit: float = 15.0,
+) -> FastAPI:
+    """Build the application.
+
+    read_token: when set, everything but health and readiness asks for it. max_upload: largest picture, bytes.
+    beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
+    """
+    # The interactive documentation would load scripts from elsewhere; the schema itself is served.
+    app = FastAPI(title="sidwatch", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app.add_middleware(Guard, read_token=read_token)
+    problems.register(app)
+    _add_probes(app, service, beat_limit)
+    _add_twins(app, service)
+    _add_scoring(app, service, max_upload)
+
+    @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
+    def page() -> HTMLResponse:
+        try:
+            return HTMLResponse(render(service.status(), simulated=service.simulated))
+        except TemporaryError as error:
+            return HTMLResponse(render_waiting(str(error)), 503, {"Retry-After": problems.RETRY_SECONDS})
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+def _add_probes(app: FastAPI, service: WebService, beat_limit: float) -> None:
+    def metrics() -> Response:
+        body, content_type = service.exposition()
+        return Response(body, headers={"Content-Type": content_type})
+
+    async def healthy() -> JSONResponse:
+        # On the event loop itself: a full thread pool must not look like a dead supervisor.
+        age = service.beat_age()
+        fresh = age < beat_limit
+        return JSONResponse({"healthy": fresh, "beat_age_seconds": round(age, 3)}, 200 if fresh else 503)
+
+    def ready() -> JSONResponse:
+        reasons = service.ready()
+        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    for path, probe in (
+        ("/metrics", metrics),
+        ("/-/healthy", healthy),
+        ("/healthz", healthy),
+        ("/-/ready", ready),
+        ("/readyz", ready),
+    ):
+        app.add_api_route(path, probe, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def _add_twins(app: FastAPI, service: WebService) -> None:
+    @app.get("/v1/status")
+    def status() -> Status:
+        """The whole snapshot."""
+        return service.status()
+
+    @app.get("/v1/families")
+    def families() -> list[FamilyView]:
+        """Every family with its state and figures."""
+        return service.status().families
+
+    @app.get("/v1/families/{name}")
+    def family(name: str) -> FamilyView:
+        """One family."""
+        for known in service.status().families:
+            if known.name == name:
+                return known
+        raise HTTPException(404, "there is no family of that name")
+
+    @app.get("/v1/sources")
+    def sources() -> list[SourceView]:
+        """Every real source with its state and figures."""
+        return service.status().real_sources
+
+    @app.get("/v1/versions")
+    def versions() -> list[VersionView]:
+        """The versions."""
+        return service.status().versions
+
+    @app.get("/v1/episodes")
+    def episodes() -> list[EpisodeView]:
+        """The incidents."""
+        return service.status().episodes
+
+    @app.get("/v1/decisions")
+    def decisions() -> list[DecisionView]:
+        """What was decided on the versions."""
+        return service.status().decisions
+
+    @app.get("/v1/queue")
+    def queue() -> list[QueueView]:
+        """The work that waits."""
+        return service.status().queue
+
+    @app.get("/v1/adapters")
+    def adapters() -> list[AdapterView]:
+        """The adapters."""
+        return service.status().adapters
+
+    @app.get("/v1/jobs")
+    def jobs() -> list[JobView]:
+        """The jobs."""
+        return service.status().jobs
+
+
+def _add_scoring(app: FastAPI, service: WebService, max_upload: int) -> None:
+    places = asyncio.Semaphore(SCORING_AT_ONCE)
+
+    @app.post("/v1/score", openapi_extra={"requestBody": _SCORE_BODY})
+    async def score(request: Request) -> ScoreView:
+        """Judge one picture: the multipart field `image`, or a raw body of type image/*."""
+        if places.locked():
+            raise TemporaryError(f"{SCORING_AT_ONCE} pictures are being scored already; try again")
+        async with places:
+            content = await read_picture(request, max_upload, UPLOAD_SECONDS)
+            return await run_in_threadpool(service.score, content)
+
+
+_BINARY = {"type": "string", "format": "binary"}
+_SCORE_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {"schema": {"type": "object", "properties": {"image": _BINARY}, "required": ["image"]}},
+        "image/*": {"schema": _BINARY},
+    },
+}

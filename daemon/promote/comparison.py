@@ -66,7 +66,7 @@ class Comparison:
 class GateSettings:
     """How sure the gate must be; the defaults are those of method section 5."""
 
-    alpha: float = 0.01  # shared by all attempts on one holdout epoch
+    superiority_alpha: float = 0.01  # shared by all attempts on one holdout epoch
     # Family-wise level (Holm) of proofs of harm, once over families and once over real sources. At .05 a
     # harmless challenger would be rejected by chance one time in ten.
     harm_alpha: float = 0.02
@@ -74,8 +74,8 @@ class GateSettings:
     # a challenger better by .05 AP on 100 fakes is promoted in 80 % of cases, at .10 in 90 %.
     bound_alpha: float = 0.10
     family_margin: float = 0.02  # AP; a loss below it counts as none
-    mean_margin: float = 0.01  # AP; the same for the mean of the families that did not trigger
-    false_positive_margin: float = 0.02  # highest accepted increase of the false-positive rate
+    macro_margin: float = 0.01  # AP; the same for the mean of the families that did not trigger
+    rate_margin: float = 0.02  # highest accepted increase of the false-positive rate
     calibration_margin: float = 0.01  # balanced Brier score; smaller losses are real at times, never harmful
     # What becomes of a mean AP or false-positive rate that so few samples cannot decide, however harmless the
     # challenger: `hold`, or promote and `watch` while the figure itself stays within the margin.
@@ -87,10 +87,10 @@ class GateSettings:
     prevalence: float = 0.5  # share of fakes that APs are stated for
 
     def attempt_alpha(self, attempt: int) -> float:
-        """Level of the i-th attempt on one epoch: all attempts together stay under `alpha`.
+        """Level of the i-th attempt on one epoch: all attempts together stay under `superiority_alpha`.
 
         Raises ValueError when attempt < 1. Source: method section 5 (sum of 6 / (pi^2 i^2) is 1).
         """
         if attempt < 1:
             raise ValueError(f"attempts are counted from 1, not {attempt}")
-        return self.alpha * 6.0 / (math.pi * attempt) ** 2
+        return self.superiority_alpha * 6.0 / (math.pi * attempt) ** 2

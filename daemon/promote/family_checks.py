@@ -59,9 +59,9 @@ def macro_check(others: Sequence[Difference], settings: GateSettings) -> Check |
         return None
     mean, alpha = mean_difference(judged), settings.bound_alpha
     outcome: Outcome = "undecided"
-    if mean.lower(alpha) > -settings.mean_margin:
+    if mean.lower(alpha) > -settings.macro_margin:
         outcome = "non_inferior"
-    elif mean.upper(alpha) < -settings.mean_margin:
+    elif mean.upper(alpha) < -settings.macro_margin:
         outcome = "worse"
     return as_check("macro_mean", mean, alpha, alpha, alpha, outcome, None)
 

@@ -128,7 +128,7 @@ def _may_be_watched(check: Check, settings: GateSettings) -> bool:
     if settings.unresolved == "hold":
         return False
     is_mean = check.name == "macro_mean"
-    margin = settings.mean_margin if is_mean else settings.false_positive_margin
+    margin = settings.macro_margin if is_mean else settings.rate_margin
     loss = -check.difference if is_mean else check.difference
     # A harmless challenger passes with probability .8 only when bound and luck together fit into the margin.
     needed = 1.0 + float(ndtri(POWER) / ndtri(1.0 - settings.bound_alpha))

@@ -57,9 +57,9 @@ def pooled_rate_check(flags: Flags, name: CheckName, settings: GateSettings) -> 
     alpha = settings.bound_alpha
     difference = flags.difference(None, np.flatnonzero(~flags.comparison.synthetic))
     outcome: Outcome = "undecided"
-    if difference.upper(alpha) <= settings.false_positive_margin:
+    if difference.upper(alpha) <= settings.rate_margin:
         outcome = "passed"
-    elif difference.lower(alpha) > settings.false_positive_margin:
+    elif difference.lower(alpha) > settings.rate_margin:
         outcome = "failed"
     return as_check(name, difference, alpha, alpha, alpha, outcome, None)
 

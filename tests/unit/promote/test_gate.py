@@ -166,7 +166,7 @@ def test_a_loss_beyond_the_margin_is_never_merely_watched() -> None:
     held_for_the_loss = 0
     for seed in range(20):
         verdict = gate(holdout(seed, {"new": (0.60, 0.95), **slipped}, n=30), [NEW], 1, settings)
-        lost = any(check.name == "macro_mean" and check.difference < -settings.mean_margin for check in verdict.checks)
+        lost = any(check.name == "macro_mean" and check.difference < -settings.macro_margin for check in verdict.checks)
         assert not (lost and verdict.decision == "promote")
         held_for_the_loss += lost and verdict.decision == "hold"
     assert held_for_the_loss >= 3

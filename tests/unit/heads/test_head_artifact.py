@@ -223,9 +223,7 @@ def test_a_row_counts_as_learned_only_from_the_revision_that_took_it_in(world, l
         return fit_version(learn(world), world, marked, SETTINGS, 0.05, origin).calibration
 
     assert origin.statistics_revision == 1
-    assert calibrated(2) == calibrated(
-        0
-    )  # taken in later than these statistics: the full head has not seen it
+    assert calibrated(2) == calibrated(0)  # taken in after these statistics were made
     assert calibrated(1) != calibrated(0)
 
 

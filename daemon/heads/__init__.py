@@ -3,7 +3,7 @@
 Nothing here imports torch: a version is solved and scored by numpy alone.
 """
 
-from daemon.heads.artifact import VersionArtifact, read, write
+from daemon.heads.artifact import VersionArtifact, read, version_digest, write
 from daemon.heads.crossfit import fold_heads, held_out_scores
 from daemon.heads.head import Head
 from daemon.heads.learner import Origin, fit_version
@@ -24,5 +24,6 @@ __all__ = [
     "held_out_scores",
     "read",
     "solve",
+    "version_digest",
     "write",
 ]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import daemon
 from daemon.errors import BadInputError, CorruptArtifact
 from daemon.heads.artifact import Anchors, read, version_digest, write
 from daemon.heads.learner import fit_version
@@ -208,3 +212,22 @@ def test_a_version_without_anchors_is_refused(artifact):
 def test_a_version_needs_reals_for_its_threshold(world, learn, origin):
     with pytest.raises(BadInputError, match="threshold"):
         fit_version(learn(world), {}, world, SETTINGS, 0.05, origin)
+
+
+def test_a_row_counts_as_learned_only_from_the_revision_that_took_it_in(world, learn, origin):
+    def calibrated(revision: int):
+        marked = {
+            profile: replace(rows, learned_revision=np.full(len(rows), revision, np.int64))
+            for profile, rows in world.items()
+        }
+        return fit_version(learn(world), world, marked, SETTINGS, 0.05, origin).calibration
+
+    assert origin.statistics_revision == 1
+    assert calibrated(2) == calibrated(0)  # taken in after these statistics were made
+    assert calibrated(1) != calibrated(0)
+
+
+def test_heads_are_solved_and_scored_without_torch():
+    code = "import sys, daemon.heads; sys.exit('torch' in sys.modules)"
+    root = Path(daemon.__file__).parents[1]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

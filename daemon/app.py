@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon import __version__
-from daemon.champion import ChampionCache, load_version
+from daemon.champion import ChampionCache
 from daemon.clock import AcceleratedClock, WallClock
 from daemon.context import Context
 from daemon.encoders.stopped import StoppedEncoder
-from daemon.errors import AnswerIsNo
+from daemon.evaluate.measuring import differing_figures
+from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
 from daemon.intake.polling import poll_in_child
-from daemon.model import PROFILES, Split
+from daemon.model import Split
 from daemon.notify.notifying import LogNotifier
-from daemon.ports import Clock, EncoderService, Meter, Poller
+from daemon.ports import EncoderService, Meter, Poller
 from daemon.settings import AdapterSettings, Settings
 from daemon.status import Sources, snapshot
 from daemon.views import Status
-from store.lock import StateLock
+from store.lock import StateLock, last_start
 from store.state import Store, open_store
 from store.verify import Check, verify
+
+if TYPE_CHECKING:
+    from daemon.telemetry import Telemetry
 
 Progress = Callable[[str, int, int], None]
 
@@ -45,6 +48,7 @@ class Opened:
     context: Context
     store: Store
     holder: str
+    simulated: bool  # pictures or time are simulated
 
 
 def holder_name() -> str:
@@ -66,13 +70,14 @@ def opened(
     *,
     encoder: bool,
     lock: bool = True,
+    read_only: bool = False,
     meter: Meter | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[Opened]:
     """Open the state for work.
 
     encoder: start the encoder's process; without it nothing can be encoded. lock: hold the state's lock, which is
-    what a single writer must; False only for one-transaction decisions beside a running service.
+    what a single writer must; False only to read, and for one-transaction decisions beside a running service.
     Raises StateLocked, ConfigurationError, WeightsMissing, ChildFailed.
     """
     started = time.time()
@@ -80,7 +85,7 @@ def opened(
     with ExitStack() as stack:
         if lock:
             stack.enter_context(StateLock(settings.store.directory, datetime.now(UTC)))
-        store = stack.enter_context(open_for(settings))
+        store = stack.enter_context(open_for(settings, read_only=read_only))
         if lock:
             store.sweep(started)
         _catch_up(clock, store)
@@ -101,7 +106,7 @@ def opened(
             champion=ChampionCache(store.registry),
             progress=progress,
         )
-        yield Opened(context, store, holder_name())
+        yield Opened(context, store, holder_name(), is_simulated(settings))
 
 
 def open_for(settings: Settings, *, read_only: bool = False) -> Store:
@@ -122,9 +127,9 @@ def open_for(settings: Settings, *, read_only: bool = False) -> Store:
     )
 
 
-def make_telemetry(settings: Settings):  # type: ignore[no-untyped-def]
-    """The metrics of this process; imported here so that short commands do not pay for it."""
-    from daemon.telemetry import Telemetry
+def make_telemetry(settings: Settings) -> Telemetry:
+    """The metrics of this process."""
+    from daemon.telemetry import Telemetry  # here, so that short commands do not pay for it
 
     telemetry = Telemetry(__version__)
     for adapter in settings.adapters:
@@ -151,6 +156,23 @@ def read_status(settings: Settings) -> Status:
         running = any(run.state == "running" for run in store.runs.latest())
         return snapshot(
             sources_of(settings, store), champion, "ready" if running else "stopped", _time_of(settings, store)
+        )
+
+
+def verify_store(settings: Settings, *, deep: bool) -> list[Check]:
+    """The ten invariants of the store, read only; a running service may go on."""
+
+    def check_artifact(tensors: bytes, manifest: bytes) -> None:
+        read(tensors, manifest)  # raises when the anchors do not score as recorded
+
+    with opened(settings, encoder=False, lock=False, read_only=True) as state:
+        return verify(
+            state.store,
+            now=state.context.clock.now(),
+            started_at=last_start(settings.store.directory),
+            check_artifact=check_artifact,
+            recompute=lambda: differing_figures(state.context),
+            deep=deep,
         )
 
 

@@ -47,6 +47,15 @@ class StateLock:
         self.close()
 
 
+def last_start(root: Path) -> float:
+    """When the newest holder of the lock started, Unix seconds; 0 when nobody ever held it."""
+    try:
+        note = json.loads(Layout(root).lock.read_bytes())
+        return datetime.fromisoformat(note["started_at"]).timestamp()
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return 0.0
+
+
 def _describe(note: str) -> str:
     try:
         holder = json.loads(note)

@@ -35,6 +35,8 @@ class Overview(Part):
                 func.count().label("samples"),
                 func.count(group.id.distinct()).label("groups"),
                 func.count(case((group.split == "holdout", group.id)).distinct()).label("holdout_groups"),
+                func.count(case((t.source.c.trust == "trusted", t.source.c.id)).distinct()).label("trusted_sources"),
+                func.count(case((t.source.c.trust == "known", t.source.c.id)).distinct()).label("known_sources"),
             )
             .select_from(with_subject())
             .where(labelled)
@@ -53,6 +55,8 @@ class Overview(Part):
                     samples=row.samples,
                     groups=row.groups,
                     holdout_groups=row.holdout_groups,
+                    trusted_sources=row.trusted_sources,
+                    known_sources=row.known_sources,
                 )
                 for row in connection.execute(query)
             ]
@@ -93,6 +97,13 @@ class Overview(Part):
                 count, oldest = connection.execute(query).one()
                 waiting[stage] = (count, oldest)
             return waiting
+
+    def quarantine_counts(self) -> dict[str, int]:
+        """Reason -> quarantined samples."""
+        s = t.sample.c
+        query = select(s.reason, func.count()).where(s.state == "quarantined").group_by(s.reason)
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def sample_counts(self) -> dict[str, int]:
         """active, quarantined, total."""

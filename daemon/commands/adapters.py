@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="Where samples come from.")
 @app.command("list", epilog=example("sidwatch adapters list"))
 def list_adapters(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the kinds that are installed and the adapters that are configured."""
-    from daemon.app import describe_adapters
+    from daemon.operations import describe_adapters
 
     found = describe_adapters(settings_of(config))
     if as_json:
@@ -40,7 +40,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Show what an adapter would deliver first; stores nothing."""
-    from daemon.app import preview_adapter
+    from daemon.operations import preview_adapter
 
     rows = preview_adapter(settings_of(config), name, limit)
     if as_json:

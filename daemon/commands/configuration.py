@@ -31,7 +31,10 @@ def init(
     (folder / "inbox").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(shipped("config.yaml"), folder / "config.yaml")
     shutil.copytree(
-        shipped("dashboards"), folder / "dashboards", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "__pycache__")
+        shipped("dashboards"),
+        folder / "dashboards",
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("*.py", "__pycache__"),
     )
     written = [str(folder / name) for name in ("config.yaml", "inbox", "dashboards")]
     if as_json:

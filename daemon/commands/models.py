@@ -34,7 +34,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a version: where it comes from and every number of the gate's verdict."""
-    from daemon.app import describe_version
+    from daemon.operations import describe_version
 
     found = describe_version(settings_of(config), version)
     if as_json:
@@ -70,7 +70,7 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Make a version the champion by hand; audited."""
-    from daemon.app import promote_version
+    from daemon.operations import promote_version
 
     _tell(promote_version(settings_of(config), version, getpass.getuser(), reason), as_json)
 
@@ -78,7 +78,7 @@ def promote(
 @app.command("rollback", epilog=example('sidwatch models rollback --reason "false positives in the newsroom"'))
 def rollback(reason: Reason, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Bring the previous champion back; audited."""
-    from daemon.app import roll_back_version
+    from daemon.operations import roll_back_version
 
     _tell(roll_back_version(settings_of(config), getpass.getuser(), reason), as_json)
 

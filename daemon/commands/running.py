@@ -23,7 +23,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C; with --until-idle until nothing is left to do."""
-    from daemon.app import run_service, run_service_until_idle
+    from daemon.operations import run_service, run_service_until_idle
     from daemon.telemetry import configure_logs
 
     settings = settings_of(config)
@@ -35,5 +35,3 @@ def run(
             print_json(found.model_dump(mode="json"))
         return
     run_service(settings, lambda url: sys.stderr.write(f"sidwatch: {url}\n"))
-
-

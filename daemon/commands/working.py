@@ -36,7 +36,7 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Take in pictures from a folder or a manifest now; the next cycle measures them."""
-    from daemon.app import ingest_path
+    from daemon.operations import ingest_path
 
     if trust not in ("trusted", "known", "untrusted"):
         raise typer.BadParameter("it is trusted, known or untrusted", param_hint="--trust")
@@ -56,7 +56,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a version on every family and real source, on pictures it has not learned; stores nothing."""
-    from daemon.app import evaluate_version
+    from daemon.operations import evaluate_version
 
     rows = evaluate_version(settings_of(config), version)
     if as_json:
@@ -88,7 +88,7 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Judge pictures by the champion: probability, verdict at the threshold, the family that fired."""
-    from daemon.app import score_files
+    from daemon.operations import score_files
 
     rows = score_files(settings_of(config), images)
     if as_json:
@@ -115,7 +115,7 @@ def score(
 
 def update(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Learn from everything there is and let the gate decide; beside a running service it is asked to."""
-    from daemon.app import update_now
+    from daemon.operations import update_now
 
     done = update_now(settings_of(config))
     if as_json:

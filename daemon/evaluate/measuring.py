@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -26,6 +27,25 @@ def evaluate(context: Context) -> bool:
         return False
     context.samples.save_evaluations(_measure(context, champion, labelled))
     return True
+
+
+def differing_figures(context: Context) -> list[str]:
+    """Names of the champion's saved figures that the store's vectors do not give again; [] while some are due."""
+    champion = context.champion.get()
+    if champion is None:
+        return []
+    saved = context.samples.latest_evaluations(champion.record.id)
+    labelled = {profile: _labelled(context, profile) for profile in PROFILES}
+    if not _is_fresh(saved, labelled["raw"]):
+        return []
+    before = {(row.subject, row.profile, row.window): row for row in saved}
+    again = _measure(context, champion, labelled)
+    return [
+        f"{row.subject.name} ({row.profile}, {row.window})"
+        for row in again
+        if before.get((row.subject, row.profile, row.window)) is None
+        or replace(before[row.subject, row.profile, row.window], at=row.at) != row
+    ]
 
 
 def measure(context: Context, version: LoadedVersion) -> list[EvaluationRow]:

@@ -15,7 +15,7 @@ def score(context: Context) -> int:
         return 0
     done = 0
     while ids := context.samples.unscored(context.encoder.fingerprint, CHUNK):
-        learned = champion.learned(context.samples.learned_revisions(ids))
+        learned = champion.learned(context.samples.learned_revisions(context.encoder.fingerprint, ids))
         now = context.clock.now()
         for profile in reversed(PROFILES):  # raw last: its row is what marks the sample as scored
             vectors = context.samples.vectors_of(context.encoder.fingerprint, profile, ids)

@@ -26,9 +26,7 @@ def make_world(
     subjects = [Subject("family", f"family_{i}") for i in range(families)]
     subjects += [Subject("source", f"source_{i}") for i in range(sources)]
     world: World = {}
-    centres = rng.normal(0.0, shift / np.sqrt(2.0), (len(subjects), dimension)) * (
-        rng.random(dimension) < 0.5
-    )
+    centres = rng.normal(0.0, shift / np.sqrt(2.0), (len(subjects), dimension)) * (rng.random(dimension) < 0.5)
     for profile in PROFILES:
         move = rng.normal(0.0, 0.3, dimension)
         names = [subject for subject in subjects for _ in range(n)]

@@ -92,9 +92,7 @@ def test_the_conformal_threshold_is_the_ceil_m_plus_1_times_1_minus_alpha_th_sma
 def test_too_few_reals_give_an_infinite_threshold_that_says_so():
     threshold = conformal_threshold(np.arange(18.0), [Subject("source", "one")] * 18, 0.05)
     assert threshold.value == float("inf")
-    assert (
-        threshold.note == "18 calibration reals are too few for a rate of 0.05: nothing is called synthetic"
-    )
+    assert threshold.note == "18 calibration reals are too few for a rate of 0.05: nothing is called synthetic"
     assert conformal_threshold(np.zeros(0), [], 0.05).value == float("inf")
 
 

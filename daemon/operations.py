@@ -1,0 +1,240 @@
+"""What the commands do: one function each, in terms of the ports; printing is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import entry_points
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from daemon.app import Progress, make_poller, make_telemetry, open_for, opened, read_status
+from daemon.champion import LoadedVersion, load_version
+from daemon.context import Context
+from daemon.errors import BadInputError, StateLocked
+from daemon.evaluate.measuring import measure
+from daemon.intake.taking_in import intake
+from daemon.model import Trust
+from daemon.promote.promoting import promote_by_hand, roll_back
+from daemon.runs import tick
+from daemon.service import Service
+from daemon.settings import AdapterSettings, Settings
+from daemon.supervisor import StopSignals, Supervisor, run_until_idle, run_update
+from daemon.views import ScoreView, Status
+from daemon.web import WebServer, create_app
+
+ADAPTERS = "sidwatch.adapters"  # the entry point group
+
+
+def run_service(settings: Settings, say: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT; `say` is told the address of the page."""
+    signals = StopSignals()
+    signals.install()
+    telemetry = make_telemetry(settings)
+    with opened(settings, encoder=True, meter=telemetry) as state:
+        service = Service(state.context, telemetry, state.simulated)
+        with served(settings, service, say):
+            Supervisor(state.context, service, state.holder, signals.stop).run()
+
+
+def run_service_until_idle(settings: Settings, progress: Progress) -> Status:
+    """Take in and decide what there is; returns the snapshot at the end."""
+    signals = StopSignals()
+    signals.install()
+    telemetry = make_telemetry(settings)
+    with opened(settings, encoder=True, meter=telemetry, progress=progress) as state:
+        service = Service(state.context, telemetry, state.simulated)
+        run_until_idle(state.context, service, state.holder, signals.stop)
+        service.state = "stopped"
+        return service.refresh()
+
+
+class served:
+    """The HTTP side of a service while the block runs; nothing when `http.enabled` is false."""
+
+    def __init__(self, settings: Settings, service: Service, say: Callable[[str], None]) -> None:
+        http = settings.http
+        app = create_app(service, read_token=http.read_token, max_upload=http.max_upload)
+        self._server = WebServer(app, http.host, http.port) if http.enabled else None
+        self._say = say
+
+    def __enter__(self) -> str | None:
+        if self._server is None:
+            return None
+        self._server.start()
+        self._say(self._server.url)
+        return self._server.url
+
+    def __exit__(self, *raised: object) -> None:
+        if self._server is not None:
+            self._server.stop(timeout=2.0)
+
+
+def ingest_path(settings: Settings, path: Path, trust: Trust, progress: Progress) -> dict[str, Any]:
+    """Take in a folder or a manifest under the state's lock; returns what was offered, stored and rejected."""
+    if not path.exists():
+        raise BadInputError(f"{path} is not there; give a folder of pictures or a manifest")
+    resolved = str(path.resolve())
+    adapter = AdapterSettings(
+        # the cursor belongs to the path: the same folder again goes on where it was
+        name=f"ingest_{sha256(resolved.encode()).hexdigest()[:8]}",
+        kind="folder" if path.is_dir() else "manifest",
+        trust=trust,
+        options={"path": resolved},
+    )
+    with opened(settings, encoder=False, progress=progress) as state:
+        before = _adapter_row(state.context, adapter.name)
+        offered = intake(state.context, adapter)
+        after = _adapter_row(state.context, adapter.name)
+    rejected = {reason: n - before[1].get(reason, 0) for reason, n in after[1].items()}
+    return {
+        "offered": offered,
+        "stored": after[0] - before[0],
+        "rejected": {reason: n for reason, n in rejected.items() if n},
+    }
+
+
+def _adapter_row(context: Context, name: str) -> tuple[int, dict[str, int]]:
+    rows = [row for row in context.samples.adapters() if row.name == name]
+    return (rows[0].stored, rows[0].rejected) if rows else (0, {})
+
+
+def evaluate_version(settings: Settings, version: str | None) -> list[dict[str, Any]]:
+    """Held-out figures of the champion or another version, one mapping per row."""
+    with opened(settings, encoder=False, lock=False, read_only=True) as state:
+        rows = measure(state.context, _version_or_champion(state.context, version))
+    return [
+        {**{k: v for k, v in asdict(row).items() if k != "subject"}, "kind": row.subject.kind, "name": row.subject.name}
+        for row in rows
+    ]
+
+
+def _version_or_champion(context: Context, version: str | None) -> LoadedVersion:
+    if version is not None:
+        return load_version(context.registry, context.registry.version(version))
+    champion = context.champion.get()
+    if champion is None:
+        raise BadInputError("there is no champion yet, so there is nothing to measure; run the service first")
+    return champion
+
+
+def score_files(settings: Settings, images: Sequence[Path]) -> list[dict[str, Any]]:
+    """Judge files by the champion."""
+    contents = []
+    for path in images:
+        try:
+            contents.append(path.read_bytes())
+        except OSError as error:
+            raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+    with opened(settings, encoder=True, lock=False, read_only=True) as state:
+        service = Service(state.context, make_telemetry(settings), state.simulated)
+        return [
+            {"path": str(path), **_scored(service, path, content).model_dump(mode="json")}
+            for path, content in zip(images, contents, strict=True)
+        ]
+
+
+def _scored(service: Service, path: Path, content: bytes) -> ScoreView:
+    try:
+        return service.score(content)
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
+
+
+def update_now(settings: Settings) -> str:
+    """Learn and gate now, or leave a request for the service that runs on this state."""
+    try:
+        with opened(settings, encoder=False) as state:
+            return run_update(state.context)
+    except StateLocked:
+        with opened(settings, encoder=False, lock=False) as state:
+            tick(state.context, "update")
+        return "a service is running on this state: it was asked to update; `sidwatch models list` shows the outcome"
+
+
+def promote_version(settings: Settings, version: str, actor: str, reason: str) -> dict[str, Any]:
+    """A person's promotion: one transaction, so it needs no lock and may happen beside a running service."""
+    with opened(settings, encoder=False, lock=False) as state:
+        row = promote_by_hand(state.context, version, actor, reason)
+    return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
+
+
+def roll_back_version(settings: Settings, actor: str, reason: str) -> dict[str, Any]:
+    """Back to the previous champion; as `promote_version`."""
+    with opened(settings, encoder=False, lock=False) as state:
+        row = roll_back(state.context, actor, reason)
+    return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
+
+
+def describe_version(settings: Settings, version: str) -> dict[str, Any]:
+    """A version with its verdict, as plain data."""
+    with open_for(settings, read_only=True) as store:
+        loaded = load_version(store.registry, store.registry.version(version))
+    record = loaded.record
+    thresholds = {p: asdict(t) for p, t in loaded.artifact.thresholds.items()}
+    for threshold in thresholds.values():
+        threshold["left_out"] = dict(threshold["left_out"])
+        if threshold["value"] == float("inf"):
+            threshold["value"] = None
+    return {
+        "id": record.id,
+        "state": record.state,
+        "parent": record.parent,
+        "learner": record.learner,
+        "created_at": record.created_at.isoformat(),
+        "encoder": record.fingerprint,
+        "thresholds": thresholds,
+        "verdict": record.verdict,
+        "about": dict(loaded.artifact.about),
+    }
+
+
+def describe_adapters(settings: Settings) -> dict[str, Any]:
+    """Installed kinds and configured adapters, with what the store remembers of them."""
+    kinds = sorted({point.name for point in entry_points(group=ADAPTERS)})
+    remembered = {}
+    if (settings.store.directory / "sidwatch.db").exists() or settings.store.database_url:
+        remembered = {view.name: view for view in read_status(settings).adapters}
+    rows = []
+    for adapter in settings.adapters:
+        view = remembered.get(adapter.name)
+        rows.append(
+            {
+                **{
+                    key: shown_value for key, shown_value in adapter.model_dump(mode="json").items() if key != "secrets"
+                },
+                "installed": adapter.kind in kinds,
+                "last_success_at": view.last_success_at.isoformat() if view and view.last_success_at else None,
+                "stored": view.stored if view else 0,
+                "rejected": view.rejected if view else {},
+            }
+        )
+    return {"kinds": kinds, "adapters": rows}
+
+
+def preview_adapter(settings: Settings, name: str, limit: int) -> list[dict[str, Any]]:
+    """What an adapter would deliver first, from its beginning; nothing is stored."""
+    from datetime import UTC, datetime
+
+    found = [adapter for adapter in settings.adapters if adapter.name == name]
+    if not found:
+        known = ", ".join(adapter.name for adapter in settings.adapters) or "none"
+        raise BadInputError(f"no adapter is named {name!r}; configured are: {known}")
+    adapter = found[0]
+    poll = make_poller(settings, adapter)
+    batches = poll(adapter.name, adapter.kind, adapter.options, None, limit, datetime.now(UTC))
+    candidates = islice((candidate for batch in batches for candidate in batch.candidates), limit)
+    return [
+        {
+            "uri": c.uri,
+            "label": c.label,
+            "family": c.family,
+            "source": c.source,
+            "group": c.group,
+            "bytes": len(c.content) if c.content is not None else None,
+            "problem": f"{c.problem}: {c.problem_detail}" if c.problem else None,
+        }
+        for c in candidates
+    ]

@@ -63,10 +63,10 @@ def gate_settings(settings: Settings) -> GateSettings:
     """The gate's settings from the configuration."""
     gate = settings.gate
     return GateSettings(
-        alpha=gate.alpha,
+        superiority_alpha=gate.alpha,
         family_margin=gate.family_margin,
-        mean_margin=gate.mean_margin,
-        false_positive_margin=gate.false_positive_margin,
+        macro_margin=gate.mean_margin,
+        rate_margin=gate.false_positive_margin,
         min_groups=gate.min_groups,
         replicates=gate.replicates,
         prevalence=settings.evaluate.prevalence,

@@ -191,8 +191,7 @@ class FolderAdapter:
                 return _entry(path, about, "unreadable", f"a broken link: {error.strerror}")
             if stat.S_ISDIR(target.st_mode):
                 return _entry(path, about, "bad_record", "a link to a folder is not followed")
-            link, about = about, target
-            return replace(_file_entry(path, about), stamp=max(link.st_ctime_ns, about.st_ctime_ns))
+            about = target
         return _file_entry(path, about)
 
     def _candidate(self, entry: _Entry, row: Mapping[str, object] | str | None) -> Candidate | None:

@@ -55,7 +55,9 @@ class Guard:
             await self._app(scope, receive, send_guarded)
             return
         refusal = problem(
-            401, "send the read token (http.read_token) as a bearer token", {"WWW-Authenticate": 'Basic realm="sidwatch"'}
+            401,
+            "send the read token (http.read_token) as a bearer token",
+            {"WWW-Authenticate": 'Basic realm="sidwatch"'},
         )
         await refusal(scope, receive, send_guarded)
 

@@ -80,7 +80,9 @@ class WebServer:
 def _bind(host: str, port: int) -> socket.socket:
     where = f"{host}:{port}"
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
     except (socket.gaierror, UnicodeError) as error:
         raise ConfigurationError(f"http.host: {host!r} is no address of this machine ({error})") from error
     listener = socket.socket(family, kind)

@@ -169,7 +169,9 @@ def status(**changes: object) -> Status:
             ),
         ],
         versions=[
-            version("v0004-07de55b1", "challenger", "v0003-9c41d2aa", 0.1, "held: aurora_v2 undecided after 34 samples"),
+            version(
+                "v0004-07de55b1", "challenger", "v0003-9c41d2aa", 0.1, "held: aurora_v2 undecided after 34 samples"
+            ),
             version("v0003-9c41d2aa", "champion", "v0002-51b07e3f", 2, "flux_1_dev: AP .612 to .957, nothing worse"),
             version("v0002-51b07e3f", "previous", "v0001-e2a9c684", 40, "stable_diffusion_1_4: AP .55 to .96"),
             version("v0001-e2a9c684", "", None, 90, "first version"),
@@ -268,7 +270,13 @@ def version(id_: str, role: str, parent: str | None, days: float, reason: str) -
 
 def decision(version_id: str, decided: str, days: float, reason: str) -> DecisionView:
     return DecisionView.model_validate(
-        {"version": version_id, "decision": decided, "reason": reason, "at": NOW - timedelta(days=days), "actor": "gate"}
+        {
+            "version": version_id,
+            "decision": decided,
+            "reason": reason,
+            "at": NOW - timedelta(days=days),
+            "actor": "gate",
+        }
     )
 
 

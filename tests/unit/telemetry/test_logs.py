@@ -15,7 +15,7 @@ from daemon.telemetry import configure_logs
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
-    yield (out := io.StringIO())
+    yield io.StringIO()
     root.handlers[:] = before
     root.setLevel(level)
     logging.captureWarnings(False)
@@ -31,7 +31,7 @@ def test_library_lines_and_own_lines_are_json_with_context_and_without_secrets(s
     own, library = map(json.loads, stream.getvalue().splitlines())
     assert (own["event"], own["run"], own["adapter"], own["level"]) == ("polled", 7, "inbox", "info")
     assert (library["event"], library["run"]) == ("closing now", 7)
-    assert not {"abc", "pw@", "=zz"} & set(stream.getvalue().split())
+    assert "abc" not in stream.getvalue()
     assert "pw" not in own["url"]
     assert "zz" not in own["url"]
     assert own["token"] == "**********"

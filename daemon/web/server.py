@@ -95,7 +95,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise TemporaryError(
-                f"port {port} on {host} is taken by another program: stop it or set http.port to another (0: any free one)"
+                f"port {port} on {host} is taken by another program: stop it or change http.port (0: any free one)"
             ) from error
         raise ConfigurationError(
             f"cannot listen on {where} ({error.strerror}): change http.host or http.port"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -53,7 +53,7 @@ async def _from_form(request: Request, max_bytes: int) -> bytes:
         await form.close()
 
 
-async def _capped(request: Request, limit: int, told: int | None = None) -> AsyncIterator[bytes]:
+async def _capped(request: Request, limit: int, told: int | None = None) -> AsyncGenerator[bytes, None]:
     promised = request.headers.get("content-length", "")
     if promised.isdigit() and int(promised) > limit:
         raise _too_large(told or limit)

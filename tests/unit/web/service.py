@@ -1,0 +1,37 @@
+"""A service that answers what the test tells it to."""
+
+from __future__ import annotations
+
+from daemon.errors import SidwatchError
+from daemon.views import ScoreView, Status
+from tests.unit.web.snapshot import score, status
+
+
+class FakeService:
+    def __init__(self, snapshot: Status | SidwatchError | None = None) -> None:
+        self.simulated = False
+        self.snapshot = snapshot if snapshot is not None else status()
+        self.reasons: list[str] = []
+        self.age = 0.2
+        self.verdict: ScoreView | Exception = score()
+        self.seen: list[bytes] = []
+
+    def status(self) -> Status:
+        if isinstance(self.snapshot, SidwatchError):
+            raise self.snapshot
+        return self.snapshot
+
+    def ready(self) -> list[str]:
+        return self.reasons
+
+    def beat_age(self) -> float:
+        return self.age
+
+    def score(self, content: bytes) -> ScoreView:
+        self.seen.append(content)
+        if isinstance(self.verdict, Exception):
+            raise self.verdict
+        return self.verdict
+
+    def exposition(self) -> tuple[bytes, str]:
+        return b"sidwatch_up 1\n", "text/plain; version=0.0.4; charset=utf-8"

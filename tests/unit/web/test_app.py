@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from daemon.errors import ImageRejected, TemporaryError
+from daemon.web import WebServer, create_app
+from tests.unit.web.service import FakeService
+from tests.unit.web.snapshot import empty_status, family, status
+
+
+def client(service: FakeService, max_upload: int = 1000, token: str | None = None) -> TestClient:
+    secret = SecretStr(token) if token else None
+    return TestClient(create_app(service, read_token=secret, max_upload=max_upload), raise_server_exceptions=False)
+
+
+def test_healthy_looks_at_the_beat_alone() -> None:
+    service = FakeService(TemporaryError("starting"))
+    service.reasons = ["no champion"]
+    assert client(service).get("/healthz").status_code == 200
+    service.age = 100.0
+    assert client(service).get("/-/healthy").status_code == 503
+
+
+def test_ready_says_why_not() -> None:
+    service = FakeService()
+    assert client(service).get("/-/ready").json() == {"ready": True, "reasons": []}
+    service.reasons = ["store not writable"]
+    answer = client(service).get("/readyz")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["store not writable"])
+
+
+@pytest.mark.parametrize("name", ["families", "versions", "episodes", "decisions", "queue", "adapters", "jobs"])
+def test_the_twins_are_parts_of_the_snapshot(name: str) -> None:
+    assert client(FakeService()).get(f"/v1/{name}").json() == status().model_dump(mode="json")[name]
+
+
+def test_one_family_and_unknown_paths() -> None:
+    web = client(FakeService())
+    assert web.get("/v1/families/aurora_v2").json()["state"] == "evading"
+    for path in ("/v1/families/none", "/nope"):
+        answer = web.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_a_picture_is_scored_from_a_form_and_from_a_raw_body() -> None:
+    service = FakeService()
+    web = client(service)
+    assert web.post("/v1/score", files={"image": b"one"}).json()["verdict"] == "synthetic"
+    assert web.post("/v1/score", content=b"two", headers={"content-type": "image/png"}).status_code == 200
+    assert service.seen == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "error", "code"),
+    [
+        (b"x", "image/png", ImageRejected("corrupt", "truncated"), 422),
+        (b"x", "image/png", TemporaryError("no champion yet"), 503),
+        (b"x", "image/png", RuntimeError("secret path"), 500),
+        (b"x" * 1001, "image/png", None, 413),
+        (b"", "image/png", None, 422),
+        (b"x", "text/plain", None, 415),
+        (b"x", "multipart/form-data; boundary=z", None, 422),
+    ],
+)
+def test_what_cannot_be_scored_is_a_problem(content: bytes, kind: str, error: Exception | None, code: int) -> None:
+    service = FakeService()
+    service.verdict = error or service.verdict
+    answer = client(service).post("/v1/score", content=content, headers={"content-type": kind})
+    assert (answer.status_code, answer.headers["content-type"]) == (code, "application/problem+json")
+    assert "secret path" not in answer.text
+
+
+def test_the_read_token_guards_all_but_the_probes() -> None:
+    web = client(FakeService(), token="hunter2")
+    assert web.get("/healthz").status_code == 200
+    assert web.get("/metrics").status_code == 401
+    assert web.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
+    assert web.get("/metrics", headers={"authorization": "Bearer hunter2"}).content == b"sidwatch_up 1\n"
+    basic = base64.b64encode(b"me:hunter2").decode()
+    assert web.get("/", headers={"authorization": f"Basic {basic}"}).status_code == 200
+
+
+def test_the_page_escapes_names_and_forbids_foreign_scripts() -> None:
+    hostile = family("<script>alert(1)</script>", "evading", 0.4)
+    answer = client(FakeService(status(families=[hostile]))).get("/")
+    assert "<script>alert" not in answer.text
+    assert "&lt;script&gt;alert(1)" in answer.text
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "style=" not in answer.text
+
+
+def test_the_page_says_when_there_is_no_champion_and_when_pictures_are_simulated() -> None:
+    service = FakeService(empty_status())
+    assert "Simulation." not in client(service).get("/").text
+    service.simulated = True
+    text = client(service).get("/").text
+    assert "No champion yet" in text
+    assert "Simulation." in text
+    assert client(FakeService(TemporaryError("loading"))).get("/").status_code == 503
+
+
+def test_the_server_says_when_the_port_is_taken_and_stops() -> None:
+    import httpx
+
+    app = create_app(FakeService())
+    first = WebServer(app, "127.0.0.1", 0)
+    first.start()
+    try:
+        assert httpx.get(first.url + "/healthz").json()["healthy"] is True
+        with pytest.raises(TemporaryError, match=rf"{first.port}.*http\.port"):
+            WebServer(app, "127.0.0.1", first.port).start()
+    finally:
+        first.stop(2)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(first.url)

@@ -40,7 +40,7 @@ def _map_statistics(logs: NDArray[np.float32]) -> list[float]:
 
 
 def _by_brightness(brightness: NDArray[np.float32], logs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean of block values in each of eight bins of brightness, less the mean of all; empty bins tend to 0."""
+    """Mean of block values in each of eight bins of brightness, less the mean of all; 0 in empty bins."""
     bins = np.clip(brightness.ravel() * (BRIGHTNESS_BINS / 256.0), 0, BRIGHTNESS_BINS - 1).astype(np.intp)
     values = logs.ravel().astype(np.float64)
     count = np.bincount(bins, minlength=BRIGHTNESS_BINS)
@@ -49,7 +49,7 @@ def _by_brightness(brightness: NDArray[np.float32], logs: NDArray[np.float32]) -
 
 
 def blocks(window: Window) -> NDArray[np.float64]:
-    """Scale, shape and zeros of DCT coefficients; maps of local variance and noise (157).
+    """Scale and zeros of DCT coefficients; maps of local variance and of noise (101).
 
     Source: Lam and Goodman, "A mathematical analysis of the DCT coefficient distributions for images",
     2000; Fan and de Queiroz 2003; Liu et al., "Noise estimation from a single image", 2006 (noise level
@@ -60,7 +60,6 @@ def blocks(window: Window) -> NDArray[np.float64]:
     sizes = np.abs(coefficients)
     squares = coefficients * coefficients
     first = sizes.mean(axis=0).astype(np.float64)
-    second = squares.mean(axis=0).astype(np.float64)
     zeros = (sizes < np.float32(0.5)).mean(axis=0)
     brightness = coefficients[:, 0] / np.float32(BLOCK)
     variance = np.log(squares[:, 1:].sum(axis=1) / np.float32(63) + np.float32(0.1)).reshape(rows, columns)
@@ -71,7 +70,6 @@ def blocks(window: Window) -> NDArray[np.float64]:
     return np.concatenate(
         [
             _CLASSES @ np.log(first + 0.1),
-            _CLASSES @ np.log((second + 0.02) / (first * first + 0.02)),
             _CLASSES @ zeros,
             _map_statistics(variance),
             _map_statistics(noise),

@@ -11,29 +11,27 @@ FLOOR = 2e-4  # added to a bin's share before the logarithm: a bin of 512 px cou
 Levels = NDArray[np.int8]
 
 
-def _classes(levels: int, reversible: bool) -> NDArray[np.intp]:
-    """Class of every triple of levels under a change of sign (and under reversal), (levels ** 3,)."""
+def _classes(levels: int) -> NDArray[np.intp]:
+    """Class of every triple of levels under a change of sign and under reversal, (levels ** 3,)."""
     names: dict[int, int] = {}
     classes = np.empty(levels**3, dtype=np.intp)
     for index in range(levels**3):
         triple = (index // levels**2, index // levels % levels, index % levels)
         alike = [triple, tuple(levels - 1 - level for level in triple)]
-        if reversible:
-            alike += [one[::-1] for one in alike]
+        alike += [one[::-1] for one in alike]
         first = min((a * levels + b) * levels + c for a, b, c in alike)
         classes[index] = names.setdefault(first, len(names))
     return classes
 
 
-IN_LINE = _classes(5, reversible=True)  # 39 classes
-COARSE = _classes(3, reversible=True)  # 10 classes
-COLOURS = _classes(5, reversible=False)  # 63 classes
+IN_LINE = _classes(5)  # 39 classes
+COARSE = _classes(3)  # 10 classes
 
 
 def _quantised(residual: Plane, step: float, bound: int) -> Levels:
     """Levels 0 .. 2 * bound of a residual in units of `step`."""
     scaled = np.rint(residual * np.float32(1.0 / step))
-    return (np.clip(scaled, -bound, bound) + np.float32(bound)).astype(np.int8)
+    return np.asarray((np.clip(scaled, -bound, bound) + np.float32(bound)).astype(np.int8))
 
 
 def _triples(first: Levels, second: Levels, third: Levels, levels: int) -> NDArray[np.intp]:
@@ -56,21 +54,18 @@ def _folded(histogram: NDArray[np.intp], classes: NDArray[np.intp]) -> NDArray[n
     """Log share of each class; a class of several triples counts their mean."""
     counts = np.bincount(classes, weights=histogram)
     shares = counts / np.bincount(classes) / max(1, int(histogram.sum()))
-    return np.log(shares + FLOOR) - np.log(FLOOR)
+    return np.asarray(np.log(shares + FLOOR) - np.log(FLOOR))
 
 
 def cooccurrences(window: Window) -> NDArray[np.float64]:
-    """Third-order co-occurrences of five residuals (39 each or 10) and of the three channels (63).
+    """Third-order co-occurrences of the residuals of green, half-size luminance and colour (137).
 
     Source: Fridrich and Kodovsky 2012 (SRM); Pevny et al., "Steganalysis by subtractive pixel adjacency
-    matrix", 2010; Goljan et al., "Rich model for steganalysis of color images", 2014 (the channels'
-    triple); Nataraj et al., "Detecting GAN generated fake images using co-occurrence matrices", 2019.
+    matrix", 2010; Nataraj et al., "Detecting GAN generated fake images using co-occurrence matrices", 2019.
     """
     green = window.green_residuals
     across2, down2 = _quantised(green.across2, 1.5, 2), _quantised(green.down2, 1.5, 2)
     square = _quantised(green.square, 2.0, 2)
-    red = _quantised(window.red_green_residuals.square + green.square, 2.0, 2)
-    blue = _quantised(window.blue_green_residuals.square + green.square, 2.0, 2)
     half = window.half_residuals.square
     spread = max(0.25, float(np.abs(half).mean()))
     relative = _quantised(half, spread, 2)
@@ -79,11 +74,9 @@ def cooccurrences(window: Window) -> NDArray[np.float64]:
     return np.concatenate(
         [
             _folded(_along(across2, 5) + _upright(down2, 5), IN_LINE),
-            _folded(_upright(across2, 5) + _along(down2, 5), IN_LINE),
             _folded(_along(square, 5) + _upright(square, 5), IN_LINE),
             _folded(_along(relative, 5) + _upright(relative, 5), IN_LINE),
             _folded(_along(red_green, 3) + _upright(red_green, 3), COARSE),
             _folded(_along(blue_green, 3) + _upright(blue_green, 3), COARSE),
-            _folded(_triples(red, square, blue, 5), COLOURS),
         ]
     )

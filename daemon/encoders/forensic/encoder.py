@@ -26,15 +26,15 @@ BOUND = 1000.0  # no feature comes near it; far under the largest float16
 
 Group = Callable[[Window], NDArray[np.float64]]
 GROUPS: tuple[tuple[str, Group, int], ...] = (
-    ("residual_moments", moments, 75),
+    ("residual_moments", moments, 15),
     ("residual_correlations", correlations, 66),
-    ("cooccurrences", cooccurrences, 239),
+    ("cooccurrences", cooccurrences, 137),
     ("grids", grids, 84),
     ("spectra", spectra, 116),
-    ("blocks", blocks, 136),
-    ("colours", colours, 61),
-    ("gradients", gradients, 37),
-    ("naturalness", naturalness, 60),
+    ("blocks", blocks, 101),
+    ("colours", colours, 27),
+    ("gradients", gradients, 20),
+    ("naturalness", naturalness, 40),
 )
 
 
@@ -118,7 +118,7 @@ class ForensicEncoder:
         if min(picture.shape[:2]) < SMALLEST_SIDE:
             raise ImageRejected("too_small", f"a side is under {SMALLEST_SIDE} pixels")
         found = np.mean([self._encode_window(Window(pixels)) for pixels in windows(picture)], axis=0)
-        return np.clip(found, -BOUND, BOUND).astype(np.float32)
+        return np.asarray(np.clip(found, -BOUND, BOUND).astype(np.float32))
 
     def _encode_window(self, window: Window) -> NDArray[np.float64]:
         """All groups of one window."""

@@ -19,7 +19,7 @@ def _phases(plane: Plane, period: int) -> NDArray[np.float64]:
     rows, columns = plane.shape[0] // period, plane.shape[1] // period
     cut = plane[: rows * period, : columns * period].reshape(rows, -1)
     folded = cut.sum(axis=0).reshape(period, columns, period).sum(axis=1)
-    return folded.astype(np.float64) / (rows * columns)
+    return np.asarray(folded.astype(np.float64) / (rows * columns))
 
 
 def _amplitudes(plane: Plane, scale: float) -> NDArray[np.float64]:
@@ -34,7 +34,7 @@ def _profile(differences: Plane, axis: int, period: int) -> NDArray[np.float64]:
     count = len(means) // period
     phases = means[: count * period].reshape(count, period).mean(axis=0).astype(np.float64)
     spectrum = np.abs(np.fft.rfft(phases)) / period
-    return np.log(spectrum[1:] / (spectrum[0] + 0.1) + FLOOR)
+    return np.asarray(np.log(spectrum[1:] / (spectrum[0] + 0.1) + FLOOR))
 
 
 def grids(window: Window) -> NDArray[np.float64]:

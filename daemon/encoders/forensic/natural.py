@@ -16,7 +16,7 @@ def _normalised(plane: Plane) -> Plane:
     mean = ndimage.uniform_filter(plane, REACH)
     square = ndimage.uniform_filter(plane * plane, REACH)
     spread = np.sqrt(np.maximum(square - mean * mean, np.float32(0)))
-    return (plane - mean) / (spread + np.float32(1))
+    return np.asarray((plane - mean) / (spread + np.float32(1)))
 
 
 def _sides(product: Plane) -> list[float]:
@@ -34,7 +34,12 @@ def _statistics(plane: Plane) -> list[float]:
     first, second = float(np.abs(normalised).mean()), float(squares.mean())
     fourth = float((squares * squares).mean())
     third = float((squares * normalised).mean())
-    found = [first, np.log(second + 0.01), np.log((fourth + 0.01) / (second**2 + 0.01)), third / (second**1.5 + 0.01)]
+    found = [
+        first,
+        np.log(second + 0.01),
+        np.log((fourth + 0.01) / (second**2 + 0.01)),
+        third / (second**1.5 + 0.01),
+    ]
     for product in (
         normalised[:, 1:] * normalised[:, :-1],
         normalised[1:] * normalised[:-1],
@@ -46,9 +51,9 @@ def _statistics(plane: Plane) -> list[float]:
 
 
 def naturalness(window: Window) -> NDArray[np.float64]:
-    """Normalised luminance at full, half and quarter size (60).
+    """Normalised luminance at half and quarter size (40).
 
     Source: Mittal et al., "No-reference image quality assessment in the spatial domain", 2012 (BRISQUE);
     Ruderman, "The statistics of natural images", 1994.
     """
-    return np.array([value for plane in (window.green, window.half, window.quarter) for value in _statistics(plane)])
+    return np.array([value for plane in (window.half, window.quarter) for value in _statistics(plane)])

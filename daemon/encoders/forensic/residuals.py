@@ -32,7 +32,9 @@ def _moments(residual: Plane) -> tuple[float, float, float]:
 
 
 def moments(window: Window) -> NDArray[np.float64]:
-    """Log mean absolute value, and two log kurtosis ratios, of five residuals of five planes (75).
+    """Log mean absolute value and two log kurtosis ratios of the square residual of five planes (15).
+
+    Green, R - G, B - G, and the luminance at half and quarter size.
 
     Source: Fridrich and Kodovsky 2012 (the filters); Lyu and Farid, "How realistic is photorealistic?",
     2005 (moments of high-pass bands at several scales).
@@ -44,7 +46,7 @@ def moments(window: Window) -> NDArray[np.float64]:
         window.half_residuals,
         window.quarter_residuals,
     )
-    return np.array([value for plane in planes for residual in plane.each() for value in _moments(residual)])
+    return np.array([value for plane in planes for value in _moments(plane.square)])
 
 
 def _lagged(left: Plane, right: Plane, lags: tuple[tuple[int, int], ...]) -> list[float]:

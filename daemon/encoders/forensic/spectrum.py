@@ -31,7 +31,7 @@ _ANGLE = np.arctan2(_DOWN, _ACROSS)  # 0: across, pi/2: down
 def _averager(masks: list[NDArray[np.bool_]]) -> NDArray[np.float64]:
     """Rows that average the cells of each mask, (masks, cells)."""
     stacked = np.array([mask.ravel() for mask in masks], dtype=np.float64)
-    return stacked / stacked.sum(axis=1, keepdims=True)
+    return np.asarray(stacked / stacked.sum(axis=1, keepdims=True))
 
 
 def _rings(edges: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -78,7 +78,7 @@ def _powers(plane: Plane) -> NDArray[np.float32]:
 
 
 def spectra(window: Window) -> NDArray[np.float64]:
-    """Radial log spectra of luminance and colour, orientation, peaks, spread over tiles (122).
+    """Radial log spectra of luminance and colour, orientation, peaks, spread over tiles (116).
 
     Source: Durall et al., "Watch your up-convolution", 2020 (radial spectrum); Frank et al., "Leveraging
     frequency analysis for deep fake image recognition", 2020; Corvi et al., "On the detection of synthetic

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -38,46 +37,63 @@ def blocked(plane: Plane) -> NDArray[np.float32]:
     """Sum of each 8x8 block, (h, w) -> (h // 8, w // 8); the rest at the right and bottom is left out."""
     rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
     cut = plane[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns * BLOCK)
-    return cut.sum(axis=1).reshape(rows, columns, BLOCK).sum(axis=2)
+    return np.asarray(cut.sum(axis=1).reshape(rows, columns, BLOCK).sum(axis=2))
 
 
-@dataclass(frozen=True)
+def _channel(pixels: NDArray[np.uint8], channel: int) -> Plane:
+    """One channel in C order: sums run in memory order, and equal pixels must give equal bits."""
+    return pixels[:, :, channel].astype(np.float32, order="C")
+
+
 class Residuals:
-    """High-pass residuals of one plane: first and second differences and the 3x3 square filter of SRM.
+    """High-pass residuals of one plane in grey levels, each computed when first asked for.
 
     Source: Fridrich and Kodovsky, "Rich models for steganalysis of digital images", 2012.
     """
 
-    across1: Plane  # (h, w - 1)
-    down1: Plane  # (h - 1, w)
-    across2: Plane  # (h, w - 2)
-    down2: Plane  # (h - 2, w)
-    square: Plane  # (h - 2, w - 2), [1 -2 1] along both axes
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane  # (h, w)
 
-    @classmethod
-    def of(cls, plane: Plane) -> Residuals:
-        """All five residuals of a float32 plane (h, w), in grey levels."""
-        across1, down1 = across(plane), down(plane)
-        across2 = across(across1)
-        return cls(across1, down1, across2, down(down1), down(down(across2)))
+    @cached_property
+    def across1(self) -> Plane:
+        """First difference along the rows, (h, w - 1)."""
+        return across(self._plane)
 
-    def each(self) -> tuple[Plane, ...]:
-        """The residuals in the order in which features list them."""
-        return self.across1, self.down1, self.across2, self.down2, self.square
+    @cached_property
+    def down1(self) -> Plane:
+        """First difference along the columns, (h - 1, w)."""
+        return down(self._plane)
+
+    @cached_property
+    def across2(self) -> Plane:
+        """Second difference along the rows, (h, w - 2)."""
+        return across(self.across1)
+
+    @cached_property
+    def down2(self) -> Plane:
+        """Second difference along the columns, (h - 2, w)."""
+        return down(self.down1)
+
+    @cached_property
+    def square(self) -> Plane:
+        """[1 -2 1] along both axes: the 3x3 square filter, (h - 2, w - 2)."""
+        return down(down(self.across2))
 
 
 class Window:
     """One window of a picture: uint8 (h, w, 3) RGB, both sides at least 64 pixels."""
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        self.red = pixels[:, :, 0].astype(np.float32)
-        self.green = pixels[:, :, 1].astype(np.float32)
-        self.blue = pixels[:, :, 2].astype(np.float32)
+        self.red = _channel(pixels, 0)
+        self.green = _channel(pixels, 1)
+        self.blue = _channel(pixels, 2)
 
     @cached_property
     def luma(self) -> Plane:
         """Luminance of JPEG, (h, w), 0-255."""
-        return np.float32(0.299) * self.red + np.float32(0.587) * self.green + np.float32(0.114) * self.blue
+        return np.asarray(
+            np.float32(0.299) * self.red + np.float32(0.587) * self.green + np.float32(0.114) * self.blue
+        )
 
     @cached_property
     def red_green(self) -> Plane:
@@ -102,27 +118,27 @@ class Window:
     @cached_property
     def green_residuals(self) -> Residuals:
         """Residuals of the green channel."""
-        return Residuals.of(self.green)
+        return Residuals(self.green)
 
     @cached_property
     def red_green_residuals(self) -> Residuals:
         """Residuals of R - G."""
-        return Residuals.of(self.red_green)
+        return Residuals(self.red_green)
 
     @cached_property
     def blue_green_residuals(self) -> Residuals:
         """Residuals of B - G."""
-        return Residuals.of(self.blue_green)
+        return Residuals(self.blue_green)
 
     @cached_property
     def half_residuals(self) -> Residuals:
         """Residuals of the luminance at half the size."""
-        return Residuals.of(self.half)
+        return Residuals(self.half)
 
     @cached_property
     def quarter_residuals(self) -> Residuals:
         """Residuals of the luminance at a quarter of the size."""
-        return Residuals.of(self.quarter)
+        return Residuals(self.quarter)
 
     @cached_property
     def noise_blocks(self) -> NDArray[np.float32]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from daemon.errors import BadInputError, ChildFailed, ConfigurationError
-from daemon.intake.polling import poll_in_child
+from daemon.intake.polling import poll_in_child, poller_of
 from daemon.model import Batch
+from daemon.settings import AdapterSettings, IntakeSettings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 pytestmark = pytest.mark.usefixtures("fake_adapter")
@@ -130,6 +131,19 @@ def test_a_poll_that_is_given_up_leaves_no_process() -> None:
     assert all(gone(pid) for pid in started)
 
 
+def test_a_poller_has_the_secrets_and_the_limits_of_its_settings() -> None:
+    settings = AdapterSettings.model_validate({"name": "mine", "kind": "fake", "secrets": {"TOKEN": "t"}})
+    intake = IntakeSettings.model_validate({"max_bytes": "1kB"})
+    poll_once = poller_of(settings, intake)
+    *_, last = poll_once("mine", "fake", {"how": "secret"}, None, 50, NOW)
+    assert last.candidates[0].uri.startswith("TOKEN=t ")
+    *_, last = poll_once("mine", "fake", {"how": "wrong_types"}, None, 50, NOW)
+    assert last.candidates[-1].problem == "too_many_bytes"
+    with pytest.raises(ChildFailed, match="over its deadline of 2 s"):
+        hasty = settings.model_copy(update={"deadline": timedelta(seconds=2)})
+        list(poller_of(hasty, intake)("mine", "fake", {"how": "hang"}, None, 50, NOW))
+
+
 def test_an_unknown_kind_and_an_unknown_option_name_their_keys() -> None:
     with pytest.raises(ConfigurationError, match=r"adapters\.mine\.kind: no adapter 'nothing' .* fake"):
         list(poll_in_child("mine", "nothing", {}, None, 1, NOW, deadline=20, memory_limit=2**30, secrets={}))
@@ -137,9 +151,7 @@ def test_an_unknown_kind_and_an_unknown_option_name_their_keys() -> None:
         list(poll("good", options={"colour": "red"}))
 
 
-def test_fifty_polls_leave_no_descriptor_and_no_thread_behind() -> None:
-    import threading
-
+def test_polls_that_end_well_or_badly_leave_no_descriptor_and_no_thread_behind() -> None:
     list(poll("good"))
     descriptors, threads = psutil.Process().num_fds(), threading.active_count()
     for _ in range(5):
@@ -148,4 +160,3 @@ def test_fifty_polls_leave_no_descriptor_and_no_thread_behind() -> None:
             list(poll("segfault"))
     assert psutil.Process().num_fds() <= descriptors
     assert threading.active_count() <= threads
-    assert os.getpid() == psutil.Process().pid

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from daemon.children.child import Child
@@ -13,22 +12,9 @@ from daemon.children.frames import BadFrame, Limits
 from daemon.errors import BadInputError, ChildFailed
 from daemon.intake.wire import from_frame
 from daemon.model import Batch
-from daemon.ports import Poller
-from daemon.settings import AdapterSettings, IntakeSettings
 
 _LARGEST_CONTENT = 50 * 2**20
 _LARGEST_BATCH = 256 * 2**20  # bytes of pictures in one batch, which the parent holds in memory
-
-
-def poller_of(adapter: AdapterSettings, intake: IntakeSettings) -> Poller:
-    """`poll_in_child` with the adapter's own deadline, memory limit and secrets."""
-    return partial(
-        poll_in_child,
-        deadline=adapter.deadline.total_seconds(),
-        memory_limit=adapter.memory_limit,
-        secrets={name: secret.get_secret_value() for name, secret in adapter.secrets.items()},
-        max_bytes=intake.max_bytes,
-    )
 
 
 def poll_in_child(

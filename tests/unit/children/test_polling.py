@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ import psutil
 import pytest
 
 from daemon.errors import BadInputError, ChildFailed, ConfigurationError
-from daemon.intake.polling import poll_in_child, poller_of
+from daemon.intake.polling import poll_in_child
 from daemon.model import Batch
-from daemon.settings import AdapterSettings, IntakeSettings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 pytestmark = pytest.mark.usefixtures("fake_adapter")
@@ -84,14 +83,14 @@ def test_a_hanging_adapter_is_stopped_at_its_deadline_with_everything_below_it(t
     began = time.monotonic()
     with pytest.raises(ChildFailed, match=r"adapter mine: the poll ran over its deadline of 3 s"):
         list(poll("hang_in_grandchild", deadline=3.0, options={"file": str(file)}))
-    assert 2.5 < time.monotonic() - began < 4.5
+    assert 2.5 < time.monotonic() - began < 5.0
     assert gone(int(file.read_text()))
 
 
 def test_the_time_that_the_caller_takes_is_not_the_adapters() -> None:
     batches = []
-    for batch in poll("good", deadline=2.5):
-        time.sleep(1.5)
+    for batch in poll("good", deadline=4.0):
+        time.sleep(2.1)
         batches.append(batch)
     assert len(batches) == 2
 
@@ -129,19 +128,6 @@ def test_a_poll_that_is_given_up_leaves_no_process() -> None:
     assert len(started) == 1
     polled.close()
     assert all(gone(pid) for pid in started)
-
-
-def test_a_poller_has_the_secrets_and_the_limits_of_its_settings() -> None:
-    settings = AdapterSettings.model_validate({"name": "mine", "kind": "fake", "secrets": {"TOKEN": "t"}})
-    intake = IntakeSettings.model_validate({"max_bytes": "1kB"})
-    poll_once = poller_of(settings, intake)
-    *_, last = poll_once("mine", "fake", {"how": "secret"}, None, 50, NOW)
-    assert last.candidates[0].uri.startswith("TOKEN=t ")
-    *_, last = poll_once("mine", "fake", {"how": "wrong_types"}, None, 50, NOW)
-    assert last.candidates[-1].problem == "too_many_bytes"
-    with pytest.raises(ChildFailed, match="over its deadline of 2 s"):
-        hasty = settings.model_copy(update={"deadline": timedelta(seconds=2)})
-        list(poller_of(hasty, intake)("mine", "fake", {"how": "hang"}, None, 50, NOW))
 
 
 def test_an_unknown_kind_and_an_unknown_option_name_their_keys() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from daemon.encoders.client import EncoderClient
+from daemon.encoders.client import EncoderClient, _Turn
 from daemon.errors import ChildFailed, ConfigurationError, ImageRejected, WeightsMissing
 from daemon.model import EncodingFailure
 from daemon.settings import EncoderSettings, IntakeSettings
@@ -117,12 +117,27 @@ def test_an_urgent_picture_goes_before_the_backlog(client: EncoderClient) -> Non
     backlog = threading.Thread(target=lambda: client.encode_many([picture(106)] * 24))
     backlog.start()
     time.sleep(0.4)
-    began = time.monotonic()
     assert client.encode_now(picture(red=8))[0] == 8
-    waited = time.monotonic() - began
     assert backlog.is_alive()
-    assert waited < 1.8  # one chunk of at most 8 slow pictures on 2 threads under 2 profiles
     backlog.join()
+
+
+def test_whoever_is_urgent_has_the_next_turn_however_many_wait() -> None:
+    turn, order = _Turn(), list[str]()
+
+    def wait(kind: str) -> None:
+        with turn.first() if kind == "urgent" else turn.later():
+            order.append(kind)
+
+    threads = [threading.Thread(target=wait, args=(kind,)) for kind in ("later", "later", "later", "urgent", "urgent")]
+    with turn.later():
+        for thread in threads:
+            thread.start()
+            time.sleep(0.05)
+        assert order == []
+    for thread in threads:
+        thread.join()
+    assert order == ["urgent", "urgent", "later", "later", "later"]
 
 
 def test_threads_get_their_own_answers(client: EncoderClient) -> None:

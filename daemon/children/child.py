@@ -67,7 +67,7 @@ class Child:
         self.role = role
         self.cause: Cause | None = None  # why it ended, when it did not end as asked
         self._reason = ""
-        self._deadline = deadline
+        self._deadline = self._allowed = deadline
         self._memory_limit = memory_limit
         self._due = math.inf  # monotonic seconds at which the answer that is waited for is overdue
         self._state = threading.Lock()
@@ -87,7 +87,11 @@ class Child:
         self._lines = threading.Thread(target=self._pass_on, name=f"{role}-stderr", daemon=True)
         self._lines.start()
         keeper().watch(self)
-        self._send(arguments, ())
+        self._begin(None)
+        try:
+            self._send(arguments, ())
+        finally:
+            self._due = math.inf
 
     @property
     def pid(self) -> int:

@@ -55,5 +55,5 @@ def _lives(process: psutil.Process) -> bool:
 def _do(process: psutil.Process, what: str) -> None:
     try:
         getattr(process, what)()
-    except psutil.NoSuchProcess:
-        return
+    except psutil.Error:
+        return  # it is gone, or not ours to end

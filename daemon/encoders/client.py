@@ -18,7 +18,7 @@ from daemon.children.child import Child
 from daemon.children.frames import BadFrame, Frame, vectors_of
 from daemon.children.frames import Limits as FrameLimits
 from daemon.encoders.external import ExternalEncoder
-from daemon.errors import ChildFailed, ConfigurationError, ImageRejected
+from daemon.errors import ChildFailed, ConfigurationError, ImageRejected, SidwatchError
 from daemon.intake.decode import check_size
 from daemon.intake.inspecting import limits_of
 from daemon.model import PROFILES, REASONS, EncodingFailure, Profile
@@ -109,7 +109,7 @@ class EncoderClient:
         try:
             return self._ask(chunk, profiles)
         except _Died as error:
-            if len(chunk) == 1 and error.cause in ("deadline", "memory"):
+            if len(chunk) == 1 and error.cause == "deadline":
                 return [EncodingFailure("decoder_crashed", str(error))]
             _log.warning("the encoder's child died; its pictures are tried one by one", reason=str(error))
         # A single picture is tried again too: somebody else may have killed the child.
@@ -129,6 +129,7 @@ class EncoderClient:
             raise _Died(child.cause, str(error)) from error
         except BadFrame as error:
             child.kill("garbage", f"answered with garbage: {error}")
+            child.close()
             raise _Died("garbage", str(error)) from error
 
     def _outcomes(self, answer: Frame, count: int, profiles: Sequence[Profile]) -> list[Encoded]:
@@ -171,21 +172,27 @@ class EncoderClient:
             environment={**threads, **secrets},
             limits=FrameLimits(header=2**20, parts=_LARGEST_CHUNK, total=64 * 2**20),
         )
+        try:
+            self._meet(child)
+        except SidwatchError:
+            child.close()
+            raise
+        return child
+
+    def _meet(self, child: Child) -> None:
+        """Hear what the child is; raises what kept it from becoming that."""
         hello = child.receive(deadline=_START).header
         while "starting" in hello:
             _log.info("the encoder is starting", doing=str(hello["starting"])[:200])
             hello = child.receive(deadline=_DOWNLOAD).header
         name, dimension, fingerprint = hello.get("name"), hello.get("dimension"), hello.get("fingerprint")
         if not (isinstance(name, str) and type(dimension) is int and dimension > 0 and isinstance(fingerprint, str)):
-            child.kill("garbage", "introduced itself with garbage")
             raise ChildFailed("the encode child introduced itself with garbage")
         if getattr(self, "fingerprint", fingerprint) != fingerprint:
-            child.close()
             raise ConfigurationError(
                 "encoder: the weights or libraries changed while the service ran: restart it to take the new encoder"
             )
         self.name, self.dimension, self.fingerprint = name, dimension, fingerprint
-        return child
 
 
 class _Died(Exception):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,28 +118,77 @@ def _model_config(settings: OpenClipSettings) -> dict[str, Any]:
 
 
 def _load(settings: OpenClipSettings, path: Path) -> Any:
-    """The image tower with the file's weights in it, without its projection, for inference."""
-    import open_clip
-    from safetensors import SafetensorError
+    """The image tower with the file's weights in it, without its projection, for inference.
 
-    model = open_clip.create_model(settings.model, precision=settings.precision, load_weights=False)
-    try:
-        open_clip.load_checkpoint(model, str(path), strict=True, weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, LookupError, pickle.UnpicklingError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ConfigurationError(
-            f"encoder.open_clip: {path} holds no weights for {settings.model}: {reason}; "
-            "give a state dict of that model as .safetensors or .pt (not a TorchScript archive)"
-        ) from error
+    Loaded here, strictly, and not by open_clip: that would resize position embeddings of another resolution
+    without a word and has a way round `weights_only`.
+    """
+    import open_clip
+
+    with _without_the_warning_of_random_weights():  # every one of them is replaced below
+        model = open_clip.create_model(settings.model, precision=settings.precision, load_weights=False)
     visual = model.visual
     if not hasattr(visual, "ln_post") or not hasattr(visual, "proj"):
         raise ConfigurationError(
             f"encoder.open_clip.model: {settings.model} has no feature before a projection; name a ViT of open_clip"
         )
-    visual.proj = None
+    try:
+        visual.load_state_dict(_image_tower(_read(path)), strict=True)
+    except RuntimeError as error:
+        raise _unfit(settings, path, error) from error
     if not all(bool(tensor.isfinite().all()) for tensor in visual.state_dict().values()):
         raise ConfigurationError(f"encoder.open_clip: {path} holds weights that are not finite; fetch the file again")
+    visual.proj = None
     return visual.eval().requires_grad_(False)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """The tensors of a weights file by name; nothing in it is executed."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path, device="cpu"))
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, ValueError, LookupError, pickle.UnpicklingError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigurationError(
+            f"encoder.open_clip: {path} cannot be read as weights: {reason}; "
+            "give a state dict as .safetensors or .pt (not a TorchScript archive)"
+        ) from error
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]  # as training scripts save it
+    if not isinstance(loaded, dict) or not all(torch.is_tensor(value) for value in loaded.values()):
+        raise ConfigurationError(f"encoder.open_clip: {path} is no state dict; give one as .safetensors or .pt")
+    return loaded
+
+
+def _image_tower(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors of the image tower, under its own names."""
+    bare = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return {name.removeprefix("visual."): tensor for name, tensor in bare.items() if name.startswith("visual.")}
+
+
+def _unfit(settings: OpenClipSettings, path: Path, error: RuntimeError) -> ConfigurationError:
+    reason = " ".join(str(error).split())[:200]
+    return ConfigurationError(
+        f"encoder.open_clip: {path} holds no weights for {settings.model}: {reason}; name the model they belong to"
+    )
+
+
+@contextmanager
+def _without_the_warning_of_random_weights() -> Iterator[None]:
+    def others(record: logging.LogRecord) -> bool:
+        return record.funcName != "create_model"
+
+    root = logging.getLogger()
+    root.addFilter(others)
+    try:
+        yield
+    finally:
+        root.removeFilter(others)
 
 
 def _transform(kind: str, side: int) -> Callable[[Any], Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +23,8 @@ from daemon.model import Inspected
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 
-# A truncated picture is refused; and what Pillow only warns about (a decompression bomb) is an error here.
-ImageFile.LOAD_TRUNCATED_IMAGES = False
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+ImageFile.LOAD_TRUNCATED_IMAGES = False  # a truncated picture is refused
+_BOMB = 89_478_485  # pixels: what Pillow only warns about as a decompression bomb is an error here
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -57,7 +55,7 @@ class Limits:
     """What a picture may be."""
 
     max_bytes: int = 50 * 2**20  # of the encoded picture
-    max_pixels: int = 40_000_000  # width times height, from the header
+    max_pixels: int = 40_000_000  # width times height, from the header; never more than 89 million
     min_side: int = 64  # pixels
 
 
@@ -111,7 +109,7 @@ def _rejecting(content: bytes) -> Iterator[None]:
         yield
     except ImageRejected:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise ImageRejected("too_many_pixels", str(error)) from error
     except UnidentifiedImageError as error:
         if _claimed_format(content) is None:
@@ -123,8 +121,9 @@ def _rejecting(content: bytes) -> Iterator[None]:
 
 def _check_header(image: Image.Image, limits: Limits) -> None:
     width, height = image.size
-    if width * height > limits.max_pixels:
-        raise ImageRejected("too_many_pixels", f"{width} x {height}, more than {limits.max_pixels} pixels")
+    most = min(limits.max_pixels, _BOMB)
+    if width * height > most:
+        raise ImageRejected("too_many_pixels", f"{width} x {height}, more than {most} pixels")
     if min(width, height) < limits.min_side:
         raise ImageRejected("too_small", f"{width} x {height}, a side under {limits.min_side} pixels")
 
@@ -160,7 +159,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # I;16 and its relatives: grey of 16 bits
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         over = image.convert("RGBA")

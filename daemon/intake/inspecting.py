@@ -11,13 +11,13 @@ from daemon.children.child import Child
 from daemon.children.frames import BadFrame, Frame
 from daemon.children.frames import Limits as FrameLimits
 from daemon.children.host import Host
-from daemon.errors import ChildFailed, ImageRejected
+from daemon.errors import ChildFailed, ImageRejected, SidwatchError
 from daemon.intake.decode import FORMATS, Limits, check_size
 from daemon.model import Inspected
 from daemon.settings import IntakeSettings
 
 _START = 60.0  # seconds that a new child may take to say that it is there
-_ATTEMPTS = 2  # somebody else may have killed the child the first time
+_ATTEMPTS = 2  # the first time somebody else may have killed the child, or the picture before filled its memory
 
 
 def limits_of(intake: IntakeSettings) -> Limits:
@@ -48,10 +48,11 @@ class InspectorClient:
                     return _inspected(child.request({}, [content]))
                 except ChildFailed as error:
                     self._child = None
-                    if child.cause != "died" or attempt == _ATTEMPTS:
+                    if child.cause == "deadline" or attempt == _ATTEMPTS:
                         raise ImageRejected("decoder_crashed", str(error)) from error
                 except BadFrame as error:
                     child.kill("garbage", f"answered with garbage: {error}")
+                    child.close()
                     self._child = None
                     raise ImageRejected("decoder_crashed", str(error)) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -72,7 +73,11 @@ class InspectorClient:
                 memory_limit=self._intake.memory_limit,
                 limits=FrameLimits(header=65_536, parts=0, total=0),
             )
-            child.receive(deadline=_START)
+            try:
+                child.receive(deadline=_START)
+            except SidwatchError:
+                child.close()
+                raise
             self._child = child
         return self._child
 

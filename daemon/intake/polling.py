@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from daemon.children.child import Child
-from daemon.children.frames import BadFrame
+from daemon.children.frames import BadFrame, Limits
 from daemon.errors import BadInputError, ChildFailed
 from daemon.intake.wire import from_frame
 from daemon.model import Batch
 
 _LARGEST_CONTENT = 50 * 2**20
+_LARGEST_BATCH = 256 * 2**20  # bytes of pictures in one batch, which the parent holds in memory
 
 
 def poll_in_child(
@@ -52,6 +53,7 @@ def poll_in_child(
         deadline=deadline,
         memory_limit=memory_limit,
         environment=secrets,
+        limits=Limits(total=_LARGEST_BATCH),
     )
     left, delivered = deadline, 0
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -83,14 +83,14 @@ def test_a_hanging_adapter_is_stopped_at_its_deadline_with_everything_below_it(t
     began = time.monotonic()
     with pytest.raises(ChildFailed, match=r"adapter mine: the poll ran over its deadline of 3 s"):
         list(poll("hang_in_grandchild", deadline=3.0, options={"file": str(file)}))
-    assert 2.5 < time.monotonic() - began < 4.5
+    assert 2.5 < time.monotonic() - began < 5.0
     assert gone(int(file.read_text()))
 
 
 def test_the_time_that_the_caller_takes_is_not_the_adapters() -> None:
     batches = []
-    for batch in poll("good", deadline=2.5):
-        time.sleep(1.5)
+    for batch in poll("good", deadline=4.0):
+        time.sleep(2.1)
         batches.append(batch)
     assert len(batches) == 2
 
@@ -137,9 +137,7 @@ def test_an_unknown_kind_and_an_unknown_option_name_their_keys() -> None:
         list(poll("good", options={"colour": "red"}))
 
 
-def test_fifty_polls_leave_no_descriptor_and_no_thread_behind() -> None:
-    import threading
-
+def test_polls_that_end_well_or_badly_leave_no_descriptor_and_no_thread_behind() -> None:
     list(poll("good"))
     descriptors, threads = psutil.Process().num_fds(), threading.active_count()
     for _ in range(5):
@@ -148,4 +146,3 @@ def test_fifty_polls_leave_no_descriptor_and_no_thread_behind() -> None:
             list(poll("segfault"))
     assert psutil.Process().num_fds() <= descriptors
     assert threading.active_count() <= threads
-    assert os.getpid() == psutil.Process().pid

@@ -1,0 +1,304 @@
+"""open_clip models of a few thousand random weights, saved to files and loaded by the real code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from daemon.encoders import build
+from daemon.encoders import weights as weights_module
+from daemon.encoders.open_clip import OpenClipEncoder
+from daemon.encoders.weights import _OPENAI, hub_file, locate_weights
+from daemon.errors import ConfigurationError, WeightsMissing
+from daemon.settings import EncoderSettings, OpenClipSettings
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two architectures (with QuickGELU and without) and two sets of weights that fit both."""
+    folder = tmp_path_factory.mktemp("clip")
+    for name, quick in (("quick", True), ("plain", False)):
+        config = {
+            "embed_dim": 16,
+            "quick_gelu": quick,
+            "vision_cfg": {"image_size": SIZE, "layers": 2, "width": 64, "patch_size": 16},
+            "text_cfg": {"context_length": 8, "vocab_size": 32, "width": 16, "heads": 2, "layers": 1},
+        }
+        (folder / name).mkdir()
+        (folder / name / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
+    for seed, name in enumerate(("one", "two")):
+        torch.manual_seed(seed)
+        model = open_clip.create_model(f"local-dir:{folder / 'quick'}", load_weights=False)
+        save_file(model.state_dict(), folder / f"{name}.safetensors")
+        torch.save(model.state_dict(), folder / f"{name}.pt")
+    return folder
+
+
+def settings(folder: Path, model: str = "quick", file: str = "one.safetensors", **more: Any) -> OpenClipSettings:
+    return OpenClipSettings.model_validate(
+        {"model": f"local-dir:{folder / model}", "weights_path": folder / file, "device": "cpu", **more}
+    )
+
+
+def pictures(count: int = 3) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+    generator = np.random.default_rng(3)
+    return [generator.integers(0, 256, (40 + 7 * i, 64, 3), dtype=np.uint8) for i in range(count)]
+
+
+def test_the_feature_is_the_pooled_one_before_the_projection(folder: Path) -> None:
+    encoder = OpenClipEncoder(settings(folder))
+    assert encoder.dimension == 64
+    model = open_clip.create_model(f"local-dir:{folder / 'quick'}", load_weights=False)
+    open_clip.load_checkpoint(model, str(folder / "one.safetensors"))
+    model.eval()
+    picture = pictures(1)[0]
+    with torch.inference_mode():
+        prepared = torch.from_numpy(encoder.prepare(picture))[None]
+        projected = model.encode_image(prepared)
+        projection = model.visual.proj.clone()
+        model.visual.proj = None
+        direct = model.visual(prepared)[0].numpy()
+    vector = encoder.encode(picture)
+    assert vector.dtype == np.float32
+    assert np.allclose(vector, direct, atol=1e-6)
+    assert np.allclose(vector @ projection.numpy(), projected[0].numpy(), atol=1e-5)
+    assert abs(np.linalg.norm(vector) - 1) > 0.1
+
+
+def test_a_batch_gives_what_single_pictures_give(folder: Path) -> None:
+    encoder = OpenClipEncoder(settings(folder, batch_size=2))
+    together = encoder.encode_batch(pictures(5))
+    assert together.shape == (5, 64)
+    assert np.allclose(together, [encoder.encode(one) for one in pictures(5)], atol=1e-5)
+    assert encoder.encode_batch([]).shape == (0, 64)
+
+
+def test_a_pt_file_gives_the_same_vectors_as_safetensors(folder: Path) -> None:
+    one, other = (OpenClipEncoder(settings(folder, file=f"one.{kind}")) for kind in ("safetensors", "pt"))
+    assert np.array_equal(one.encode_batch(pictures()), other.encode_batch(pictures()))
+
+
+def test_quick_gelu_and_gelu_differ_and_the_wrong_one_is_refused(folder: Path) -> None:
+    quick = OpenClipEncoder(settings(folder))
+    plain = OpenClipEncoder(settings(folder, "plain", activation="gelu"))
+    assert not np.allclose(quick.encode(pictures()[0]), plain.encode(pictures()[0]), atol=1e-3)
+    with pytest.raises(
+        ConfigurationError, match=r"computes gelu but encoder\.open_clip\.activation is quick_gelu; name .*-quickgelu"
+    ):
+        OpenClipEncoder(settings(folder, "plain"))
+    with pytest.raises(ConfigurationError, match="computes quick_gelu but"):
+        OpenClipEncoder(settings(folder, activation="gelu"))
+
+
+def test_the_fingerprint_is_that_of_everything_that_decides_a_vector(folder: Path) -> None:
+    variants = [
+        settings(folder),
+        settings(folder, file="two.safetensors"),
+        settings(folder, "plain", activation="gelu"),
+        settings(folder, transform="clip"),
+    ]
+    fingerprints = [OpenClipEncoder(one).fingerprint for one in variants]
+    assert len(set(fingerprints)) == 4
+    assert all(len(one) == 64 for one in fingerprints)
+    assert OpenClipEncoder(settings(folder, batch_size=3)).fingerprint == fingerprints[0]
+
+
+def test_the_papers_transform_is_bilinear_on_the_shortest_edge(folder: Path) -> None:
+    from PIL import Image
+
+    encoder = OpenClipEncoder(settings(folder))
+    picture = np.random.default_rng(5).integers(0, 256, (64, 128, 3), dtype=np.uint8)
+    resized = np.asarray(Image.fromarray(picture).resize((64, 32), Image.Resampling.BILINEAR))[:, 16:48]
+    mean, std = np.array([0.48145466, 0.4578275, 0.40821073]), np.array([0.26862954, 0.26130258, 0.27577711])
+    expected = ((resized / 255 - mean) / std).transpose(2, 0, 1)
+    assert np.allclose(encoder.prepare(picture), expected, atol=1e-5)
+    bicubic = OpenClipEncoder(settings(folder, transform="clip")).prepare(picture)
+    assert np.abs(bicubic - expected).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"visual.class_embedding": torch.zeros(63)}, "holds no weights for"),
+        ({"visual.positional_embedding": torch.zeros(17, 64)}, "holds no weights for"),  # of another resolution
+        ({"visual.class_embedding": None}, 'holds no weights for .* Missing key.s.* "class_embedding"'),
+        ({"visual.more": torch.zeros(1)}, "holds no weights for .* Unexpected key"),
+        ({"visual.class_embedding": torch.full((64,), torch.nan)}, "weights that are not finite"),
+        ({"visual.class_embedding": "text"}, "is no state dict"),
+        ({"visual.class_embedding": Path("code")}, "cannot be read as weights"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_in_one_line(
+    folder: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    state = {**torch.load(folder / "one.pt", weights_only=True), **change}
+    file = tmp_path / "changed.pt"
+    torch.save({name: value for name, value in state.items() if value is not None}, file)
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        OpenClipEncoder(settings(folder, file=str(file)))
+    assert "changed.pt" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["garbage.pt", "garbage.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"garbage" * 100])
+def test_a_file_that_holds_no_weights_is_refused_in_one_line(
+    folder: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigurationError, match="cannot be read as weights") as caught:
+        OpenClipEncoder(settings(folder, file=str(tmp_path / name)))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_as_training_scripts_save_them_are_taken(folder: Path, tmp_path: Path) -> None:
+    state = torch.load(folder / "one.pt", weights_only=True)
+    torch.save(
+        {"epoch": 3, "state_dict": {f"module.{name}": value for name, value in state.items()}}, tmp_path / "t.pt"
+    )
+    wrapped = OpenClipEncoder(settings(folder, file=str(tmp_path / "t.pt")))
+    assert np.array_equal(wrapped.encode_batch(pictures()), OpenClipEncoder(settings(folder)).encode_batch(pictures()))
+
+
+def test_nothing_is_logged_of_random_weights(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    OpenClipEncoder(settings(folder))
+    assert "random" not in caplog.text
+
+
+def test_an_unknown_model_and_an_absent_device_are_named(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match="open_clip has no model 'ViT-Z-1'"):
+        OpenClipEncoder(settings(folder).model_copy(update={"model": "ViT-Z-1"}))
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigurationError, match="torch finds no cuda here"):
+            OpenClipEncoder(settings(folder, device="cuda"))
+
+
+def test_build_makes_it_by_name(folder: Path) -> None:
+    encoder = build("open_clip", EncoderSettings(open_clip=settings(folder)))
+    assert encoder.name == "open_clip"
+    with pytest.raises(ConfigurationError, match="there is no encoder 'fused'"):
+        build("fused", EncoderSettings())
+
+
+# --- where the weights are
+
+
+def test_the_table_of_hub_files_is_that_of_open_clip() -> None:
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+    from open_clip.pretrained import get_pretrained_cfg
+
+    for model, repository in _OPENAI.items():
+        for name in (model, f"{model}-quickgelu"):
+            assert get_pretrained_cfg(name, "openai")["hf_hub"] == f"{repository}/"
+            found = hub_file(OpenClipSettings(model=name))
+            assert found is not None
+            assert (found.repository, found.names) == (repository, (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME))
+    other = hub_file(OpenClipSettings(model="ViT-B-32", pretrained="laion2b_s34b_b79k"))
+    assert other is not None
+    assert other.repository == "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+    assert hub_file(OpenClipSettings(model="ViT-B-32", pretrained="nothing")) is None
+
+
+def test_a_file_in_the_hub_cache_is_found_without_a_network(folder: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--timm--vit_large_patch14_clip_336.openai" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot.parent.parent / "refs").mkdir()
+    (snapshot.parent.parent / "refs" / "main").write_text("abc")
+    file = snapshot / "open_clip_model.safetensors"
+    file.write_bytes(b"weights")
+    assert locate_weights(OpenClipSettings(cache_dir=tmp_path)) == file
+
+
+def test_a_cached_file_that_is_not_what_the_hub_promised_is_refused(folder: Path, tmp_path: Path) -> None:
+    blob = tmp_path / ("0" * 64)
+    blob.write_bytes((folder / "one.safetensors").read_bytes())
+    link = tmp_path / "model.safetensors"
+    link.symlink_to(blob)
+    with pytest.raises(ConfigurationError, match="does not match the sha256 that the hub gave"):
+        OpenClipEncoder(settings(folder, file=str(link)))
+
+
+def test_missing_weights_name_the_three_ways_out_at_once_and_without_torch(tmp_path: Path) -> None:
+    script = """
+import sys, time
+began = time.monotonic()
+from pathlib import Path
+from daemon.encoders.weights import locate_weights
+from daemon.errors import WeightsMissing
+from daemon.settings import OpenClipSettings
+try:
+    locate_weights(OpenClipSettings(cache_dir=Path(sys.argv[1])))
+except WeightsMissing as error:
+    print(error)
+    print("torch" in sys.modules, time.monotonic() - began)
+"""
+    # No such host and no name server for it: the way of a machine without a network.
+    environment = {"PYTHONPATH": ":".join(sys.path), "HF_ENDPOINT": "https://hub.invalid", "PATH": "/usr/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+    )
+    message, measured = done.stdout.splitlines()
+    imported, seconds = measured.split()
+    assert "cannot be reached" in message or "did not answer" in message
+    assert "encoder.open_clip.weights_path" in message
+    assert "hf download timm/vit_large_patch14_clip_336.openai open_clip_model.safetensors" in message
+    assert "encoder.name: forensic" in message
+    assert imported == "False"
+    assert float(seconds) < 10
+
+
+def test_a_hub_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(weights_module, "PROBE_SECONDS", 0.3)
+    # as a name server that does not answer: no timeout of the client ends this
+    monkeypatch.setattr(httpx, "head", lambda *_, **__: time.sleep(5))
+    began = time.monotonic()
+    with pytest.raises(WeightsMissing, match=r"the hub did not answer within 0\.3 s"):
+        locate_weights(OpenClipSettings(cache_dir=tmp_path))
+    assert time.monotonic() - began < 2
+
+
+def test_offline_means_that_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    asked: list[str] = []
+    monkeypatch.setattr(httpx, "head", lambda url, **_: asked.append(url))
+    with pytest.raises(WeightsMissing, match="HF_HUB_OFFLINE forbids"):
+        locate_weights(OpenClipSettings(cache_dir=tmp_path))
+    assert asked == []
+
+
+def test_the_child_encodes_with_it_what_this_process_encodes(folder: Path) -> None:
+    import io
+
+    from PIL import Image
+
+    from daemon.encoders.client import EncoderClient
+    from daemon.settings import IntakeSettings
+
+    stream = io.BytesIO()
+    Image.fromarray(pictures(1)[0]).save(stream, "PNG")
+    wanted = EncoderSettings(name="open_clip", open_clip=settings(folder))
+    client = EncoderClient(wanted, IntakeSettings(min_side=16))
+    try:
+        encoder = OpenClipEncoder(settings(folder))
+        assert (client.name, client.dimension, client.fingerprint) == ("open_clip", 64, encoder.fingerprint)
+        good, bad = client.encode_many([stream.getvalue(), b"GIF89a"], ["raw"])
+        assert isinstance(good, dict)
+        assert np.allclose(good["raw"], encoder.encode(pictures(1)[0]), atol=1e-5)
+        assert not isinstance(bad, dict)
+        assert bad.reason == "format_not_allowed"
+    finally:
+        client.close()

@@ -1,0 +1,100 @@
+"""A picture that brings the decoder down is named, and the next one is inspected as if nothing had been."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from daemon.errors import ImageRejected
+from daemon.intake.inspecting import InspectorClient
+from daemon.settings import IntakeSettings
+
+# A hash library that breaks on pictures of certain widths, in the child's path before the real one.
+_TREACHEROUS = """
+import ctypes, time
+def phash(picture):
+    if picture.width == 101:
+        ctypes.string_at(0)
+    if picture.width == 102:
+        time.sleep(600)
+    if picture.width == 103:
+        kept = []
+        while True:
+            kept.append(bytearray(b"x") * (16 * 2**20))
+            time.sleep(0.01)
+    if picture.width == 104:
+        return "not a hash of the right length"
+    return "0123456789abcdef"
+"""
+
+
+def picture(width: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (width, 100), (1, 2, 3)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def treacherous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InspectorClient]:
+    (tmp_path / "imagehash.py").write_text(_TREACHEROUS)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    client = InspectorClient(IntakeSettings.model_validate({"deadline": "2s", "memory_limit": "400MiB"}))
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "detail"),
+    [
+        (101, r"died with signal 11 \(SIGSEGV\)"),
+        (102, "ran over its deadline of 2 s"),
+        (103, "over its memory limit of 400MiB"),
+        (104, "format or hash are not what they should be"),
+    ],
+)
+def test_a_picture_that_breaks_the_decoder_is_named_and_the_next_is_inspected(
+    treacherous: InspectorClient, width: int, detail: str
+) -> None:
+    assert treacherous.inspect(picture(100)).phash == "0123456789abcdef"
+    with pytest.raises(ImageRejected, match=detail) as caught:
+        treacherous.inspect(picture(width))
+    assert caught.value.reason == "decoder_crashed"
+    assert treacherous.inspect(picture(100)).width == 100
+
+
+def test_a_picture_is_not_blamed_when_somebody_else_killed_the_child() -> None:
+    client = InspectorClient(IntakeSettings())
+    first = client.inspect(picture(100))
+    child = client._child
+    assert child is not None
+    os.kill(child.pid, signal.SIGKILL)
+    assert client.inspect(picture(100)) == first
+    client.close()
+
+
+def test_rejections_keep_their_reason_and_the_child() -> None:
+    client = InspectorClient(IntakeSettings())
+    client.inspect(picture(100))
+    child = client._child
+    for content, reason in [(b"", "empty"), (b"GIF89a", "format_not_allowed"), (picture(100)[:150], "corrupt")]:
+        with pytest.raises(ImageRejected) as caught:
+            client.inspect(content)
+        assert caught.value.reason == reason
+    client.inspect(picture(100))
+    assert client._child is child
+    client.close()
+
+
+def test_the_hash_is_that_of_imagehash() -> None:
+    import imagehash
+
+    client = InspectorClient(IntakeSettings())
+    with Image.open(io.BytesIO(picture(100))) as image:
+        assert client.inspect(picture(100)).phash == str(imagehash.phash(image))
+    client.close()

@@ -69,6 +69,11 @@ class Database:
         with _typed_errors(), self._readers.connect() as connection, connection.begin():
             yield connection
 
+    def prepare(self) -> None:
+        """Let the writer connect before any reader does: it makes an SQLite file, in WAL mode."""
+        with _typed_errors(), self._engine.connect():
+            pass
+
     def close(self) -> None:
         """Close every connection (SQLite then folds the write-ahead log into the database)."""
         self._readers.dispose()
@@ -122,9 +127,6 @@ def open_database(url: str, *, read_only: bool = False, busy_seconds: float = BU
         readers = _sqlite_engine(path, "ro" if read_only else "rw", busy_seconds)
         engine = readers if read_only else _sqlite_engine(path, "rwc", busy_seconds)
         database = Database(engine, readers, read_only=read_only)
-        if not read_only:
-            with _typed_errors(), engine.connect():  # the writer creates the file, in WAL mode
-                pass
     try:
         _bring_to_head(database)
     except BaseException:
@@ -171,6 +173,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _bring_to_head(database: Database) -> None:
     try:
+        database.prepare()
         with database.read() as connection:
             found = _revision(connection)
     except DBAPIError as error:

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -93,6 +92,15 @@ def test_a_store_that_is_not_there_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no store at"):
         open_store(tmp_path / "nothing", read_only=True)
     assert not (tmp_path / "nothing").exists()
+
+
+def test_the_folder_may_have_any_name(tmp_path: Path) -> None:
+    root = tmp_path / "100% real? #1 ä"
+    with open_store(root) as opened:
+        opened.samples.note_success("man", T0)
+    with open_store(root, read_only=True) as opened:
+        assert [row.name for row in opened.samples.adapters()] == ["man"]
+    assert (root / "sidwatch.db").is_file()
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -185,10 +193,8 @@ def test_opening_for_status_imports_no_heavy_library(open_at: Callable[..., Stor
         "opened = store.open_store(Path(sys.argv[1]), read_only=True); opened.samples.subjects()\n"
         "print([name for name in ('torch', 'pyarrow', 'alembic') if name in sys.modules])"
     )
-    started = time.process_time()
     done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-    assert time.process_time() - started < 1
 
 
 def test_splits_are_stable_and_have_their_shares() -> None:

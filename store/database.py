@@ -8,16 +8,18 @@ batches together with their cursors, so that they are fetched again.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from daemon.errors import ConfigurationError, TemporaryError
 from store.migrations import HEAD, REVISIONS
@@ -69,6 +71,11 @@ class Database:
         with _typed_errors(), self._readers.connect() as connection, connection.begin():
             yield connection
 
+    def prepare(self) -> None:
+        """Let the writer connect before any reader does: it makes an SQLite file, in WAL mode."""
+        with _typed_errors(), self._engine.connect():
+            pass
+
     def close(self) -> None:
         """Close every connection (SQLite then folds the write-ahead log into the database)."""
         self._readers.dispose()
@@ -101,12 +108,12 @@ def chunks(values: Iterable[T], size: int = _IN_CLAUSE) -> Iterator[list[T]]:
         yield values[start : start + size]
 
 
-def sqlite_url(path: Path) -> str:
+def sqlite_url(path: Path) -> URL:
     """The URL of an SQLite file."""
-    return f"sqlite:///{path}"
+    return URL.create("sqlite", database=str(path))
 
 
-def open_database(url: str, *, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> Database:
+def open_database(url: str | URL, *, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> Database:
     """Open the database, bring its schema to head (unless read-only), refuse a schema newer than this program.
 
     Raises ConfigurationError for a newer or missing schema, TemporaryError when the database is locked.
@@ -122,9 +129,6 @@ def open_database(url: str, *, read_only: bool = False, busy_seconds: float = BU
         readers = _sqlite_engine(path, "ro" if read_only else "rw", busy_seconds)
         engine = readers if read_only else _sqlite_engine(path, "rwc", busy_seconds)
         database = Database(engine, readers, read_only=read_only)
-        if not read_only:
-            with _typed_errors(), engine.connect():  # the writer creates the file, in WAL mode
-                pass
     try:
         _bring_to_head(database)
     except BaseException:
@@ -134,13 +138,18 @@ def open_database(url: str, *, read_only: bool = False, busy_seconds: float = BU
 
 
 def _sqlite_engine(path: Path, mode: str, busy_seconds: float) -> Engine:
-    """`rwc` is the writer: one connection for all threads, under the lock of Database."""
+    """An engine on a file; mode `rwc` makes the writer, `rw` and `ro` make readers."""
     writer = mode == "rwc"
-    engine = create_engine(
-        f"sqlite:///file:{path.resolve()}?mode={mode}&uri=true",
-        connect_args={"timeout": busy_seconds, "check_same_thread": False},
-        **({"poolclass": StaticPool} if writer else {"pool_size": 8, "max_overflow": 24}),
+    address = f"file:{quote(str(path.resolve()))}?mode={mode}"  # quoted: a folder may be called 100%
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, timeout=busy_seconds, check_same_thread=False)
+
+    # The writer's one connection serves all threads, under the lock of Database.
+    pool: dict[str, Any] = (
+        {"poolclass": StaticPool} if writer else {"poolclass": QueuePool, "pool_size": 8, "max_overflow": 24}
     )
+    engine = create_engine("sqlite://", creator=connect, **pool)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -171,6 +180,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _bring_to_head(database: Database) -> None:
     try:
+        database.prepare()
         with database.read() as connection:
             found = _revision(connection)
     except DBAPIError as error:

@@ -9,11 +9,13 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daemon.errors import CorruptArtifact, TemporaryError
 
 TEMPORARY_SUFFIX = ".tmp"
+_WRITERS = 16
 
 
 def sha256_hex(content: bytes) -> str:
@@ -26,26 +28,36 @@ def write_files(files: Mapping[Path, bytes]) -> None:
 
     Raises TemporaryError when there is no space; what was written so far is swept at the next start.
     """
-    folders: set[Path] = set()
-    for path, content in files.items():
+    # Content-addressed and renamed only when whole: what is there is right.
+    missing = {path: content for path, content in files.items() if not path.exists()}
+    folders = {path.parent for path in missing}
+    for path in missing:
         folders |= _make_folder(path.parent)
-        if path.exists():
-            continue  # content-addressed and renamed only when whole
-        temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                temporary.unlink(missing_ok=True)
-                raise TemporaryError(f"no space left for {path}; make room and try again") from error
-            raise
-        temporary.rename(path)
-        folders.add(path.parent)
-    for folder in sorted(folders):
-        _fsync_folder(folder)
+    if len(missing) <= 1:
+        for path, content in missing.items():
+            _write_file(path, content)
+        for folder in sorted(folders):
+            _fsync_folder(folder)
+        return
+    # Side by side, for a file system commits the fsyncs that wait at the same moment together.
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        list(pool.map(_write_file, missing.keys(), missing.values()))
+        list(pool.map(_fsync_folder, sorted(folders)))
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            temporary.unlink(missing_ok=True)
+            raise TemporaryError(f"no space left for {path}; make room and try again") from error
+        raise
+    temporary.rename(path)
 
 
 def read_checked(path: Path, digest: str) -> bytes:

@@ -62,33 +62,35 @@ class StatisticsFiles(Part):
         learned before or is no longer active and labelled: read again, learn again.
         """
         digests = {key: sha256_hex(content) for key, (_, content) in changed.items()}
-        write_files({self._layout.statistics_file(digests[key]): content for key, (_, content) in changed.items()})
-        ids = [int(sample_id) for sample_id in sample_ids]
-        with self._database.write(durable=True) as connection:
-            current = _revision(connection, fingerprint)
-            if revision != current + 1:
-                raise TemporaryError(f"statistics are at revision {current}, not {revision - 1}; learn again")
-            subjects = _to_learn(connection, fingerprint, ids)
-            old = set()
-            for (subject, profile), (n, _) in changed.items():
-                old.add(_set_group(connection, fingerprint, subject, profile, n, digests[subject, profile], revision))
-            if ids:
-                connection.execute(
-                    insert(t.learned),
-                    [
-                        {
-                            "sample_id": sample_id,
-                            "fingerprint": fingerprint,
-                            "revision": revision,
-                            "subject_kind": subjects[sample_id].kind,
-                            "subject_name": subjects[sample_id].name,
-                        }
-                        for sample_id in ids
-                    ],
-                )
-            _set_revision(connection, fingerprint, revision, at)
-            used = set(connection.execute(select(t.statistics.c.digest)).scalars())
-        with self._shards.steady:  # nobody is between the row and the file
+        with self._shards.steady:  # nobody is between a row and its file
+            write_files({self._layout.statistics_file(digests[key]): content for key, (_, content) in changed.items()})
+            ids = [int(sample_id) for sample_id in sample_ids]
+            with self._database.write(durable=True) as connection:
+                current = _revision(connection, fingerprint)
+                if revision != current + 1:
+                    raise TemporaryError(f"statistics are at revision {current}, not {revision - 1}; learn again")
+                subjects = _to_learn(connection, fingerprint, ids)
+                old = set()
+                for (subject, profile), (n, _) in changed.items():
+                    old.add(
+                        _set_group(connection, fingerprint, subject, profile, n, digests[subject, profile], revision)
+                    )
+                if ids:
+                    connection.execute(
+                        insert(t.learned),
+                        [
+                            {
+                                "sample_id": sample_id,
+                                "fingerprint": fingerprint,
+                                "revision": revision,
+                                "subject_kind": subjects[sample_id].kind,
+                                "subject_name": subjects[sample_id].name,
+                            }
+                            for sample_id in ids
+                        ],
+                    )
+                _set_revision(connection, fingerprint, revision, at)
+                used = set(connection.execute(select(t.statistics.c.digest)).scalars())
             for digest in old - used - {None}:
                 self._layout.statistics_file(str(digest)).unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from daemon.errors import SidwatchError
 from store import audit
@@ -67,6 +68,8 @@ def _check(number: int, name: str, part: Callable[[], Iterable[str]]) -> Check:
         faults.extend(part())
     except SidwatchError as error:
         faults.append(str(error))
+    except DBAPIError as error:  # a damaged database fails the invariants that cannot be read
+        faults.append(f"the database cannot be read ({error.orig})")
     shown = "; ".join(faults[:_SHOWN])
     if len(faults) > _SHOWN:
         shown += f"; and {len(faults) - _SHOWN} more"
@@ -163,7 +166,7 @@ def _shard_rows(store: Store, shard_id: int, digest: str) -> Iterator[str]:
     v = t.vector.c
     with store.database.read() as connection:
         for sample_id, row in connection.execute(select(v.sample_id, v.row).where(v.shard_id == shard_id)):
-            if row >= len(shard.sample_ids) or shard.sample_ids[row] != sample_id:
+            if not 0 <= row < len(shard.sample_ids) or shard.sample_ids[row] != sample_id:
                 yield f"row {row} of shard {digest[:12]} is not sample {sample_id}"
 
 

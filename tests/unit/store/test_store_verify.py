@@ -1,0 +1,206 @@
+"""verify passes on a sound store and names each planted fault."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import text, update
+from store_testing import PRINT, T0, embed, fake, minutes, real
+
+from daemon.errors import BadInputError
+from daemon.model import Subject
+from store import Store
+from store import tables as t
+from store.splits import split_of
+from store.verify import Check, verify
+
+
+def checks(store: Store, *, deep: bool = True, gauges: list[str] | None = None, artifact: Any = None) -> list[Check]:
+    return verify(
+        store,
+        now=minutes(10),
+        started_at=1000.0,
+        check_artifact=artifact or (lambda tensors, manifest: None),
+        recompute=lambda: gauges or [],
+        deep=deep,
+    )
+
+
+def broken(store: Store, **options: Any) -> dict[int, str]:
+    return {check.number: check.detail for check in checks(store, **options) if not check.ok}
+
+
+def promote(store: Store, name: str, expected: str | None) -> str:
+    version = store.registry.add_version(
+        parent=expected,
+        fingerprint=PRINT,
+        learner="mixture",
+        statistics_revision=1,
+        manifest=name.encode(),
+        tensors=f"tensors {name}".encode(),
+        at=T0,
+    )
+    store.registry.promote(version.id, expected=expected, actor="gate", reason="", verdict={}, at=T0)
+    return version.id
+
+
+@pytest.fixture
+def sound(store: Store) -> Store:
+    """A store that has been through a whole cycle."""
+    batch = [real(f"r{number}", group=_train_group(number)) for number in range(4)]
+    batch += [fake(f"f{number}", group=_train_group(number)) for number in range(4)]
+    store.samples.admit("man", "trusted", batch, "8", T0)
+    ids = embed(store)
+    store.samples.add_scores("v0001-00000000", "raw", ids, np.zeros(8), np.zeros(8, bool), T0)
+    changed = {
+        (subject, profile): (4, f"{subject} {profile}".encode())
+        for subject in (Subject("source", "kodak"), Subject("family", "stylegan2"))
+        for profile in ("raw", "laundered")
+    }
+    store.samples.commit_statistics(PRINT, 1, changed, ids, T0)
+    first = promote(store, "a", None)
+    promote(store, "b", first)
+    store.runs.tick("cycle", 1, T0)
+    store.runs.claim("cycle", "me", minutes(20), T0)
+    return store
+
+
+def _train_group(number: int) -> str:
+    from store import DEFAULT_SHARES
+
+    train = (key for key in (f"g{n}" for n in range(1000)) if split_of(key, DEFAULT_SHARES) == "train")
+    return [next(train) for _ in range(number + 1)][-1]
+
+
+def execute(store: Store, change: Any, *, trusting: bool = False) -> None:
+    """Plant a fault; `trusting` without the database's own guard of references."""
+    if trusting:
+        raw = store.database._engine.raw_connection()
+        raw.execute("PRAGMA foreign_keys=OFF")  # type: ignore[attr-defined]
+    with store.database.write() as connection:
+        connection.execute(text(change) if isinstance(change, str) else change)
+
+
+def flip(path: Any) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_sound_store_passes_all_ten(sound: Store) -> None:
+    assert [check.number for check in checks(sound)] == list(range(1, 11))
+    assert broken(sound) == broken(sound, deep=False) == {}
+
+
+def test_a_new_store_passes(store: Store) -> None:
+    assert broken(store) == {}
+
+
+def test_1_a_missing_champion_or_a_changed_artifact(sound: Store) -> None:
+    champion = sound.registry.champion()
+    assert champion is not None
+    flip(sound.layout.tensors(champion.tensors_sha256))
+    assert "was changed" in broken(sound)[1]
+    sound.layout.tensors(champion.tensors_sha256).unlink()
+    assert "is missing" in broken(sound)[1]
+    execute(sound, "DELETE FROM alias WHERE name = 'champion'")
+    found = broken(sound)
+    assert "yet there is no champion" in found[1] and "the champion none" in found[2]
+
+
+def test_1_a_champion_that_scores_its_anchors_otherwise(sound: Store) -> None:
+    def otherwise(tensors: bytes, manifest: bytes) -> None:
+        assert (tensors, manifest) == (b"tensors b", b"b")
+        raise BadInputError("anchor 3 scores 1.5, not 1.2")
+
+    assert broken(sound, artifact=otherwise) == {1: "anchor 3 scores 1.5, not 1.2"}
+
+
+def test_2_a_tampered_audit_and_a_champion_that_nobody_promoted(sound: Store) -> None:
+    execute(sound, "UPDATE audit SET actor = 'me' WHERE number = 1")
+    assert broken(sound)[2] == "audit: row 1 was changed"
+    execute(sound, "UPDATE alias SET version = (SELECT version FROM alias WHERE name = 'previous')")
+    assert "the audit's last promotion is v0002" in broken(sound)[2]
+
+
+def test_3_a_lost_shard_and_a_vector_without_sample(sound: Store) -> None:
+    next(sound.layout.vectors.iterdir()).unlink()
+    assert "is missing" in broken(sound, deep=False)[3]
+    execute(sound, "DELETE FROM sample WHERE id = 1", trusting=True)
+    found = broken(sound)
+    assert "a vector of sample 1, which is not there" in found[3]
+    assert "refers to a row of sample that is not there" in found[6]
+
+
+@pytest.mark.parametrize("folder", ["vectors", "blobs", "statistics"])
+def test_3_a_changed_file_is_found_by_deep_reading_alone(sound: Store, folder: str) -> None:
+    flip(next(path for path in (sound.layout.root / folder).rglob("*") if path.is_file()))
+    assert broken(sound, deep=False) == {}
+    assert list(broken(sound)) == [3] and "was changed" in broken(sound)[3]
+
+
+def test_3_rows_of_a_shard_that_were_swapped(sound: Store) -> None:
+    execute(sound, "UPDATE vector SET row = row + 100 WHERE shard_id = 1")
+    assert "up to 107" in broken(sound)[3]
+    execute(sound, "UPDATE vector SET row = CASE row WHEN 100 THEN 1 WHEN 101 THEN 0 ELSE row - 100 END WHERE row > 99")
+    assert broken(sound, deep=False) == {}
+    assert "row 0 of shard" in broken(sound)[3]
+
+
+def test_3_statistics_that_count_other_than_what_was_learned(sound: Store) -> None:
+    execute(sound, "DELETE FROM learned WHERE sample_id = 1")
+    assert "count 4 samples, 3 were learned" in broken(sound)[3]
+
+
+def test_4_a_run_without_a_live_lease(sound: Store) -> None:
+    execute(sound, update(t.run).values(lease_until=minutes(9)))
+    assert broken(sound) == {4: "run 1 of cycle is running without a live lease"}
+
+
+def test_5_a_cursor_beyond_its_samples(sound: Store) -> None:
+    execute(sound, "DELETE FROM delivery WHERE id = 8")
+    assert broken(sound) == {5: "the cursor of man covers 8 deliveries, 7 are there"}
+
+
+def test_6_a_dangling_reference(sound: Store) -> None:
+    execute(sound, "UPDATE sample SET family_id = 77 WHERE family_id = 1", trusting=True)
+    assert "refers to a row of family that is not there" in broken(sound)[6]
+
+
+def test_6_a_damaged_database_is_an_answer_and_no_traceback(sound: Store) -> None:
+    sound.database.close()
+    with sound.layout.database.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 200_000)
+    found = broken(sound)
+    assert 6 in found and "cannot be read" in found[3]
+
+
+def test_7_a_temporary_file_older_than_the_start(sound: Store) -> None:
+    young, old = sound.layout.blobs / "a.tmp", sound.layout.versions / "b.tmp"
+    for path in (young, old):
+        path.write_bytes(b"")
+    os.utime(old, (999, 999))
+    assert broken(sound) == {7: f"{old} was left behind"}
+
+
+def test_8_vectors_statistics_and_versions_of_another_encoder(sound: Store) -> None:
+    execute(sound, f"UPDATE vector_shard SET fingerprint = '{'e' * 64}' WHERE profile = 'raw'")
+    found = broken(sound)[8]
+    assert "holds vectors of another encoder" in found and "says it is of another encoder" in found
+    execute(sound, f"UPDATE version SET fingerprint = '{'e' * 64}' WHERE number = 1")
+    assert "that its encoder does not have" in broken(sound, deep=False)[8]
+
+
+def test_9_gauges_that_differ(sound: Store) -> None:
+    assert broken(sound, gauges=["family_state of dalle2"]) == {9: "family_state of dalle2"}
+
+
+def test_10_a_group_on_two_sides(sound: Store) -> None:
+    execute(sound, "UPDATE sample_group SET split = 'holdout' WHERE id = 1")
+    assert "was learned, though it is holdout" in broken(sound)[10]
+    execute(sound, "UPDATE sample_group SET split = 'train', fold = fold + 5")
+    assert "its hash says" in broken(sound)[10]

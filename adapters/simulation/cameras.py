@@ -63,7 +63,7 @@ def camera_of(seed: int, name: str) -> Camera:
     model, rng = CAMERAS[name], stream(seed, "camera", name)
 
     def near(value: float) -> float:
-        return value * float(np.exp(rng.normal(0.0, 0.08)))
+        return value * float(np.exp(rng.normal(0.0, 0.05)))
 
     return replace(
         model,

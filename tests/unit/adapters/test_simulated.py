@@ -73,7 +73,8 @@ def test_resuming_from_any_cursor_gives_exactly_the_remaining_pictures() -> None
 
 def test_polling_day_by_day_with_a_small_budget_gives_the_same_as_polling_once() -> None:
     end = START + timedelta(days=8)
-    world, cursor, collected = adapter(), None, []
+    world, cursor = adapter(), None
+    collected: list[Candidate] = []
     now = START
     while now <= end:
         for batch in world.poll(cursor, 5, now):

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.base import BadInputError, Candidate
+from adapters.checks import assert_conforms
 from adapters.simulated import BATCH, SimulatedAdapter, SimulatedOptions
 from adapters.simulation.calendar import RELEASE_DAYS
 
@@ -127,3 +128,10 @@ def test_a_cursor_does_not_survive_a_change_of_seed() -> None:
 def test_wrong_options_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         adapter(**wrong)
+
+
+def test_the_adapter_keeps_the_contract() -> None:
+    def make() -> SimulatedAdapter:
+        return adapter(photographs_at_start=1, generated_at_start=1, days=3)
+
+    assert_conforms(make, START + timedelta(days=4))

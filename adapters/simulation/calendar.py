@@ -65,12 +65,13 @@ def _items(name: str, at_start: int, per_day: int, first_day: int, last_day: int
 def scene_key(name: str, index: int) -> str:
     """The scene that a picture depicts: a photograph's own, or the one whose caption the family was given.
 
-    No two photographs and no two pictures of different families with the same index share a scene, so that a scene
-    is met by at most one camera, and at most by every family once.
-    Parameters: name of the camera or family; index of the picture. Returns: the key.
+    A scene is met by at most one camera and at most one family: pictures of the same index are dealt to different
+    cameras' scenes.
+    Parameters: name of the camera or family; index of the picture. Returns: the key. Raises: KeyError for an
+        unknown name.
     """
     cameras = list(CAMERAS)
     if name in CAMERAS:
         return f"{name}-{index:04d}"
-    shift = list(RELEASE_DAYS).index(name)
+    shift = {family: place for place, family in enumerate(RELEASE_DAYS)}[name]
     return f"{cameras[(index + shift) % len(cameras)]}-{index:04d}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from adapters.simulation.scenes import SUPERSAMPLING
 from adapters.simulation.streams import stream
 
 Demosaic = Literal["bilinear", "gradient_corrected", "edge_directed"]
+GREY = np.array([0.25, 0.6, 0.15], np.float32)  # shares of red, green and blue in the brightness
+
 Plane = NDArray[np.float32]  # (h, w)
 Colour = NDArray[np.float32]  # (h, w, 3)
 
@@ -29,18 +31,27 @@ class Camera:
     cast: tuple[float, float, float]  # sensitivity of the red, green and blue pixels, green 1
     saturation: float  # colour gain around the grey axis
     contrast: float  # strength of the S-curve, 0 none
+    grey: float  # share of the fine colour detail that is taken for colour noise and made grey
     denoise: float  # share of the noise-range detail that is smoothed away, 0 none
     sharpen: float  # gain of the unsharp mask
     radius: float  # standard deviation of the unsharp mask, pixels
 
 
 CAMERAS: dict[str, Camera] = {
-    "sim_camera_a": Camera(0.50, 9000, 4.0, "gradient_corrected", (0, 0), (0.55, 1, 0.65), 1.15, 0.25, 0.20, 0.45, 0.9),
-    "sim_camera_b": Camera(0.60, 6000, 5.0, "edge_directed", (0, 1), (0.60, 1, 0.55), 1.05, 0.15, 0.25, 0.60, 0.8),
-    "sim_camera_c": Camera(0.55, 12000, 3.0, "bilinear", (1, 0), (0.50, 1, 0.70), 1.20, 0.30, 0.10, 0.60, 1.0),
-    "sim_camera_d": Camera(0.65, 8000, 4.5, "gradient_corrected", (1, 1), (0.65, 1, 0.60), 1.00, 0.20, 0.30, 0.70, 1.0),
-    "sim_camera_e": Camera(0.50, 7000, 5.0, "edge_directed", (0, 0), (0.58, 1, 0.62), 1.10, 0.35, 0.15, 0.35, 0.8),
-    "sim_camera_f": Camera(0.60, 10000, 3.5, "bilinear", (1, 1), (0.52, 1, 0.58), 1.10, 0.20, 0.20, 0.75, 0.9),
+    "sim_camera_a": Camera(
+        0.50, 9000, 4.0, "gradient_corrected", (0, 0), (0.55, 1, 0.65), 1.15, 0.25, 0.7, 0.20, 0.45, 0.9
+    ),
+    "sim_camera_b": Camera(
+        0.62, 9000, 4.5, "edge_directed", (0, 1), (0.60, 1, 0.55), 1.05, 0.15, 0.75, 0.30, 0.50, 0.9
+    ),
+    "sim_camera_c": Camera(0.55, 12000, 3.0, "bilinear", (1, 0), (0.50, 1, 0.70), 1.20, 0.30, 0.65, 0.10, 0.60, 1.0),
+    "sim_camera_d": Camera(
+        0.65, 8000, 4.5, "gradient_corrected", (1, 1), (0.65, 1, 0.60), 1.00, 0.20, 0.7, 0.30, 0.70, 1.0
+    ),
+    "sim_camera_e": Camera(
+        0.60, 10000, 4.0, "edge_directed", (0, 0), (0.58, 1, 0.62), 1.10, 0.35, 0.75, 0.25, 0.40, 0.9
+    ),
+    "sim_camera_f": Camera(0.60, 10000, 3.5, "bilinear", (1, 1), (0.52, 1, 0.58), 1.10, 0.20, 0.65, 0.20, 0.75, 0.9),
 }
 
 
@@ -52,12 +63,13 @@ def camera_of(seed: int, name: str) -> Camera:
     model, rng = CAMERAS[name], stream(seed, "camera", name)
 
     def near(value: float) -> float:
-        return value * float(np.exp(rng.normal(0.0, 0.08)))
+        return value * float(np.exp(rng.normal(0.0, 0.05)))
 
     return replace(
         model,
         lens=near(model.lens), full_well=near(model.full_well), read_noise=near(model.read_noise),
-        saturation=near(model.saturation), contrast=near(model.contrast), denoise=near(model.denoise),
+        saturation=near(model.saturation), contrast=near(model.contrast),
+        grey=min(1.0, near(model.grey)), denoise=near(model.denoise),
         sharpen=near(model.sharpen), radius=near(model.radius),
     )  # fmt: skip
 
@@ -91,8 +103,9 @@ def to_srgb(linear: Colour, contrast: float) -> Colour:
 
 def saturate(picture: Colour, gain: float) -> Colour:
     """Colours moved away from their grey by `gain`; picture (h, w, 3) float32; the same shape back."""
-    grey = (picture @ np.array([0.25, 0.6, 0.15], np.float32))[..., None]
-    return grey + np.float32(gain) * (picture - grey)
+    grey = (picture @ GREY)[..., None]
+    saturated: Colour = np.asarray(grey + np.float32(gain) * (picture - grey), dtype=np.float32)
+    return saturated
 
 
 def to_pixels(picture: Colour) -> NDArray[np.uint8]:
@@ -107,22 +120,24 @@ def _masks(shape: tuple[int, int], phase: tuple[int, int]) -> tuple[Plane, Plane
     return red.astype(np.float32), (~(red | blue)).astype(np.float32), blue.astype(np.float32)
 
 
-def _filter(plane: Plane, kernel: NDArray[np.float32]) -> Plane:
+def _filter(plane: NDArray[np.floating[Any]], kernel: NDArray[np.float32]) -> Plane:
     filtered: Plane = ndimage.correlate(plane, kernel, mode="mirror", output=np.float32)
     return filtered
 
 
-CROSS = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4  # for the green quincunx
-TENT = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4  # for the red and blue lattices
-LAPLACE = (
-    np.array([[0, 0, -1, 0, 0], [0, 0, 0, 0, 0], [-1, 0, 4, 0, -1], [0, 0, 0, 0, 0], [0, 0, -1, 0, 0]], np.float32) / 8
-)  # of a pixel against the next of its own colour
+# Interpolation of the green quincunx, and of the red and blue lattices.
+CROSS: Plane = np.array([[0, 0.25, 0], [0.25, 1, 0.25], [0, 0.25, 0]], np.float32)
+TENT: Plane = np.array([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]], np.float32)
+# A pixel against the next ones of its own colour.
+LAPLACE: Plane = np.zeros((5, 5), np.float32)
+LAPLACE[2, 2] = 0.5
+LAPLACE[[0, 4, 2, 2], [2, 2, 0, 4]] = -0.125
 
 
 def _colour_differences(mosaic: Plane, green: Plane, masks: tuple[Plane, Plane, Plane]) -> Colour:
-    red = green + _filter((mosaic - green) * masks[0], TENT)
-    blue = green + _filter((mosaic - green) * masks[2], TENT)
-    return np.stack((red, green, blue), axis=-1)
+    red = np.add(green, _filter((mosaic - green) * masks[0], TENT))
+    blue = np.add(green, _filter((mosaic - green) * masks[2], TENT))
+    return np.stack((red, green, blue), axis=-1, dtype=np.float32)
 
 
 def demosaic(mosaic: Plane, phase: tuple[int, int], kind: Demosaic) -> Colour:
@@ -137,9 +152,9 @@ def demosaic(mosaic: Plane, phase: tuple[int, int], kind: Demosaic) -> Colour:
     green = _filter(mosaic * sparse_green, CROSS)
     if kind == "bilinear":
         return np.stack((_filter(mosaic * red, TENT), green, _filter(mosaic * blue, TENT)), axis=-1)
-    elsewhere = 1 - sparse_green
+    elsewhere = np.float32(1) - sparse_green
     if kind == "gradient_corrected":
-        green = green + elsewhere * _filter(mosaic, LAPLACE)
+        green = np.add(green, elsewhere * _filter(mosaic, LAPLACE), dtype=np.float32)
         return _colour_differences(mosaic, green, masks)
     padded = np.pad(mosaic, 2, mode="reflect")
     centre = padded[2:-2, 2:-2]
@@ -148,7 +163,8 @@ def demosaic(mosaic: Plane, phase: tuple[int, int], kind: Demosaic) -> Colour:
     along_column = 2 * centre - padded[:-4, 2:-2] - padded[4:, 2:-2]
     rough_row, rough_column = np.abs(left - right) + np.abs(along_row), np.abs(up - down) + np.abs(along_column)
     by_row, by_column = (left + right) / 2 + along_row / 4, (up + down) / 2 + along_column / 4
-    chosen = np.where(rough_row < rough_column, by_row, by_column)
+    row_share = (rough_column + np.float32(1e-4)) / (rough_row + rough_column + np.float32(2e-4))
+    chosen = by_column + row_share * (by_row - by_column)
     green = np.where(elsewhere > 0, chosen, mosaic).astype(np.float32)
     return _colour_differences(mosaic, green, masks)
 
@@ -187,9 +203,11 @@ def develop(mosaic: Plane, camera: Camera) -> Colour:
     picture = to_srgb(linear, camera.contrast)
     base = blur(picture, camera.radius)
     detail = picture - base
+    detail += np.float32(camera.grey) * ((detail @ GREY)[..., None] - detail)
     # Small detail is taken for noise and reduced, the rest is sharpened.
     small = np.float32(camera.denoise) * np.exp(-((detail / np.float32(0.02)) ** 2))
-    return base + detail * (1 + np.float32(camera.sharpen)) * (1 - small)
+    finished: Colour = np.asarray(base + detail * np.float32(1 + camera.sharpen) * (1 - small), dtype=np.float32)
+    return finished
 
 
 def photograph(light: NDArray[np.float32], camera: Camera, rng: np.random.Generator) -> Colour:

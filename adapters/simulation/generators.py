@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from adapters.simulation.cameras import Camera, Colour, Demosaic, blur, photograph, saturate, shrink, to_srgb
+from adapters.simulation.cameras import Camera, Colour, blur, photograph, saturate, shrink, to_srgb
 from adapters.simulation.scenes import SUPERSAMPLING
 from adapters.simulation.streams import stream
 
@@ -22,9 +22,9 @@ class Family:
 
     pipeline: str  # key of PIPELINES
     keep: float  # share of each level's true detail that the latent code preserves
-    latent_noise: float  # standard deviation of the noise on the latent picture, sRGB units
-    unevenness: float  # how unequal the phases of the upsampling lattice are
-    finish: float  # standard deviation of the last blur, pixels; 0 none
+    latent_noise: float  # standard deviation of the noise on the latent (diffusion: of the grain), sRGB units
+    unevenness: float  # how unequal the phases of the upsampling lattice are, as a share
+    finish: float  # standard deviation of the last blur (diffusion: of the grain's), pixels; 0 none
     sharpen: float  # gain of a last unsharp mask
 
 
@@ -32,7 +32,7 @@ FAMILIES: dict[str, Family] = {
     "sim_transposed": Family("transposed", 0.55, 0.030, 0.035, 0.0, 0.0),
     "sim_nearest": Family("nearest", 0.50, 0.025, 0.0, 0.55, 0.4),
     "sim_pixelshuffle": Family("pixelshuffle", 0.60, 0.025, 0.045, 0.0, 0.2),
-    "sim_diffusion": Family("diffusion", 0.0, 0.0, 0.008, 0.0, 0.0),
+    "sim_diffusion": Family("diffusion", 0.0, 0.012, 0.005, 1.0, 0.0),
     "sim_pixelshuffle_xl": Family("pixelshuffle", 0.65, 0.020, 0.05, 0.0, 0.3),
 }
 
@@ -142,27 +142,6 @@ def _pixelshuffle(light: NDArray[np.float32], family: Family, rng: np.random.Gen
     return unsharp(picture, family.sharpen, 1.0)
 
 
-def _diffusion(light: NDArray[np.float32], family: Family, rng: np.random.Generator) -> Colour:
-    """Trained on photographs until it imitates lens, sensor and demosaicing; a lattice of period 3 remains."""
-    kinds: tuple[Demosaic, ...] = ("bilinear", "gradient_corrected", "edge_directed")
-    imagined = Camera(
-        lens=float(rng.uniform(0.5, 0.65)),
-        full_well=float(rng.uniform(6000, 12000)),
-        read_noise=float(rng.uniform(3.0, 5.0)),
-        demosaic=kinds[int(rng.integers(len(kinds)))],
-        phase=(int(rng.integers(2)), int(rng.integers(2))),
-        cast=(float(rng.uniform(0.5, 0.65)), 1.0, float(rng.uniform(0.55, 0.7))),
-        saturation=float(rng.uniform(1.0, 1.2)),
-        contrast=float(rng.uniform(0.15, 0.35)),
-        denoise=float(rng.uniform(0.1, 0.3)),
-        sharpen=float(rng.uniform(0.35, 0.75)),
-        radius=float(rng.uniform(0.8, 1.0)),
-    )
-    picture = photograph(light, imagined, rng)
-    trace = np.float32(family.unevenness) * lattice(picture.shape[0], 3)
-    return picture + trace
-
-
 def lattice(side: int, period: int) -> NDArray[np.float32]:
     """A separable periodic pattern, brightest where both axes meet a multiple of the period.
 
@@ -170,6 +149,32 @@ def lattice(side: int, period: int) -> NDArray[np.float32]:
     """
     wave = np.where(np.arange(side) % period == 0, 1.0, -1.0 / (period - 1)).astype(np.float32)
     return (wave[:, None] + wave[None, :])[..., None]
+
+
+def _diffusion(light: NDArray[np.float32], family: Family, rng: np.random.Generator) -> Colour:
+    """Trained on photographs until it imitates lens, sensor and demosaicing.
+
+    Its own are a colourless grain, coarser than sensor noise, and a lattice of period 3 from a resize of 2 : 3.
+    """
+    imagined = Camera(
+        lens=float(rng.uniform(0.5, 0.65)),
+        full_well=float(rng.uniform(4000, 8000)),
+        read_noise=float(rng.uniform(3.0, 5.0)),
+        demosaic="bilinear",
+        phase=(int(rng.integers(2)), int(rng.integers(2))),
+        cast=(float(rng.uniform(0.5, 0.65)), 1.0, float(rng.uniform(0.55, 0.7))),
+        saturation=float(rng.uniform(1.0, 1.2)),
+        contrast=float(rng.uniform(0.15, 0.35)),
+        grey=float(rng.uniform(0.6, 0.8)),
+        denoise=float(rng.uniform(0.1, 0.3)),
+        sharpen=float(rng.uniform(0.35, 0.75)),
+        radius=float(rng.uniform(0.8, 1.0)),
+    )
+    picture = photograph(light, imagined, rng)
+    grain = blur(rng.standard_normal((*picture.shape[:2], 1), dtype=np.float32), family.finish)
+    picture += np.float32(family.latent_noise) * grain / grain.std()
+    picture += np.float32(family.unevenness) * lattice(picture.shape[0], 3)
+    return picture
 
 
 PIPELINES: dict[str, Callable[[NDArray[np.float32], Family, np.random.Generator], Colour]] = {

@@ -133,7 +133,7 @@ def render(theme: Theme, side: int, rng: np.random.Generator) -> NDArray[np.floa
     axis = np.arange(fine, dtype=np.float32)
     shade = offset[seen] + slope[:, 0][seen] * axis[None, :] + slope[:, 1][seen] * axis[:, None]
     shade += rough[seen] * rough_field(fine, 1.6, rng)
-    light = colour[seen] * np.clip(shade, 0.15, 2.5)[..., None]
+    light: NDArray[np.float32] = colour[seen] * np.clip(shade, 0.15, 2.5)[..., None]
     light *= np.float32(MIDDLE_GREY / light.mean())
     return light
 

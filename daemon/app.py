@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon import __version__
@@ -23,18 +25,17 @@ from daemon.intake.inspecting import InspectorClient
 from daemon.intake.polling import poll_in_child
 from daemon.model import Split
 from daemon.notify.notifying import LogNotifier
-from daemon.ports import EncoderService, Meter, Poller
+from daemon.ports import EncoderService, Meter, Notifier, Poller, Progress
 from daemon.settings import AdapterSettings, Settings
 from daemon.status import Sources, snapshot
 from daemon.views import Status
+from store.layout import Layout
 from store.lock import StateLock, last_start
 from store.state import Store, open_store
 from store.verify import Check, verify
 
 if TYPE_CHECKING:
     from daemon.telemetry import Telemetry
-
-Progress = Callable[[str, int, int], None]
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -72,6 +73,7 @@ def opened(
     lock: bool = True,
     read_only: bool = False,
     meter: Meter | None = None,
+    notifier: Notifier | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[Opened]:
     """Open the state for work.
@@ -101,12 +103,24 @@ def opened(
             encoder=service,
             inspector=inspector,
             poller=partial(make_poller, settings),
-            notifier=LogNotifier(),
+            notifier=notifier or LogNotifier(),
             meter=meter or make_telemetry(settings),
             champion=ChampionCache(store.registry),
             progress=progress,
         )
         yield Opened(context, store, holder_name(), is_simulated(settings))
+
+
+def clear_state(directory: Path, also: Sequence[Path]) -> None:
+    """Empty a state directory that nobody holds, after removing `also`; the demo's way to start anew."""
+    with StateLock(directory, datetime.now(UTC)):
+        for path in also:
+            path.unlink(missing_ok=True)
+        for path in directory.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != Layout(directory).lock:
+                path.unlink()
 
 
 def open_for(settings: Settings, *, read_only: bool = False) -> Store:

@@ -10,13 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from daemon.app import Progress, make_poller, make_telemetry, open_for, opened, read_status
+from daemon.app import make_poller, make_telemetry, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, StateLocked
 from daemon.evaluate.measuring import measure
 from daemon.intake.taking_in import intake
 from daemon.model import Trust
+from daemon.ports import Progress
 from daemon.promote.promoting import promote_by_hand, roll_back
 from daemon.runs import tick
 from daemon.service import Service

@@ -6,7 +6,7 @@ harm; what it acknowledges by returning is durable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -37,6 +37,7 @@ from daemon.model import (
 )
 
 StatisticsKey = tuple[Subject, Profile]
+Progress = Callable[[str, int, int], None]  # (what, done, total; 0: unknown)
 
 
 class Clock(Protocol):

@@ -34,4 +34,8 @@ def run(
         if as_json:
             print_json(found.model_dump(mode="json"))
         return
-    run_service(settings, lambda url: sys.stderr.write(f"sidwatch: {url}\n"))
+
+    def say(url: str) -> None:
+        sys.stderr.write(f"sidwatch: status page {url}/\n")
+
+    run_service(settings, say)

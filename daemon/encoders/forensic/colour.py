@@ -11,9 +11,7 @@ GRADIENT_EDGES = np.array([0.7, 1.5, 3, 6, 12, 24, 48, 96], dtype=np.float32)
 DIRECTIONS = 8
 
 
-def _shares(
-    index: NDArray[np.intp], count: int, weights: NDArray[np.float32] | None = None
-) -> NDArray[np.float64]:
+def _shares(index: NDArray[np.intp], count: int, weights: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
     """Log share of each bin, floored at half a percent."""
     histogram = np.bincount(index.ravel(), None if weights is None else weights.ravel(), minlength=count)
     return np.asarray(np.log(histogram / (histogram.sum() + 1e-3) + 0.005))
@@ -76,9 +74,7 @@ def _gradients(plane: Plane) -> NDArray[np.float64]:
     horizontal, vertical = across(plane)[:-1], down(plane)[:, :-1]
     size = np.hypot(horizontal, vertical)
     angle = np.arctan2(vertical, horizontal)
-    direction = (angle * np.float32(DIRECTIONS / np.pi) + np.float32(2 * DIRECTIONS + 0.5)).astype(
-        np.intp
-    ) % DIRECTIONS
+    direction = (angle * np.float32(DIRECTIONS / np.pi) + np.float32(2 * DIRECTIONS + 0.5)).astype(np.intp) % DIRECTIONS
     bins = np.searchsorted(GRADIENT_EDGES, size.ravel())
     return np.concatenate(
         [

@@ -91,9 +91,7 @@ class Window:
     @cached_property
     def luma(self) -> Plane:
         """Luminance of JPEG, (h, w), 0-255."""
-        return np.asarray(
-            np.float32(0.299) * self.red + np.float32(0.587) * self.green + np.float32(0.114) * self.blue
-        )
+        return np.asarray(np.float32(0.299) * self.red + np.float32(0.587) * self.green + np.float32(0.114) * self.blue)
 
     @cached_property
     def red_green(self) -> Plane:

@@ -102,9 +102,7 @@ EXTREMES = {
     "white": np.full((100, 64, 3), 255, np.uint8),
     "one colour": np.tile(np.array([255, 0, 37], np.uint8), (65, 97, 1)),
     "noise": np.random.default_rng(0).integers(0, 256, (128, 131, 3), dtype=np.uint8),
-    "checkerboard": np.repeat(
-        (np.indices((66, 64)).sum(0) % 2 * 255).astype(np.uint8)[:, :, None], 3, axis=2
-    ),
+    "checkerboard": np.repeat((np.indices((66, 64)).sum(0) % 2 * 255).astype(np.uint8)[:, :, None], 3, axis=2),
     "stripes": np.repeat(np.tile(np.array([0, 255], np.uint8), (64, 40))[:, :, None], 3, axis=2),
     "one bright pixel": np.pad(np.full((1, 1, 3), 255, np.uint8), ((40, 40), (31, 50), (0, 0))),
     "odd": textured(5, 71, 203),
@@ -179,9 +177,7 @@ def test_simple_upsamplings_give_separable_vectors() -> None:
     for kind in kinds:
         for seed in range(100, 106):
             vector = ENCODER.encode(upsampled(seed, kind))
-            distances = {
-                other: np.abs((vector - rows.mean(axis=0)) / spread).mean() for other, rows in known.items()
-            }
+            distances = {other: np.abs((vector - rows.mean(axis=0)) / spread).mean() for other, rows in known.items()}
             right += min(distances, key=lambda other: distances[other]) == kind
     assert right == 24
 

@@ -62,6 +62,7 @@ def run_cycle(context: Context, adapters: Sequence[AdapterSettings] = (), *, lea
     verdict = judge(context, challenge) if challenge else None
     if challenge and verdict:
         promote(context, challenge, verdict)
+        evaluate(context)  # a new champion is never without figures
     told = notify(context)
     return CycleReport(
         delivered=delivered,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -127,10 +127,10 @@ class SplitSettings(Section):
 class HeadSettings(Section):
     read_out: Literal["mixture", "linear"] = "mixture"
     ridge: float = Field(0.01, gt=0)
-    tau: float = Field(0.25, gt=0)
+    tau: float = Field(0.1, gt=0)
     max_units: int = Field(64, ge=1)
     min_group: int = Field(5, ge=2)
-    noise_correction: bool = False
+    noise_correction: bool = True
 
 
 class ThresholdSettings(Section):
@@ -159,6 +159,7 @@ class LearnSettings(Section):
     first_sources: int = Field(2, ge=1)
     first_samples: int = Field(10, ge=5)
     retry_after_groups: int = Field(5, ge=1)
+    new_family_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((1.0, 0.4, 0.15, 0.05), min_length=1)
 
 
 class GateSettings(Section):
@@ -168,6 +169,7 @@ class GateSettings(Section):
     false_positive_margin: float = Field(0.02, gt=0)
     min_groups: int = Field(10, ge=2)
     replicates: int = Field(1000, ge=100)
+    unresolved: Literal["hold", "watch"] = "watch"
 
 
 class RecoverySettings(Section):

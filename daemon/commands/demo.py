@@ -69,9 +69,7 @@ def introduce(console: Console, state: Path, seed: int) -> None:
     console.print(
         "Later two more are released. The service is told nothing about them: it measures, proves, learns, decides."
     )
-    console.print(
-        f"Its state is in {state}/; look at it with `sidwatch status --config {state}/config.yaml`."
-    )
+    console.print(f"Its state is in {state}/; look at it with `sidwatch status --config {state}/config.yaml`.")
 
 
 def teller(console: Console, progress: Progress, exit_after: bool) -> Teller:

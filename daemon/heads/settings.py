@@ -24,6 +24,8 @@ class HeadSettings:
     max_units: int = 64  # most activations (units); never more than groups - 1
     min_group: int = 5  # groups with fewer rows are not modelled
     noise_correction: bool = False  # take the sampling noise out of the squared norms of group means
+    # Families that must not outweigh the older ones: (name, natural log of the factor on their mixture weight).
+    log_priors: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.read_out not in ("mixture", "linear"):
@@ -36,3 +38,5 @@ class HeadSettings:
             raise ConfigurationError(f"max_units: {self.max_units} is under 1")
         if self.min_group < 2:
             raise ConfigurationError(f"min_group: {self.min_group} is under 2")
+        if any(not -50.0 <= prior <= 50.0 for _, prior in self.log_priors):
+            raise ConfigurationError("log_priors: a family's prior is not a number between -50 and 50")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -13,7 +14,7 @@ from daemon.context import Context
 from daemon.errors import BadInputError
 from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
 from daemon.learn.settling import settle
-from daemon.learn.triggers import due_triggers, may_start
+from daemon.learn.triggers import attempts, due_triggers, may_start, new_family_weight
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
 from daemon.ports import StatisticsKey
 
@@ -63,7 +64,7 @@ def update(context: Context) -> Challenge | None:
 
 def _challenge(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> Challenge | None:
     _bring_statistics_up_to_date(context)
-    version = _solve(context, champion)
+    version = _solve(context, champion, _log_priors(context, champion, triggers))
     if version.record.verdict is not None:
         return None  # nothing new was learned since the gate judged this very version
     groups = {row.subject: row.groups for row in context.samples.subjects()}
@@ -109,7 +110,27 @@ def _learnable(context: Context, profile: Profile) -> LabelledVectors:
     return rows.take(keep)
 
 
-def _solve(context: Context, champion: LoadedVersion | None) -> LoadedVersion:
+def _log_priors(
+    context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]
+) -> tuple[tuple[str, float], ...]:
+    """The champion's priors go on; those of the triggering families follow the gate's answers so far."""
+    if champion is None:
+        return ()
+    settings = champion.artifact.about["settings"]
+    priors = {str(name): float(prior) for name, prior in settings["log_priors"]}
+    versions = context.registry.versions()
+    tried = [attempts(versions, champion.record.id, trigger) for trigger in triggers]
+    weight = new_family_weight(tried, context.settings.learn)
+    modelled = {key.subject for key in champion.artifact.head.keys}
+    for trigger in triggers:
+        if trigger not in modelled:  # a family that is known already keeps its place among the others
+            priors[trigger.name] = math.log(weight)
+    return tuple(sorted(priors.items()))
+
+
+def _solve(
+    context: Context, champion: LoadedVersion | None, log_priors: tuple[tuple[str, float], ...]
+) -> LoadedVersion:
     fingerprint = context.encoder.fingerprint
     files = context.samples.statistics(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
@@ -124,7 +145,7 @@ def _solve(context: Context, champion: LoadedVersion | None) -> LoadedVersion:
         statistics,
         reals,
         calibration,
-        HeadSettings(head.read_out, head.ridge, head.tau, head.max_units, head.min_group, head.noise_correction),
+        HeadSettings(**head.model_dump(), log_priors=log_priors),
         context.settings.threshold.alpha,
         Origin(
             encoder_fingerprint=fingerprint,

@@ -15,6 +15,8 @@ class Attempts:
 
     count: int  # verdicts so far
     groups: int  # groups of the family at the last of them
+    rejected: int  # how many of them found harm to others
+    last_rejected: bool  # and whether the last one did
 
 
 def may_start(subjects: Sequence[FamilyRow], settings: LearnSettings) -> bool:
@@ -34,7 +36,8 @@ def due_triggers(
 ) -> tuple[Subject, ...]:
     """The alarmed families that may be learned now, by name.
 
-    A family from untrusted sources is measured, never learned; one whose last attempt failed waits for more groups.
+    A family from untrusted sources is measured, never learned. After a rejection the next weight is tried; when all
+    were, or when nothing was proved, the family waits for more groups.
     """
     rows = {row.subject: row for row in subjects}
     due = []
@@ -44,14 +47,22 @@ def due_triggers(
         if episode.state != "alarmed" or row is None or not row.may_trigger:
             continue
         tried = attempts(versions, champion, subject)
-        if tried.count == 0 or row.groups >= tried.groups + settings.retry_after_groups:
+        # Harm to others is met with less weight, at once; anything else needs more pictures of the family.
+        gentler = tried.last_rejected and tried.rejected < len(settings.new_family_weights)
+        if tried.count == 0 or gentler or row.groups >= tried.groups + settings.retry_after_groups:
             due.append(subject)
     return tuple(sorted(due))
 
 
+def new_family_weight(tried: Sequence[Attempts], settings: LearnSettings) -> float:
+    """The mixture weight of the triggering families in this attempt: one step down for every rejection."""
+    step = max((one.rejected for one in tried), default=0)
+    return settings.new_family_weights[min(step, len(settings.new_family_weights) - 1)]
+
+
 def attempts(versions: Sequence[VersionRecord], champion: str, subject: Subject) -> Attempts:
     """Derived from the verdicts in the registry, so that no kill can lose or double one."""
-    count, groups = 0, 0
+    count, groups, rejected, last_rejected = 0, 0, 0, False
     for version in versions:
         if version.parent != champion or version.verdict is None:
             continue
@@ -59,4 +70,6 @@ def attempts(versions: Sequence[VersionRecord], champion: str, subject: Subject)
         if isinstance(triggers, Mapping) and subject.name in triggers:
             count += 1
             groups = max(groups, int(triggers[subject.name]))
-    return Attempts(count, groups)
+            last_rejected = version.verdict.get("decision") == "reject"
+            rejected += last_rejected
+    return Attempts(count, groups, rejected, last_rejected)

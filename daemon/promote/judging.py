@@ -69,6 +69,7 @@ def gate_settings(settings: Settings) -> GateSettings:
         rate_margin=gate.false_positive_margin,
         min_groups=gate.min_groups,
         replicates=gate.replicates,
+        unresolved=gate.unresolved,
         prevalence=settings.evaluate.prevalence,
     )
 

@@ -113,7 +113,10 @@ def _learnable(context: Context, profile: Profile) -> LabelledVectors:
 def _log_priors(
     context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]
 ) -> tuple[tuple[str, float], ...]:
-    """The champion's priors go on; those of the triggering families follow the gate's answers so far."""
+    """The champion's priors go on; those of families that are new to it follow the gate's answers so far.
+
+    New families that are detected already count too: it is their number beside the known ones that does harm.
+    """
     if champion is None:
         return ()
     settings = champion.artifact.about["settings"]
@@ -122,9 +125,9 @@ def _log_priors(
     tried = [attempts(versions, champion.record.id, trigger) for trigger in triggers]
     weight = new_family_weight(tried, context.settings.learn)
     modelled = {key.subject for key in champion.artifact.head.keys}
-    for trigger in triggers:
-        if trigger not in modelled:  # a family that is known already keeps its place among the others
-            priors[trigger.name] = math.log(weight)
+    for row in context.samples.subjects():
+        if row.subject.kind == "family" and row.subject not in modelled:
+            priors[row.subject.name] = math.log(weight)
     return tuple(sorted(priors.items()))
 
 

@@ -15,6 +15,7 @@ from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, StateLocked
 from daemon.evaluate.measuring import measure
+from daemon.evaluate.outside import OUTSIDE, measure_outside
 from daemon.intake.taking_in import intake
 from daemon.model import Trust
 from daemon.ports import Progress
@@ -103,9 +104,12 @@ def _adapter_row(context: Context, name: str) -> tuple[int, dict[str, int]]:
 
 
 def evaluate_version(settings: Settings, version: str | None) -> list[dict[str, Any]]:
-    """Held-out figures of the champion or another version, one mapping per row."""
+    """Held-out figures of the champion or another version, or those of an outside detector (`outside:NAME`)."""
     with opened(settings, encoder=False, lock=False, read_only=True) as state:
-        rows = measure(state.context, _version_or_champion(state.context, version))
+        if version is not None and version.startswith(OUTSIDE):
+            rows = measure_outside(state.context, version)
+        else:
+            rows = measure(state.context, _version_or_champion(state.context, version))
     return [
         {**{k: v for k, v in asdict(row).items() if k != "subject"}, "kind": row.subject.kind, "name": row.subject.name}
         for row in rows

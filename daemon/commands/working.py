@@ -51,7 +51,13 @@ def ingest(
 
 
 def evaluate(
-    version: Annotated[str | None, typer.Option("--version", help="Another version than the champion.")] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version",
+            help="Another version, or outside:NAME, a detector whose scores came.",
+        ),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -10,32 +10,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon import __version__
-from daemon.champion import ChampionCache
 from daemon.clock import AcceleratedClock, WallClock
-from daemon.context import Context
-from daemon.encoders.stopped import StoppedEncoder
-from daemon.evaluate.measuring import differing_figures
-from daemon.heads import read
-from daemon.intake.inspecting import InspectorClient
-from daemon.intake.polling import poll_in_child
 from daemon.model import Split
-from daemon.notify.notifying import LogNotifier
-from daemon.ports import EncoderService, Meter, Notifier, Poller, Progress
-from daemon.settings import AdapterSettings, Settings
+from daemon.ports import Meter, Notifier, Progress
+from daemon.settings import Settings
 from daemon.status import Sources, snapshot
 from daemon.views import Status
 from store.layout import Layout
-from store.lock import StateLock, last_start
+from store.lock import StateLock, is_held, last_start
 from store.state import Store, open_store
 from store.verify import Check, verify
 
 if TYPE_CHECKING:
-    from daemon.telemetry import Telemetry
+    from daemon.context import Context
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -84,6 +74,8 @@ def opened(
     """
     started = time.time()
     clock = make_clock(settings)
+    from daemon.wiring import make_context  # here, so that commands which only read do not pay for it
+
     with ExitStack() as stack:
         if lock:
             stack.enter_context(StateLock(settings.store.directory, datetime.now(UTC)))
@@ -91,22 +83,17 @@ def opened(
         if lock:
             store.sweep(started)
         _catch_up(clock, store)
-        service = _encoder(settings, store, stack) if encoder else _stopped_encoder(store)
-        inspector = InspectorClient(settings.intake)
-        stack.callback(inspector.close)
-        context = Context(
-            settings=settings,
-            clock=clock,
-            samples=store.samples,
-            registry=store.registry,
-            runs=store.runs,
-            encoder=service,
-            inspector=inspector,
-            poller=partial(make_poller, settings),
-            notifier=notifier or LogNotifier(),
-            meter=meter or make_telemetry(settings),
-            champion=ChampionCache(store.registry),
+        context = make_context(
+            settings,
+            clock,
+            store.samples,
+            store.registry,
+            store.runs,
+            encoder=encoder,
+            meter=meter,
+            notifier=notifier,
             progress=progress,
+            stack=stack,
         )
         yield Opened(context, store, holder_name(), is_simulated(settings))
 
@@ -141,43 +128,16 @@ def open_for(settings: Settings, *, read_only: bool = False) -> Store:
     )
 
 
-def make_telemetry(settings: Settings) -> Telemetry:
-    """The metrics of this process."""
-    from daemon.telemetry import Telemetry  # here, so that short commands do not pay for it
-
-    telemetry = Telemetry(__version__)
-    for adapter in settings.adapters:
-        if adapter.enabled:
-            telemetry.add_adapter(adapter.name)
-    return telemetry
-
-
-def make_poller(settings: Settings, adapter: AdapterSettings) -> Poller:
-    """A poller with the adapter's own limits and secrets."""
-    return partial(
-        poll_in_child,
-        deadline=adapter.deadline.total_seconds(),
-        memory_limit=adapter.memory_limit,
-        secrets={name: value.get_secret_value() for name, value in adapter.secrets.items()},
-        max_bytes=settings.intake.max_bytes,
-    )
-
-
 def read_status(settings: Settings) -> Status:
     """The snapshot of a store that this process only reads; works beside a running service."""
     with open_for(settings, read_only=True) as store:
-        champion = ChampionCache(store.registry).get()
-        running = any(run.state == "running" for run in store.runs.latest())
-        return snapshot(
-            sources_of(settings, store), champion, "ready" if running else "stopped", _time_of(settings, store)
-        )
+        state = "ready" if is_held(settings.store.directory) else "stopped"
+        return snapshot(sources_of(settings, store), state, _time_of(settings, store))
 
 
 def verify_store(settings: Settings, *, deep: bool) -> list[Check]:
     """The ten invariants of the store, read only; a running service may go on."""
-
-    def check_artifact(tensors: bytes, manifest: bytes) -> None:
-        read(tensors, manifest)  # raises when the anchors do not score as recorded
+    from daemon.wiring import check_artifact, differing_figures
 
     with opened(settings, encoder=False, lock=False, read_only=True) as state:
         return verify(
@@ -212,20 +172,3 @@ def _time_of(settings: Settings, store: Store) -> datetime:
     clock = make_clock(settings)
     _catch_up(clock, store)
     return clock.now()
-
-
-def _encoder(settings: Settings, store: Store, stack: ExitStack) -> EncoderService:
-    if settings.encoder.name == "open_clip":
-        from daemon.encoders.weights import locate_weights
-
-        locate_weights(settings.encoder.open_clip)  # says in seconds what the child would say after importing torch
-    from daemon.encoders.client import EncoderClient
-
-    client = EncoderClient(settings.encoder, settings.intake)
-    stack.callback(client.close)
-    return client
-
-
-def _stopped_encoder(store: Store) -> EncoderService:
-    champion = store.registry.champion()
-    return StoppedEncoder(champion.fingerprint if champion else "")

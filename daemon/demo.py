@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from daemon.app import clear_state, make_telemetry, opened
+from daemon.app import clear_state, opened
 from daemon.context import Context
 from daemon.drift.hindsight import false_alarms
 from daemon.errors import BadInputError
@@ -29,6 +29,7 @@ from daemon.service import Service
 from daemon.settings import Settings, load
 from daemon.supervisor import run_one_cycle
 from daemon.views import Status
+from daemon.wiring import make_telemetry
 
 START = datetime(2030, 1, 1, tzinfo=UTC)  # day 0 of the simulated calendar
 STORY_DAYS = 11  # the last release that the story is about is long enough ago by then

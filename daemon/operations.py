@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from daemon.app import make_poller, make_telemetry, open_for, opened, read_status
+from daemon.app import open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, StateLocked
@@ -26,6 +26,7 @@ from daemon.settings import AdapterSettings, Settings
 from daemon.supervisor import StopSignals, Supervisor, run_until_idle, run_update
 from daemon.views import ScoreView, Status
 from daemon.web import WebServer, create_app
+from daemon.wiring import make_poller, make_telemetry
 
 ADAPTERS = "sidwatch.adapters"  # the entry point group
 

@@ -53,7 +53,7 @@ class Service:
             context.encoder.fingerprint,
             self.simulated,
         )
-        status = snapshot(sources, context.champion.get(), self.state, context.clock.now())
+        status = snapshot(sources, self.state, context.clock.now())
         with self._lock:
             self._status = status
             (self.telemetry.restore if restore else self.telemetry.publish)(status)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from daemon import __version__, views
-from daemon.champion import LoadedVersion
 from daemon.drift.states import family_state, source_state
 from daemon.model import (
     PROFILES,
@@ -46,12 +46,13 @@ class Sources:
     simulated: bool
 
 
-def snapshot(sources: Sources, champion: LoadedVersion | None, state: str, now: datetime) -> views.Status:
-    """Everything there is to see at `now`; champion: the loaded one, None before the first."""
+def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
+    """Everything there is to see at `now`. Raises CorruptArtifact when the champion's manifest is damaged."""
     samples, registry = sources.samples, sources.registry
+    champion = registry.champion()
     rows = samples.subjects()
     figures = _figures(samples, champion)
-    tests = {t.subject: t for t in samples.test_states(champion.record.id)} if champion else {}
+    tests = {t.subject: t for t in samples.test_states(champion.id)} if champion else {}
     episodes = samples.episodes()
     alarmed = {Subject("family", e.family) for e in episodes if e.state == "alarmed"}
     alarmed |= {subject for subject, test in tests.items() if test.alarmed_at}
@@ -66,7 +67,7 @@ def snapshot(sources: Sources, champion: LoadedVersion | None, state: str, now: 
         if row.subject.kind == "source"
     ]
     audit = registry.audit()
-    fingerprint = sources.fingerprint or (champion.record.fingerprint if champion else None)
+    fingerprint = sources.fingerprint or (champion.fingerprint if champion else None)
     worst = {profile: _worst(families, profile, sources.settings) for profile in PROFILES}
     return views.Status(
         service=views.ServiceView.model_validate(
@@ -80,7 +81,7 @@ def snapshot(sources: Sources, champion: LoadedVersion | None, state: str, now: 
                 "prevalence": sources.settings.evaluate.prevalence,
             }
         ),
-        champion=_champion(champion, audit) if champion else None,
+        champion=_champion(registry, champion, audit) if champion else None,
         mean_ap={profile: _mean_ap(families, profile) for profile in PROFILES},
         worst_ap={profile: found[1] if found else None for profile, found in worst.items()},
         worst_family={profile: found[0] if found else None for profile, found in worst.items()},
@@ -102,10 +103,10 @@ def snapshot(sources: Sources, champion: LoadedVersion | None, state: str, now: 
 Figures = dict[tuple[Subject, Profile, str], EvaluationRow]
 
 
-def _figures(samples: SampleStore, champion: LoadedVersion | None) -> Figures:
+def _figures(samples: SampleStore, champion: VersionRecord | None) -> Figures:
     if champion is None:
         return {}
-    return {(row.subject, row.profile, row.window): row for row in samples.latest_evaluations(champion.record.id)}
+    return {(row.subject, row.profile, row.window): row for row in samples.latest_evaluations(champion.id)}
 
 
 def _family(
@@ -194,20 +195,21 @@ def _mean_rate(real_sources: Sequence[views.SourceView], profile: Profile) -> fl
     return sum(known) / len(known) if known else None
 
 
-def _champion(champion: LoadedVersion, audit: Sequence[AuditRow]) -> views.ChampionView:
-    artifact = champion.artifact
-    thresholds = artifact.thresholds
-    promoted = [row.at for row in audit if row.version == champion.record.id and row.action in ("promote", "rollback")]
-    subjects = {key.subject for key in artifact.head.keys}
+def _champion(registry: Registry, champion: VersionRecord, audit: Sequence[AuditRow]) -> views.ChampionView:
+    """From the manifest alone: the artifact itself is checked where it scores, and reading it costs a scipy."""
+    manifest = json.loads(registry.artifact(champion.id)[1])
+    thresholds = {profile: threshold["value"] for profile, threshold in manifest["thresholds"].items()}
+    subjects = {(kind, name) for kind, name, _ in manifest["heads"]["head"]["groups"]}
+    promoted = [row.at for row in audit if row.version == champion.id and row.action in ("promote", "rollback")]
     return views.ChampionView(
-        id=champion.record.id,
-        learner=champion.record.learner,
-        promoted_at=promoted[-1] if promoted else champion.record.created_at,
-        thresholds={p: t.value if t.value != float("inf") else None for p, t in thresholds.items()},
-        threshold_method=thresholds["raw"].method,
-        alpha=thresholds["raw"].alpha,
-        families=sum(subject.kind == "family" for subject in subjects),
-        sources=sum(subject.kind == "source" for subject in subjects),
+        id=champion.id,
+        learner=champion.learner,
+        promoted_at=promoted[-1] if promoted else champion.created_at,
+        thresholds={profile: None if value == "inf" else value for profile, value in thresholds.items()},
+        threshold_method=manifest["thresholds"]["raw"]["method"],
+        alpha=manifest["thresholds"]["raw"]["alpha"],
+        families=sum(kind == "family" for kind, _ in subjects),
+        sources=sum(kind == "source" for kind, _ in subjects),
     )
 
 

@@ -47,6 +47,18 @@ class StateLock:
         self.close()
 
 
+def is_held(root: Path) -> bool:
+    """Whether the process that last took the lock is alive on this machine; asks, takes nothing."""
+    try:
+        note = json.loads(Layout(root).lock.read_bytes())
+        if note["host"] != socket.gethostname():
+            return False
+        os.kill(int(note["pid"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
 def last_start(root: Path) -> float:
     """When the newest holder of the lock started, Unix seconds; 0 when nobody ever held it."""
     try:

@@ -1,0 +1,99 @@
+"""Puts a context together from open ports and the configuration; what is heavy to import is imported here."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+
+from daemon import __version__
+from daemon.champion import ChampionCache
+from daemon.context import Context
+from daemon.encoders.client import EncoderClient
+from daemon.encoders.stopped import StoppedEncoder
+from daemon.encoders.weights import locate_weights
+from daemon.evaluate.measuring import differing_figures
+from daemon.heads import read
+from daemon.intake.inspecting import InspectorClient
+from daemon.intake.polling import poll_in_child
+from daemon.notify.notifying import LogNotifier
+from daemon.ports import Clock, EncoderService, Meter, Notifier, Poller, Progress, Registry, RunLog, SampleStore
+from daemon.settings import AdapterSettings, Settings
+from daemon.telemetry import Telemetry
+
+__all__ = ["check_artifact", "differing_figures", "make_context", "make_poller", "make_telemetry"]
+
+
+def make_context(
+    settings: Settings,
+    clock: Clock,
+    samples: SampleStore,
+    registry: Registry,
+    runs: RunLog,
+    *,
+    encoder: bool,
+    meter: Meter | None,
+    notifier: Notifier | None,
+    progress: Progress,
+    stack: ExitStack,
+) -> Context:
+    """The context of a process; what it starts is ended when `stack` unwinds.
+
+    encoder: start the encoder's process; without it the context knows the champion's fingerprint and encodes nothing.
+    Raises WeightsMissing, ConfigurationError, ChildFailed.
+    """
+    inspector = InspectorClient(settings.intake)
+    stack.callback(inspector.close)
+    return Context(
+        settings=settings,
+        clock=clock,
+        samples=samples,
+        registry=registry,
+        runs=runs,
+        encoder=_start_encoder(settings, stack) if encoder else _stopped_encoder(registry),
+        inspector=inspector,
+        poller=partial(make_poller, settings),
+        notifier=notifier or LogNotifier(),
+        meter=meter or make_telemetry(settings),
+        champion=ChampionCache(registry),
+        progress=progress,
+    )
+
+
+def make_telemetry(settings: Settings) -> Telemetry:
+    """The metrics of this process, with the series of every configured adapter and job from the start."""
+    telemetry = Telemetry(__version__)
+    telemetry.add_job("cycle")
+    for adapter in settings.adapters:
+        if adapter.enabled:
+            telemetry.add_adapter(adapter.name)
+            telemetry.add_job(f"intake_{adapter.name}")
+    return telemetry
+
+
+def make_poller(settings: Settings, adapter: AdapterSettings) -> Poller:
+    """A poller with the adapter's own limits and secrets."""
+    return partial(
+        poll_in_child,
+        deadline=adapter.deadline.total_seconds(),
+        memory_limit=adapter.memory_limit,
+        secrets={name: value.get_secret_value() for name, value in adapter.secrets.items()},
+        max_bytes=settings.intake.max_bytes,
+    )
+
+
+def check_artifact(tensors: bytes, manifest: bytes) -> None:
+    """Raises CorruptArtifact when a version's files are not whole or its anchors do not score as recorded."""
+    read(tensors, manifest)
+
+
+def _start_encoder(settings: Settings, stack: ExitStack) -> EncoderService:
+    if settings.encoder.name == "open_clip":
+        locate_weights(settings.encoder.open_clip)  # says in seconds what the child would say after importing torch
+    client = EncoderClient(settings.encoder, settings.intake)
+    stack.callback(client.close)
+    return client
+
+
+def _stopped_encoder(registry: Registry) -> EncoderService:
+    champion = registry.champion()
+    return StoppedEncoder(champion.fingerprint if champion else "")

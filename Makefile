@@ -1,0 +1,65 @@
+# The few commands of the project. `make` alone lists them; each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.setup-done
+UNFINISHED := $(VENV)/.setup-unfinished
+
+# One thread per process: on few cores the threads of torch and BLAS stand in each other's way.
+# Offline, because no test may need the network.
+QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check accept bench dashboards clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The stamp holds the hash of pyproject.toml and the folder, for the editable installation points there.
+# A virtual environment that another program made beforehand is used as it is; one that a killed set-up left is emptied.
+# pip runs by the environment's real path, so that its scripts stay right when .venv is a link.
+setup:  ## make .venv with the project in it; does nothing when nothing changed
+	@set -e; \
+	command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; sidwatch needs Python 3.11 or newer (PYTHON=... names it)" >&2; exit 1; }; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1); sidwatch needs Python 3.11 or newer (PYTHON=... names it)" >&2; exit 1; }; \
+	wanted=$$($(PYTHON) -c 'import hashlib, os, pathlib; print(hashlib.sha256(pathlib.Path("pyproject.toml").read_bytes() + os.getcwd().encode()).hexdigest())'); \
+	if [ -x $(PY) ] && [ "$$(cat $(STAMP) 2>/dev/null)" = "$$wanted" ]; then exit 0; fi; \
+	if [ -e $(UNFINISHED) ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
+		$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }; \
+		mkdir -p "$$(realpath -m $(VENV))"; \
+		$(PYTHON) -m venv --clear "$$(realpath $(VENV))"; \
+	fi; \
+	rm -f $(STAMP); touch $(UNFINISHED); \
+	echo "installing sidwatch into $(VENV); the first time this takes some minutes"; \
+	"$$(realpath $(VENV))/bin/python" -m pip install --disable-pip-version-check --quiet --editable '.[dev,dashboards]'; \
+	echo "$$wanted" > $(STAMP); rm -f $(UNFINISHED)
+
+demo: setup  ## the whole story on simulated pictures; status page on 127.0.0.1:8600; Ctrl-C ends it
+	@$(VENV)/bin/sidwatch demo $(ARGS)
+
+run: setup  ## the service with config.yaml
+	@$(VENV)/bin/sidwatch run $(ARGS)
+
+test: setup  ## the test suite, without what `make accept` does; ARGS="-k gate" picks
+	$(QUIET) $(PY) -m pytest -m "not accept and not weights" $(ARGS)
+
+check: setup  ## style, types, import rules, migrations
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy --strict daemon adapters store
+	$(VENV)/bin/lint-imports
+	$(PY) -m store.migrations.check
+
+accept: setup  ## acceptance: the real command, the built wheel, real pictures, seeded figures
+	$(QUIET) $(PY) -m pytest -m "accept and not weights" --timeout 900 $(ARGS)
+
+bench:  ## which benchmarks there are
+	@ls benchmarks/*.py 2>/dev/null || echo "there are no benchmarks yet"
+
+dashboards: setup  ## generate dashboards/grafana again
+	$(PY) dashboards/build.py
+
+clean:  ## remove caches and build output; keeps .venv and every state folder
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

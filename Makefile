@@ -54,8 +54,8 @@ check: setup  ## style, types, import rules, migrations
 accept: setup  ## acceptance: the real command, the built wheel, real pictures, seeded figures
 	$(QUIET) $(PY) -m pytest -m "accept and not weights" --timeout 900 $(ARGS)
 
-bench:  ## which benchmarks there are
-	@ls benchmarks/*.py 2>/dev/null || echo "there are no benchmarks yet"
+bench: setup  ## measurements, each prints a table and writes JSON beside itself
+	$(QUIET) $(PY) benchmarks/encode.py $(ARGS)
 
 dashboards: setup  ## generate dashboards/grafana again
 	$(PY) dashboards/build.py

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from daemon.errors import ChildFailed, SidwatchError
+from daemon.errors import ChildFailed, SidwatchError, TemporaryError
 from daemon.model import Run
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class Leases:
         with self._lock:
             due = [run for run, at in self._running.items() if time.monotonic() - at >= third]
         for run_id in due:
-            self._context.runs.extend(run_id, self.holder, self._context.clock.now() + self.length)
+            try:
+                self._context.runs.extend(run_id, self.holder, self._context.clock.now() + self.length)
+            except TemporaryError as error:  # finished this instant, or the database is busy: the next turn sees
+                log.warning("a lease was not extended", run=run_id, error=str(error))
+                continue
             with self._lock:
                 if run_id in self._running:
                     self._running[run_id] = time.monotonic()

@@ -241,7 +241,10 @@ def load(path: Path | None, overrides: dict[str, Any] | None = None) -> Settings
         raise ConfigurationError(_one_line(error, path)) from error
     except SettingsError as error:
         raise ConfigurationError(f"environment: {error}; lists and sections are written as JSON") from error
-    return _relative_to(settings, path.parent if path is not None else Path())
+    try:
+        return _relative_to(settings, path.parent if path is not None else Path())
+    except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL, links in a circle
+        raise ConfigurationError(f"{path or 'configuration'}: a path cannot be used ({_flat(error)})") from error
 
 
 def shown(settings: Settings) -> dict[str, Any]:
@@ -266,6 +269,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}{where}: {problem}; correct the YAML") from error
     except RecursionError as error:
         raise ConfigurationError(f"{path}: nested too deeply; correct the YAML") from error
+    except ValueError as error:  # a date that is none, a number of thousands of digits
+        raise ConfigurationError(f"{path}: {_flat(error)}; correct the YAML") from error
     if data is None:
         return {}
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
@@ -280,7 +285,14 @@ def _one_line(error: ValidationError, path: Path | None) -> str:
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{path or 'configuration'}: {key}: {message}{more}; every key is explained in the shipped config.yaml"
+    return _flat(
+        f"{path or 'configuration'}: {key}: {message}{more}; every key is explained in the shipped config.yaml"
+    )
+
+
+def _flat(message: object) -> str:
+    """One line, whatever a key or a library put into it."""
+    return " ".join(str(message).split())
 
 
 def _relative_to(settings: Settings, folder: Path) -> Settings:

@@ -15,6 +15,7 @@ import structlog
 
 from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
+from daemon.errors import SidwatchError, TemporaryError
 from daemon.intake.taking_in import intake
 from daemon.learn.learning import update
 from daemon.promote.judging import judge
@@ -87,16 +88,17 @@ class Supervisor:
         return self._drain(threads)
 
     def _turn(self, schedule: Schedule, threads: list[threading.Thread]) -> None:
-        wall, monotonic = self._context.clock.now(), time.monotonic()
+        clock = self._context.clock  # simulated time moves both hands, and is no jump
+        wall, monotonic = clock.now(), clock.monotonic()
         while not self._stop.wait(BEAT):
             self._service.beat()
             self._leases.extend()
-            parted = (self._context.clock.now() - wall).total_seconds() - (time.monotonic() - monotonic)
+            parted = (clock.now() - wall).total_seconds() - (clock.monotonic() - monotonic)
             if abs(parted) > CLOCK_JUMP:
                 log.warning("the wall clock was moved; all jobs are rescheduled", seconds=round(parted, 1))
                 schedule.realign()
                 self._tick_all()
-            wall, monotonic = self._context.clock.now(), time.monotonic()
+            wall, monotonic = clock.now(), clock.monotonic()
             dead = [thread.name for thread in threads if not thread.is_alive()]
             if dead:
                 log.error("a worker died; the service stops", workers=dead)
@@ -123,7 +125,10 @@ class Supervisor:
     def _tick_all(self) -> None:
         for job in self._jobs.values():
             if job.every is not None:
-                self._tick(job.name)
+                try:
+                    self._tick(job.name)
+                except TemporaryError as error:
+                    log.warning("a tick could not be written; the next one comes", ticked=job.name, error=str(error))
 
     def _tick(self, name: str) -> None:
         tick(self._context, name)
@@ -134,8 +139,11 @@ class Supervisor:
         while not self._stop.is_set():
             job.wake.wait(timeout=BEAT)
             job.wake.clear()
-            while not self._stop.is_set() and execute(self._context, self._leases, job.name, job.work):
-                self._service.refresh()
+            try:
+                while not self._stop.is_set() and execute(self._context, self._leases, job.name, job.work):
+                    self._service.refresh()
+            except SidwatchError as error:  # the run log or the snapshot cannot be had now; the worker stays
+                log.warning("a worker could not go on; it tries again", worker=job.name, error=str(error))
 
     def _make_jobs(self) -> list[Job]:
         settings = self._context.settings

@@ -21,7 +21,10 @@ def parse_duration(value: object) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
-    return timedelta(seconds=_parse(value, _DURATION, "a duration such as 30s, 5m, 2h or 1d"))
+    try:
+        return timedelta(seconds=_parse(value, _DURATION, "a duration such as 30s, 5m, 2h or 1d"))
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is too long a time") from error
 
 
 def parse_size(value: object) -> int:
@@ -32,7 +35,10 @@ def parse_size(value: object) -> int:
     """
     if isinstance(value, int) and not isinstance(value, bool) and value == 0:
         return 0
-    return int(_parse(value, _SIZE, "a size such as 20MB, 512KiB or 6GiB"))
+    try:
+        return int(_parse(value, _SIZE, "a size such as 20MB, 512KiB or 6GiB"))
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is too large a size") from error
 
 
 def _parse(value: object, units: dict[str, float] | dict[str, int], wanted: str) -> float:

@@ -71,13 +71,17 @@ class Measurements(Part):
     def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
         """Tests and the episodes that they opened, in one transaction.
 
-        An episode of a family that has an open one is not opened again.
+        An episode that was read back is written over; one of a family that has an open one is not opened again.
         """
         with self._database.write() as connection:
             for test in tests:
                 _upsert_test(connection, _flat(test, _TEST))
             for episode in episodes:
-                if not _has_open(connection, episode.family):
+                if episode.id is not None:
+                    connection.execute(
+                        update(t.episode).where(t.episode.c.id == episode.id).values(_without_id(episode))
+                    )
+                elif not _has_open(connection, episode.family):
                     connection.execute(insert(t.episode).values(_without_id(episode)))
 
     def episodes(self, *, open_only: bool = False) -> list[Episode]:

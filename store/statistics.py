@@ -21,6 +21,12 @@ from store.parts import Part, subjects_of
 class StatisticsFiles(Part):
     """Writes and reads group statistics."""
 
+    def untrusted(self) -> set[int]:
+        """Ids of the active samples whose source is untrusted."""
+        query = select(t.sample.c.id).join(t.source).where(t.sample.c.state == "active")
+        with self._database.read() as connection:
+            return set(connection.execute(query.where(t.source.c.trust == "untrusted")).scalars())
+
     def statistics_revision(self, fingerprint: str) -> int:
         """The last committed revision; 0 before the first."""
         with self._database.read() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
@@ -69,10 +70,13 @@ def _labelled(context: Context, profile: Profile) -> LabelledVectors:
 
 def _is_fresh(measured: list[EvaluationRow], labelled: LabelledVectors) -> bool:
     """Whether the saved figures were made from just these rows; asked of the store, so that a kill loses nothing."""
-    current = [row for row in measured if row.profile == "raw" and row.window == "held_out"]
-    if not current or sum(row.n for row in current) != len(labelled):
+    held_out = [row for row in measured if row.profile == "raw" and row.window == "held_out"]
+    if not held_out or not len(labelled):
         return False
-    return max(labelled.delivered_at) <= max(row.at for row in current)
+    at = max(row.at for row in held_out)
+    # A subject that is gone, its samples quarantined or relabelled, keeps its old row for ever.
+    counted = {row.subject: row.n for row in held_out if row.at == at}
+    return counted == Counter(labelled.subjects) and max(labelled.delivered_at) <= at
 
 
 def evaluation_rows(

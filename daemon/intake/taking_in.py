@@ -29,16 +29,16 @@ def intake(context: Context, adapter: AdapterSettings) -> int:
     offered = 0
     while True:
         started = time.monotonic()
-        polled = _poll_once(context, adapter)
+        cursor = context.samples.cursor(adapter.name)
+        polled = _poll_once(context, adapter, cursor)
         context.meter.fetch(adapter.name, time.monotonic() - started)
         offered += polled
-        if polled < adapter.budget:
+        if polled < adapter.budget or context.samples.cursor(adapter.name) == cursor:  # nothing more, or no way on
             context.samples.note_success(adapter.name, context.clock.now())
             return offered
 
 
-def _poll_once(context: Context, adapter: AdapterSettings) -> int:
-    cursor = context.samples.cursor(adapter.name)
+def _poll_once(context: Context, adapter: AdapterSettings, cursor: str | None) -> int:
     poll = context.poller(adapter)
     offered = 0
     for batch in poll(adapter.name, adapter.kind, adapter.options, cursor, adapter.budget, context.clock.now()):

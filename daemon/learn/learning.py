@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
+import structlog
 
 from daemon import __version__
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, CorruptArtifact
 from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
 from daemon.learn.settling import settle
 from daemon.learn.triggers import attempts, due_triggers, may_start, new_family_weight
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
 from daemon.ports import StatisticsKey
+
+log = structlog.get_logger("sidwatch.learn")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def learn(context: Context) -> Challenge | None:
     subjects = context.samples.subjects()
     champion = context.champion.get()
     if champion is None:
-        return _challenge(context, None, ()) if may_start(subjects, context.settings.learn) else None
+        return _first_challenge(context) if may_start(subjects, context.settings.learn) else None
     triggers = due_triggers(
         context.samples.episodes(open_only=True),
         subjects,
@@ -59,7 +62,20 @@ def update(context: Context) -> Challenge | None:
     if champion is None and not may_start(subjects, context.settings.learn):
         raise BadInputError("too few families and real sources for a first champion; see `learn` in config.yaml")
     families = tuple(sorted(row.subject for row in subjects if row.subject.kind == "family" and row.may_trigger))
+    if champion is not None and not families:
+        raise BadInputError("no family may be learned from: one needs a trusted source, or two known ones")
     return _challenge(context, champion, families if champion else ())
+
+
+def _first_challenge(context: Context) -> Challenge | None:
+    """A first champion, or None while too few of the pictures lie on the side that may be learned."""
+    try:
+        return _challenge(context, None, ())
+    except CorruptArtifact:
+        raise
+    except BadInputError as error:
+        log.info("too little to learn from for a first champion", reason=str(error))
+        return None
 
 
 def _challenge(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> Challenge | None:
@@ -96,18 +112,21 @@ def _bring_statistics_up_to_date(context: Context) -> None:
 def _learnable(context: Context, profile: Profile) -> LabelledVectors:
     """Rows of the train split of sources that may be learned from, scored before, and not learned yet."""
     fingerprint = context.encoder.fingerprint
-    rows = context.samples.labelled_vectors(fingerprint, profile)
-    barred = {row.subject for row in context.samples.subjects() if row.trust == "untrusted"}
-    unscored = set(context.samples.unscored(fingerprint, len(rows) or 1)) if context.registry.champion() else set()
+    rows = _trusted(context, context.samples.labelled_vectors(fingerprint, profile))
+    everything = context.samples.sample_counts()["total"]  # unlabelled samples wait in the same line
+    unscored = set(context.samples.unscored(fingerprint, everything)) if context.registry.champion() else set()
     keep = [
         i
         for i in range(len(rows))
-        if rows.splits[i] == "train"
-        and rows.learned_revision[i] == 0
-        and rows.subjects[i] not in barred
-        and int(rows.sample_ids[i]) not in unscored
+        if rows.splits[i] == "train" and rows.learned_revision[i] == 0 and int(rows.sample_ids[i]) not in unscored
     ]
     return rows.take(keep)
+
+
+def _trusted(context: Context, rows: LabelledVectors) -> LabelledVectors:
+    """The rows whose source may teach anything: not the head, nor its thresholds and calibration."""
+    untrusted = context.samples.untrusted()
+    return rows.take([i for i, sample in enumerate(rows.sample_ids.tolist()) if sample not in untrusted])
 
 
 def _log_priors(
@@ -139,7 +158,7 @@ def _solve(
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
     reals, calibration = {}, {}
     for profile in PROFILES:
-        rows = context.samples.labelled_vectors(fingerprint, profile)
+        rows = _trusted(context, context.samples.labelled_vectors(fingerprint, profile))
         reals[profile] = rows.take(np.flatnonzero(~rows.synthetic))
         calibration[profile] = rows.take([i for i, split in enumerate(rows.splits) if split == "calibration"])
     revision = context.samples.statistics_revision(fingerprint)

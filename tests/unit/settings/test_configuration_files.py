@@ -1,0 +1,72 @@
+"""Configuration files, good and bad: what is wrong is one line that names it, never a traceback."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from daemon.errors import ConfigurationError
+from daemon.settings import load, shown
+from daemon.shipped import shipped
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_arguments_go_before_the_environment_the_file_and_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(None).http.port == 8600
+    path = written(tmp_path, "http: {port: 1, host: 127.0.0.2}\n")
+    assert load(path).http.port == 1
+    monkeypatch.setenv("SIDWATCH_HTTP__PORT", "2")
+    assert (load(path).http.port, load(path).http.host) == (2, "127.0.0.2")
+    assert load(path, {"http": {"port": 3}}).http.port == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("http: {prot: 1}\n", "http.prot: unknown key"),
+        ("schedule: {lease: 90}\n", "schedule.lease: expected a duration"),
+        (f"schedule: {{lease: {'9' * 30}d}}\n", "schedule.lease"),
+        ("intake: {max_bytes: 3 buckets}\n", "intake.max_bytes: expected a size"),
+        ("store:\n  directory: [\n", "at line"),
+        ("clock: {start: 2026-13-45}\n", "month must be in 1..12"),
+        ('store: {directory: "a\\0b"}\n', "a path cannot be used"),
+        ("- a list\n", "expected sections"),
+        ('"two\\nlines": 1\n', "two lines: unknown key"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load(written(tmp_path, text))
+    assert named in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_relative_paths_start_at_the_files_folder_and_secrets_are_masked(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, "store: {directory: state}\nhttp: {read_token: hush}\n"))
+    assert settings.store.directory == tmp_path / "state"
+    assert "hush" not in str(shown(settings))
+
+
+def test_mutilated_configurations_give_a_configuration_error_or_load(tmp_path: Path) -> None:
+    whole = shipped("config.yaml").read_text(encoding="utf-8")
+    chance = random.Random(7)
+    for _ in range(100):
+        text = list(whole)
+        for _ in range(chance.randint(1, 6)):
+            at = chance.randrange(len(text))
+            text[at : at + chance.randint(0, 20)] = chance.choice(
+                ["", "\t", ":", "9" * 400, "[", "null", "-", "\x00", "é"]
+            )
+        try:
+            load(written(tmp_path, "".join(text)))
+        except ConfigurationError as error:
+            assert "\n" not in str(error)

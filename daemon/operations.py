@@ -80,12 +80,14 @@ def ingest_path(settings: Settings, path: Path, trust: Trust, progress: Progress
     if not path.exists():
         raise BadInputError(f"{path} is not there; give a folder of pictures or a manifest")
     resolved = str(path.resolve())
+    folder = path.is_dir()
     adapter = AdapterSettings(
         # the cursor belongs to the path: the same folder again goes on where it was
         name=f"ingest_{sha256(resolved.encode()).hexdigest()[:8]}",
-        kind="folder" if path.is_dir() else "manifest",
+        kind="folder" if folder else "manifest",
         trust=trust,
-        options={"path": resolved},
+        # who says "now" has finished writing: no file is left for a later poll
+        options={"path": resolved, **({"settle": 0} if folder else {})},
     )
     with opened(settings, encoder=False, progress=progress) as state:
         before = _adapter_row(state.context, adapter.name)

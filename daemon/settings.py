@@ -129,7 +129,7 @@ class HeadSettings(Section):
     ridge: float = Field(0.01, gt=0)
     tau: float = Field(0.1, gt=0)
     max_units: int = Field(64, ge=1)
-    min_group: int = Field(5, ge=2)
+    min_group: int = Field(3, ge=2)
     noise_correction: bool = True
 
 

@@ -128,15 +128,21 @@ class Running:
             return 0, ""
 
     def wait_ready(self) -> float | None:
-        """Seconds until /-/ready says 200; None when the command ended by itself before."""
+        """Seconds until /-/ready says yes, or misses nothing but a first champion; None when the command ended."""
         began = time.monotonic()
         while time.monotonic() - began < READY_SECONDS:
             if self.ended:
                 return None
-            if self.get("/-/ready")[0] == 200:
+            status, body = self.get("/-/ready")
+            if status == 200 or (status == 503 and _lacks_only_a_champion(body)):
                 return time.monotonic() - began
             time.sleep(0.1)
         raise AssertionError(f"not ready within {READY_SECONDS:g} s: {self.get('/-/ready')} {self.err[-2000:]}")
+
+
+def _lacks_only_a_champion(body: str) -> bool:
+    reasons = json.loads(body)["reasons"]
+    return all(reason.startswith("there is no champion yet") for reason in reasons)
 
 
 def free_port() -> int:

@@ -47,9 +47,7 @@ def test_the_file_has_every_setting_and_nothing_else(written: dict[str, Any]) ->
     assert names(written) == names(expected)
 
 
-def test_every_value_is_the_default_but_for_the_inbox(
-    written: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_value_is_the_default_but_for_the_inbox(written: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STORE", "HTTP", "ENCODER", "LOG"):
         monkeypatch.delenv(f"SIDWATCH_{name}", raising=False)
     written.pop("adapters")

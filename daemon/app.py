@@ -19,6 +19,7 @@ from daemon.champion import ChampionCache
 from daemon.clock import AcceleratedClock, WallClock
 from daemon.context import Context
 from daemon.encoders.stopped import StoppedEncoder
+from daemon.errors import ConfigurationError
 from daemon.evaluate.measuring import differing_figures
 from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
@@ -92,6 +93,7 @@ def opened(
             store.sweep(started)
         _catch_up(clock, store)
         service = _encoder(settings, store, stack) if encoder else _stopped_encoder(store)
+        _same_encoder(store, service.fingerprint)
         inspector = InspectorClient(settings.intake)
         stack.callback(inspector.close)
         context = Context(
@@ -224,6 +226,16 @@ def _encoder(settings: Settings, store: Store, stack: ExitStack) -> EncoderServi
     client = EncoderClient(settings.encoder, settings.intake)
     stack.callback(client.close)
     return client
+
+
+def _same_encoder(store: Store, fingerprint: str) -> None:
+    """Vectors of two encoders never meet: a champion only judges those that it was learned from."""
+    champion = store.registry.champion()
+    if champion is not None and champion.fingerprint != fingerprint:
+        raise ConfigurationError(
+            f"encoder: champion {champion.id} was learned with encoder {champion.fingerprint[:12]}, configured is "
+            f"{fingerprint[:12]}; configure that one again or give this one its own store.directory"
+        )
 
 
 def _stopped_encoder(store: Store) -> EncoderService:

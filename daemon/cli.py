@@ -6,15 +6,21 @@ An error is one line that says what to do; heavy imports happen inside the comma
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
-import click
 import typer
 
 from daemon import __version__
 from daemon.commands import adapters, configuration, demo, families, looking, models, running, working
 from daemon.errors import SidwatchError
+
+# Of the click that this typer uses: newer ones carry their own, whose classes are not those of `click`.
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+
+# What passes when room is made: disk full, quota, too many open files.
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 
 app = typer.Typer(
     name="sidwatch",
@@ -57,17 +63,20 @@ def run(arguments: list[str]) -> int:
     """Run one command; returns its exit status."""
     try:
         result = app(arguments, standalone_mode=False)
-    except click.exceptions.Exit as stopped:
+    except typer.Exit as stopped:
         return stopped.exit_code
-    except click.ClickException as error:
+    except _UsageError as error:
         return _complain(error.format_message(), error.exit_code)
-    except click.Abort:
+    except typer.Abort:
         return _complain("stopped", 130)
     except SidwatchError as error:
         return _complain(str(error), error.exit_status)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
         return 0
+    except OSError as error:
+        status = 75 if error.errno in _PASSING else 65
+        return _complain(f"{error.filename or 'the system'}: {error.strerror or error}", status)
     except KeyboardInterrupt:
         return _complain("stopped", 130)
     return result if isinstance(result, int) else 0

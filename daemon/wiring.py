@@ -11,6 +11,7 @@ from daemon.context import Context
 from daemon.encoders.client import EncoderClient
 from daemon.encoders.stopped import StoppedEncoder
 from daemon.encoders.weights import locate_weights
+from daemon.errors import ConfigurationError
 from daemon.evaluate.measuring import differing_figures
 from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
@@ -41,6 +42,8 @@ def make_context(
     encoder: start the encoder's process; without it the context knows the champion's fingerprint and encodes nothing.
     Raises WeightsMissing, ConfigurationError, ChildFailed.
     """
+    service = _start_encoder(settings, stack) if encoder else _stopped_encoder(registry)
+    _same_encoder(registry, service.fingerprint)
     inspector = InspectorClient(settings.intake)
     stack.callback(inspector.close)
     return Context(
@@ -49,7 +52,7 @@ def make_context(
         samples=samples,
         registry=registry,
         runs=runs,
-        encoder=_start_encoder(settings, stack) if encoder else _stopped_encoder(registry),
+        encoder=service,
         inspector=inspector,
         poller=partial(make_poller, settings),
         notifier=notifier or LogNotifier(),
@@ -92,6 +95,16 @@ def _start_encoder(settings: Settings, stack: ExitStack) -> EncoderService:
     client = EncoderClient(settings.encoder, settings.intake)
     stack.callback(client.close)
     return client
+
+
+def _same_encoder(registry: Registry, fingerprint: str) -> None:
+    """Vectors of two encoders never meet: a champion only judges those that it was learned from."""
+    champion = registry.champion()
+    if champion is not None and champion.fingerprint != fingerprint:
+        raise ConfigurationError(
+            f"encoder: champion {champion.id} was learned with encoder {champion.fingerprint[:12]}, configured is "
+            f"{fingerprint[:12]}; configure that one again or give this one its own store.directory"
+        )
 
 
 def _stopped_encoder(registry: Registry) -> EncoderService:

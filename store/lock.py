@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from daemon.errors import StateLocked
+from daemon.errors import ConfigurationError, StateLocked
 from store.layout import Layout
 
 
@@ -19,9 +19,13 @@ class StateLock:
 
     def __init__(self, root: Path, started_at: datetime) -> None:
         layout = Layout(root)
-        root.mkdir(parents=True, exist_ok=True)
-        # Not inherited: a child that outlives the service must not keep the directory locked.
-        self._descriptor: int | None = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._descriptor: int | None = None
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            # Not inherited: a child that outlives the service must not keep the directory locked.
+            self._descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ConfigurationError(f"state directory {root} cannot be used ({error.strerror})") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -1,0 +1,51 @@
+"""The command line's errors: one line, the right exit status; `status` is light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon.cli import run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["status", "--config", "missing.yaml"], 78),
+        (["no-such-command"], 2),
+        (["status", "--config", "config.yaml"], 78),  # there is no store yet
+        (["ingest", "nowhere", "--config", "config.yaml"], 65),
+        (["init", "afile/inside"], 65),
+        (["update", "--config", "broken.yaml"], 78),  # its state directory lies below a file
+    ],
+)
+def test_an_error_is_one_line_with_its_status(
+    arguments: list[str],
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text("encoder: {name: forensic}\n")
+    Path("broken.yaml").write_text("store: {directory: afile/state}\n")
+    Path("afile").write_text("")
+    assert run(arguments) == status
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("sidwatch: ") and shown.err.count("\n") == 1
+
+
+def test_status_imports_no_heavy_library(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("encoder: {name: forensic}\n")
+    code = (
+        "import sys; from daemon.cli import run; run(['status', '--config', sys.argv[1]]);"
+        "print([m for m in ('torch', 'open_clip', 'pyarrow', 'fastapi', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "config.yaml")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 
 import daemon.cli
 
@@ -24,10 +25,10 @@ COMMANDS = {
 MAKES_ITS_OWN_CONFIGURATION = {"demo", "init"}
 
 
-def commands(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
-    found: dict[str, click.Command] = {}
+def commands(group: TyperGroup, prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, command in group.commands.items():
-        if isinstance(command, click.Group):
+        if isinstance(command, TyperGroup):
             found |= commands(command, f"{prefix}{name} ")
         else:
             found[prefix + name] = command
@@ -35,7 +36,7 @@ def commands(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
 
 
 ROOT_GROUP = typer.main.get_command(daemon.cli.app)
-assert isinstance(ROOT_GROUP, click.Group)
+assert isinstance(ROOT_GROUP, TyperGroup)
 FOUND = commands(ROOT_GROUP)
 
 

@@ -66,7 +66,8 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as stopped:
         return stopped.exit_code
     except _UsageError as error:
-        return _complain(error.format_message(), error.exit_code)
+        message = error.format_message()  # empty when nothing was asked for: typer has printed the help by then
+        return _complain(message, error.exit_code) if message else int(error.exit_code)
     except typer.Abort:
         return _complain("stopped", 130)
     except SidwatchError as error:

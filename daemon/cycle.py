@@ -6,7 +6,7 @@ and the next cycle goes on from what the store says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from daemon.context import Context
@@ -47,18 +47,20 @@ class CycleReport:
         return ", ".join(parts)
 
 
-def run_cycle(context: Context, adapters: Sequence[AdapterSettings] = (), *, learning: bool = True) -> CycleReport:
+def run_cycle(
+    context: Context, adapters: Sequence[AdapterSettings] = (), *, may_learn: Callable[[], bool] = lambda: True
+) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
-    learning: False leaves out the stages from `learn` to `promote`.
+    may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
     """
     delivered = sum(intake(context, adapter) for adapter in adapters)
     embedded = embed(context)
     scored = score(context)
     evaluate(context)
     alarmed = detect(context)
-    challenge = learn(context) if learning else None
+    challenge = learn(context) if may_learn() else None
     verdict = judge(context, challenge) if challenge else None
     if challenge and verdict:
         promote(context, challenge, verdict)

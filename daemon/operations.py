@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import entry_points
@@ -23,7 +25,7 @@ from daemon.promote.promoting import promote_by_hand, roll_back
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
-from daemon.supervisor import StopSignals, Supervisor, run_until_idle, run_update
+from daemon.supervisor import Interrupted, StopSignals, Supervisor, run_until_idle, run_update
 from daemon.views import ScoreView, Status
 from daemon.web import WebServer, create_app
 from daemon.wiring import make_poller, make_telemetry
@@ -39,17 +41,21 @@ def run_service(settings: Settings, say: Callable[[str], None]) -> None:
     with opened(settings, encoder=True, meter=telemetry) as state:
         service = Service(state.context, telemetry, state.simulated)
         with served(settings, service, say):
-            Supervisor(state.context, service, state.holder, signals.stop).run()
+            drained = Supervisor(state.context, service, state.holder, signals.stop).run()
+            if not drained:
+                state.context.runs.recover(state.context.clock.now(), holder=state.holder)
+                os._exit(0)  # a child may hang far beyond the deadline; it goes with its parent, the store is whole
 
 
 def run_service_until_idle(settings: Settings, progress: Progress) -> Status:
     """Take in and decide what there is; returns the snapshot at the end."""
-    signals = StopSignals()
-    signals.install()
     telemetry = make_telemetry(settings)
     with opened(settings, encoder=True, meter=telemetry, progress=progress) as state:
         service = Service(state.context, telemetry, state.simulated)
-        run_until_idle(state.context, service, state.holder, signals.stop)
+        signals = StopSignals(interrupting=True)
+        signals.install()
+        with suppress(Interrupted):
+            run_until_idle(state.context, service, state.holder, signals.stop)
         service.state = "stopped"
         return service.refresh()
 

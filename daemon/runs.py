@@ -76,7 +76,11 @@ def execute(
         return None
     started = time.monotonic()
     with leases.held(run), structlog.contextvars.bound_contextvars(run=run.id, job=job):
-        outcome, detail, fault = _attempt(work)
+        try:
+            outcome, detail, fault = _attempt(work)
+        except BaseException:  # the process is told to end: the row must not look as if somebody were at it
+            context.runs.finish(run.id, leases.holder, "lost", "interrupted", context.clock.now())
+            raise
         context.runs.finish(run.id, leases.holder, outcome, detail, context.clock.now())
     context.meter.job_finished(job, outcome, time.monotonic() - started, context.clock.now())
     if raising and fault is not None:

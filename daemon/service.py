@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -84,6 +85,8 @@ class Service:
                 reasons.append("there is no champion yet: it needs families and real sources to learn from")
         except CorruptArtifact as error:
             reasons.append(f"the champion cannot be used: {error}")
+        if not os.access(self.context.settings.store.directory, os.W_OK):
+            reasons.append(f"{self.context.settings.store.directory} cannot be written")
         return reasons
 
     def exposition(self) -> tuple[bytes, str]:

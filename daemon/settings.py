@@ -33,7 +33,6 @@ class Section(BaseModel):
 class StoreSettings(Section):
     directory: Path = Path("state")
     database_url: SecretStr | None = None
-    keep_pictures: bool = True
 
 
 class ClockSettings(Section):

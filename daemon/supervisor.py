@@ -41,11 +41,19 @@ class Job:
     wake: threading.Event = field(default_factory=threading.Event)
 
 
-class StopSignals:
-    """SIGTERM and SIGINT set `stop`; a second one ends the process at once."""
+class Interrupted(BaseException):
+    """A signal asked a command whose main thread does the work to stop; not an error, so nothing catches it."""
 
-    def __init__(self) -> None:
+
+class StopSignals:
+    """SIGTERM and SIGINT set `stop`; a second one ends the process at once.
+
+    interrupting: the first one also raises Interrupted in the main thread, for commands that do the work there.
+    """
+
+    def __init__(self, *, interrupting: bool = False) -> None:
         self.stop = threading.Event()
+        self._interrupting = interrupting
 
     def install(self) -> None:
         """Take over the signals; only from the main thread."""
@@ -56,6 +64,8 @@ class StopSignals:
         if self.stop.is_set():
             os._exit(0)  # the store is safe at any instant; children go with their parent
         self.stop.set()
+        if self._interrupting:
+            raise Interrupted
 
 
 class Supervisor:
@@ -72,6 +82,7 @@ class Supervisor:
     def run(self) -> bool:
         """Work until stopped, then drain; returns whether everything ended within the drain deadline."""
         self._recover()
+        self._service.refresh(restore=True)
         threads = [
             threading.Thread(target=self._serve, args=[job], name=job.name, daemon=True) for job in self._jobs.values()
         ]
@@ -79,7 +90,6 @@ class Supervisor:
             thread.start()
         intervals = {job.name: job.every for job in self._jobs.values() if job.every is not None}
         schedule = Schedule(intervals, self._tick)
-        self._service.refresh(restore=True)
         self._service.state = "ready"
         schedule.start()
         log.info("ready", jobs=sorted(self._jobs))
@@ -168,8 +178,9 @@ class Supervisor:
 
     def _cycle(self) -> object:
         # The first champion waits until the first deliveries are in: half a family is a poor teacher.
-        settled = self._context.registry.champion() is not None or self._intake.none
-        report = run_cycle(self._context, learning=settled)
+        report = run_cycle(
+            self._context, may_learn=lambda: self._context.registry.champion() is not None or self._intake.none
+        )
         self._context.clock.after_cycle()
         return report
 

@@ -43,18 +43,23 @@ def demo(
     """Tell the whole story on SIMULATED pictures: a new generator evades, is noticed, learned, detected."""
     from rich.console import Console
 
-    from daemon.demo import prepare, tell_story
-    from daemon.supervisor import StopSignals
+    from daemon.demo import FINISHED, prepare, tell_story
+    from daemon.supervisor import Interrupted, StopSignals
     from daemon.telemetry import configure_logs
 
     configure_logs("warning", "auto")
-    signals = StopSignals()
+    signals = StopSignals(interrupting=True)
     signals.install()
     console = Console(stderr=True) if as_json else Console()
     settings = prepare(state, seed, port)
     introduce(console, state, seed)
-    with progress_bar() as progress:
-        summary = tell_story(settings, teller(console, progress, exit_after), signals.stop, go_on=not exit_after)
+    summary = None
+    try:
+        with progress_bar() as progress:
+            summary = tell_story(settings, teller(console, progress, exit_after), signals.stop, go_on=not exit_after)
+    except Interrupted:
+        if (state / FINISHED).exists():
+            return
     if summary is None:
         sys.stderr.write("sidwatch: stopped before the story was told; the same command goes on with it\n")
         return

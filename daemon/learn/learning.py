@@ -40,7 +40,9 @@ def learn(context: Context) -> Challenge | None:
     subjects = context.samples.subjects()
     champion = context.champion.get()
     if champion is None:
-        return _first_challenge(context) if may_start(subjects, context.settings.learn) else None
+        waiting = context.samples.queue(context.encoder.fingerprint).get("embed", (0, None))[0]
+        ready = not waiting and may_start(subjects, context.settings.learn)
+        return _first_challenge(context) if ready else None
     triggers = due_triggers(
         context.samples.episodes(open_only=True),
         subjects,

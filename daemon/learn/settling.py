@@ -18,11 +18,24 @@ def settle(context: Context) -> None:
     champion = context.champion.get()
     if champion is None:
         return
+    _take_up_again(context, champion)
     for episode in context.samples.episodes(open_only=True):
         if episode.state == "alarmed":
             _settle_alarmed(context, champion, episode)
         elif episode.state == "learned":
             _settle_learned(context, champion, episode)
+
+
+def _take_up_again(context: Context, champion: LoadedVersion) -> None:
+    """The champion that a family evaded is in force again, after a rollback: the family evades again."""
+    episodes = context.samples.episodes()
+    running = {episode.family for episode in episodes if episode.state == "alarmed"}
+    for episode in episodes:
+        rolled_back = episode.state in ("learned", "recovered") and episode.champion == champion.record.id
+        if rolled_back and episode.family not in running:
+            note = f"{episode.version}, which had learned it, was rolled back"
+            again = replace(episode, state="alarmed", version=None, learned_at=None, recovered_at=None, note=note)
+            context.samples.update_episode(again)
 
 
 def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode) -> None:

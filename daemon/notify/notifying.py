@@ -8,11 +8,20 @@ from daemon.context import Context
 from daemon.errors import TemporaryError
 from daemon.model import Event
 
+# Action in the audit -> (kind of event, how people say it).
+KINDS = {
+    "promote": ("champion_promoted", "promoted"),
+    "rollback": ("champion_rolled_back", "brought back"),
+    "hold": ("update_held", "held"),
+    "reject": ("update_rejected", "rejected"),
+}
+
 log = structlog.get_logger("sidwatch.events")
 
 
 def notify(context: Context) -> int:
     """Send what was not sent yet, oldest first; returns how many. What fails stays for the next cycle."""
+    announce_decisions(context)
     sent = 0
     for event in context.samples.unsent_events():
         try:
@@ -25,6 +34,16 @@ def notify(context: Context) -> int:
         context.samples.mark_sent([event.id], context.clock.now())
         sent += 1
     return sent
+
+
+def announce_decisions(context: Context) -> None:
+    """An event for every row of the audit, derived from it, so that no kill between the two can lose one."""
+    for row in context.registry.audit():
+        if row.action in KINDS:
+            kind, done = KINDS[row.action]
+            data: dict[str, object] = {"version": row.version, "previous": row.previous, "actor": row.actor}
+            text = f"{row.version} {done} by {row.actor}: {row.reason}"
+            context.samples.add_event(Event(None, f"audit:{row.number}", kind, row.at, text, data))
 
 
 class LogNotifier:

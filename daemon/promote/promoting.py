@@ -6,7 +6,7 @@ from daemon.context import Context
 from daemon.errors import BadInputError
 from daemon.learn.learning import Challenge
 from daemon.learn.settling import settle
-from daemon.model import AuditRow, Event, VersionRecord
+from daemon.model import AuditRow, VersionRecord
 from daemon.promote.verdict import Verdict
 
 STATE_OF = {"hold": "held", "reject": "rejected"}
@@ -26,13 +26,11 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> None:
             version.id, expected=expected, actor="gate", reason=verdict.reason, verdict=evidence, at=now
         )
         context.meter.promotion("promoted")
-        _tell(context, "champion_promoted", version.id, f"{version.id} promoted: {verdict.reason}")
         settle(context)
         return
     state = STATE_OF[verdict.decision]
     context.registry.record_verdict(version.id, state, evidence, "gate", verdict.reason, now)
     context.meter.promotion(state)
-    _tell(context, f"update_{state}", version.id, f"{version.id} {state}: {verdict.reason}")
 
 
 def promote_by_hand(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:
@@ -60,7 +58,7 @@ def _replace_champion(
     if champion is not None and target.fingerprint != champion.fingerprint:
         raise BadInputError(f"{target.id} belongs to another encoder; it cannot score this store's vectors")
     context.registry.artifact(target.id)  # refuse a damaged one before anything changes
-    row = context.registry.promote(
+    return context.registry.promote(
         target.id,
         expected=champion.id if champion else None,
         actor=actor,
@@ -69,10 +67,3 @@ def _replace_champion(
         at=context.clock.now(),
         action=action,
     )
-    _tell(context, f"champion_{action}", f"{target.id}:{row.number}", f"{target.id} is champion by {actor}: {reason}")
-    return row
-
-
-def _tell(context: Context, kind: str, key: str, text: str) -> None:
-    data: dict[str, object] = {"version": key.partition(":")[0]}
-    context.samples.add_event(Event(None, f"{kind}:{key}", kind, context.clock.now(), text, data))

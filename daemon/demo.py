@@ -92,11 +92,17 @@ def configuration(seed: int, port: int) -> dict[str, Any]:
 def tell_story(settings: Settings, teller: Teller, stop: threading.Event, *, go_on: bool) -> dict[str, Any] | None:
     """Run until the story is told (and on, if so asked, until `stop`); returns the summary, None: stopped."""
     began = time.monotonic()
+    beating: list[Service] = []
+
+    def progress(what: str, done: int, total: int) -> None:
+        for service in beating:
+            service.beat()  # the one thread does all the work here, and this is where it passes by
+        teller.progress(what, done, total)
+
     telemetry = make_telemetry(settings)
-    with opened(
-        settings, encoder=True, meter=telemetry, notifier=StoryNotifier(teller), progress=teller.progress
-    ) as state:
+    with opened(settings, encoder=True, meter=telemetry, notifier=StoryNotifier(teller), progress=progress) as state:
         service = Service(state.context, telemetry, state.simulated)
+        beating.append(service)
         state.context.runs.recover(state.context.clock.now(), holder=state.holder)
         status = service.refresh(restore=True)
         with served(settings, service, teller.page):

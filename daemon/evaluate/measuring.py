@@ -24,23 +24,28 @@ def evaluate(context: Context) -> bool:
     if champion is None:
         return False
     labelled = {profile: _labelled(context, profile) for profile in PROFILES}
-    if _is_fresh(context.samples.latest_evaluations(champion.record.id), labelled["raw"]):
+    if _is_fresh(context.samples.latest_evaluations(champion.record.id), labelled):
         return False
     context.samples.save_evaluations(_measure(context, champion, labelled))
     return True
 
 
 def differing_figures(context: Context) -> list[str]:
-    """Names of the champion's saved figures that the store's vectors do not give again; [] while some are due."""
+    """Names of the champion's saved figures that the store's vectors do not give again; [] while some are due.
+
+    A service may work beside: what changed while this looked is no fault.
+    """
     champion = context.champion.get()
     if champion is None:
         return []
     saved = context.samples.latest_evaluations(champion.record.id)
     labelled = {profile: _labelled(context, profile) for profile in PROFILES}
-    if not _is_fresh(saved, labelled["raw"]):
+    if not _is_fresh(saved, labelled):
         return []
     before = {(row.subject, row.profile, row.window): row for row in saved}
     again = _measure(context, champion, labelled)
+    if context.samples.latest_evaluations(champion.record.id) != saved:
+        return []
     return [
         f"{row.subject.name} ({row.profile}, {row.window})"
         for row in again
@@ -68,15 +73,18 @@ def _labelled(context: Context, profile: Profile) -> LabelledVectors:
     return context.samples.labelled_vectors(context.encoder.fingerprint, profile, last_per_subject=newest)
 
 
-def _is_fresh(measured: list[EvaluationRow], labelled: LabelledVectors) -> bool:
+def _is_fresh(measured: list[EvaluationRow], labelled: dict[Profile, LabelledVectors]) -> bool:
     """Whether the saved figures were made from just these rows; asked of the store, so that a kill loses nothing."""
-    held_out = [row for row in measured if row.profile == "raw" and row.window == "held_out"]
-    if not held_out or not len(labelled):
-        return False
-    at = max(row.at for row in held_out)
-    # A subject that is gone, its samples quarantined or relabelled, keeps its old row for ever.
-    counted = {row.subject: row.n for row in held_out if row.at == at}
-    return counted == Counter(labelled.subjects) and max(labelled.delivered_at) <= at
+    for profile, rows in labelled.items():
+        held_out = [row for row in measured if row.profile == profile and row.window == "held_out"]
+        if not held_out or not len(rows):
+            return False
+        at = max(row.at for row in held_out)
+        # A subject that is gone, its samples quarantined or relabelled, keeps its old row for ever.
+        counted = {row.subject: row.n for row in held_out if row.at == at}
+        if counted != Counter(rows.subjects) or max(rows.delivered_at) > at:
+            return False
+    return True
 
 
 def evaluation_rows(

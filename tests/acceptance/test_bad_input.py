@@ -60,7 +60,7 @@ def test_corrupt_pictures_bombs_and_strangers_are_rejected_with_a_reason_each(fo
     photograph(inbox / "tiny.png", seed=4, side=16)
     run(folder, INBOX)
     status = shown(folder)
-    found = rejected(status, "inbox")
+    found = dict(rejected(status, "inbox"))
     assert found.pop("corrupt") >= 1
     assert found.pop("too_many_pixels") == found.pop("empty") == found.pop("too_small") == 1
     assert set(found) <= {"format_not_allowed"}

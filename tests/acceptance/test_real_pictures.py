@@ -19,7 +19,7 @@ import yaml
 
 from daemon.app import open_for
 from daemon.champion import load_version
-from daemon.model import PROFILES, EvaluationRow, ScoredRow
+from daemon.model import PROFILES, EvaluationRow, Profile, ScoredRow
 from daemon.settings import load
 from daemon.shipped import shipped
 from tests.acceptance.command import sidwatch
@@ -59,7 +59,7 @@ class Second:
     """After stage 2."""
 
     status: dict[str, Any]
-    before: Mapping[tuple[str, str], EvaluationRow]  # (family, profile) -> as the first champion saw it
+    before: Mapping[tuple[str, Profile], EvaluationRow]  # (family, profile) -> as the first champion saw it
     scored: tuple[ScoredRow, ...]  # by the first champion, raw
     threshold: float  # of the first champion, raw
 

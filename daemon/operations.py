@@ -25,7 +25,7 @@ from daemon.promote.promoting import promote_by_hand, roll_back
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
-from daemon.supervisor import Interrupted, StopSignals, Supervisor, run_until_idle, run_update
+from daemon.supervisor import Interrupted, StopSignals, Supervisor, UpdateOutcome, run_until_idle, run_update
 from daemon.views import ScoreView, Status
 from daemon.web import WebServer, create_app
 from daemon.wiring import make_poller, make_telemetry
@@ -157,7 +157,7 @@ def _scored(service: Service, path: Path, content: bytes) -> ScoreView:
         raise BadInputError(f"{path}: {error}") from error
 
 
-def update_now(settings: Settings) -> str:
+def update_now(settings: Settings) -> UpdateOutcome:
     """Learn and gate now, or leave a request for the service that runs on this state."""
     try:
         with opened(settings, encoder=False) as state:
@@ -165,7 +165,7 @@ def update_now(settings: Settings) -> str:
     except StateLocked:
         with opened(settings, encoder=False, lock=False) as state:
             tick(state.context, "update")
-        return "a service is running on this state: it was asked to update; `sidwatch models list` shows the outcome"
+        return UpdateOutcome("the running service was asked to update; `sidwatch models list` shows the outcome")
 
 
 def promote_version(settings: Settings, version: str, actor: str, reason: str) -> dict[str, Any]:

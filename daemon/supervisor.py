@@ -240,11 +240,24 @@ def run_one_cycle(context: Context, leases: Leases) -> CycleReport:
     return reports[0]
 
 
-def run_update(context: Context) -> str:
+@dataclass(frozen=True, slots=True)
+class UpdateOutcome:
+    """What became of an `update`."""
+
+    text: str
+    version: str | None = None  # the challenger; None: nothing new was learned, or a service was asked
+    decision: str | None = None  # what the gate said of it
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def run_update(context: Context) -> UpdateOutcome:
     """The `update` job: a challenger from everything there is, through the gate."""
     challenge = update(context)
     if challenge is None:
-        return "nothing new was learned since the last version"
+        return UpdateOutcome("nothing new was learned since the last version")
     verdict = judge(context, challenge)
     promote(context, challenge, verdict)
-    return f"{challenge.version.record.id}: {verdict.decision}: {verdict.reason}"
+    version = challenge.version.record.id
+    return UpdateOutcome(f"{version}: {verdict.decision}: {verdict.reason}", version, verdict.decision)

@@ -24,6 +24,7 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else there.")]
 
 DEFAULT_CONFIG = Path("config.yaml")
+WIDTH = 180  # of tables that go into a file or a pipe
 
 
 def settings_of(config: Path | None) -> Settings:
@@ -53,7 +54,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     if not rows:
         console.print(empty)
         return

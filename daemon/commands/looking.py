@@ -51,6 +51,11 @@ def print_status(found: Status) -> None:
             f"{found.worst_family['raw'] or '–'} {number(found.worst_ap['raw'])}; false positives "
             f"{number(found.real_false_positive_rate['raw'])}"
         )
+        if champion.thresholds["raw"] is None:
+            typer.echo(
+                f"NOTHING IS CALLED SYNTHETIC YET: too few real pictures for {champion.alpha:.0%} false positives; "
+                "deliver photographs, best from five or more sources"
+            )
     print_table(
         "families",
         ["family", "state", "AP raw", "interval", "AUROC", "recall", "AP laundered", "n", "evidence"],

@@ -18,6 +18,7 @@ from daemon.commands.common import (
     progress_bar,
     settings_of,
 )
+from daemon.errors import AnswerIsNo
 from daemon.model import Trust
 
 
@@ -100,6 +101,8 @@ def score(
     if as_json:
         print_json(rows)
         return
+    if any(r["threshold"] is None for r in rows):
+        typer.echo("no threshold yet (too few real pictures), so nothing is called synthetic", err=True)
     print_table(
         "scores",
         ["picture", "verdict", "probability", "logit", "threshold", "family", "nearest real source"],
@@ -120,11 +123,13 @@ def score(
 
 
 def update(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Learn from everything there is and let the gate decide; beside a running service it is asked to."""
+    """Learn from everything there is and let the gate decide (exit status 1: no); a running service is asked to."""
     from daemon.operations import update_now
 
     done = update_now(settings_of(config))
     if as_json:
-        print_json({"outcome": done})
+        print_json({"outcome": done.text, "version": done.version, "decision": done.decision})
     else:
-        typer.echo(done)
+        typer.echo(done.text)
+    if done.decision in ("hold", "reject"):
+        raise AnswerIsNo(f"{done.version} was not promoted: the gate says {done.decision}")

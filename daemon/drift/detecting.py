@@ -104,9 +104,12 @@ class _Judge:
     def _votes(self, subject: Subject, new: Sequence[ScoredRow], voted: set[str]) -> list[NDArray[np.float64]]:
         logits = np.array([row.logit for row in new])
         groups = [row.group for row in new]
-        flagged = (logits > self.champion.threshold(PROFILE)).astype(np.float64)
+        threshold = self.champion.threshold(PROFILE)
+        flagged = (logits > threshold).astype(np.float64)
         if subject.kind == "source":
             return [group_votes(1.0 - flagged, groups, voted)[0]]
+        if threshold == math.inf:  # too few reals to place one: that nothing is flagged says nothing of the family
+            flagged = np.ones_like(flagged)
         placements = placement_values(self.reference, logits)
         return [group_votes(values, groups, voted)[0] for values in (placements, flagged)]
 

@@ -10,8 +10,10 @@ import pytest
 
 from daemon.evaluate.measuring import differing_figures
 from daemon.heads import read
+from daemon.model import Candidate
+from store.splits import DEFAULT_SHARES, split_of
 from store.verify import verify
-from tests.integration.world import NEW, World, beginning, candidate
+from tests.integration.world import KNOWN, NEW, SOURCES, World, beginning, candidate
 
 
 def assert_whole(world: World) -> None:
@@ -155,3 +157,20 @@ def test_a_process_that_ends_at_a_write_loses_and_doubles_nothing(
     mine, theirs = outcome(world), outcome(told)
     assert mine == theirs
     assert_whole(world)
+
+
+def test_without_a_finite_threshold_recall_says_nothing_and_raises_no_alarm(tmp_path: Path) -> None:
+    world = World(tmp_path / "state")
+    wanted = {"train": 40, "reference": 25, "calibration": 10}  # 10 calibration reals cannot place a 5 % threshold
+    reals: list[Candidate] = []
+    for part, count in wanted.items():
+        every = [candidate(name, i) for i in range(200) for name in SOURCES[:3]]
+        reals += [c for c in every if split_of(str(c.group), DEFAULT_SHARES) == part][:count]
+    few = [c for c in beginning() if c.label == "synthetic"] + reals
+    world.inbox.put(few)
+    world.until_idle()
+    champion = world.context.champion.get()
+    assert champion is not None and champion.threshold("raw") == float("inf")
+    world.inbox.put(candidate(KNOWN[0], i) for i in range(100, 140))
+    world.until_idle()
+    assert world.store.samples.episodes() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,26 +26,28 @@ def split(candidate: Candidate) -> Split:
     return split_of(candidate.group, DEFAULT_SHARES)
 
 
-def tensors(root: Path, change: Callable[[Candidate], Candidate]) -> bytes:
-    """The bytes of the first champion's tensors (head, fold heads, anchors) when deliveries are changed so."""
+def solved(root: Path, change: Callable[[Candidate], Candidate]) -> tuple[bytes, object, object]:
+    """The first champion's tensors (head, fold heads, anchors), thresholds and calibration when deliveries change so."""
     world = World(root)
     world.inbox.put(change(candidate) for candidate in beginning())
     world.cycle()
     (version,) = world.store.registry.versions()
-    return world.store.registry.artifact(version.id)[0]
+    tensors, manifest = world.store.registry.artifact(version.id)
+    found = json.loads(manifest)
+    return tensors, found["thresholds"], found["calibration"]
 
 
 @pytest.mark.parametrize("part", ["holdout", "reference"])
 def test_inverting_every_label_of_a_measuring_split_leaves_the_bytes_unchanged(part: Split, tmp_path: Path) -> None:
     touched = [candidate for candidate in beginning() if split(candidate) == part]
     assert len(touched) > 50
-    plain = tensors(tmp_path / "plain", lambda candidate: candidate)
-    flipped = tensors(tmp_path / "flipped", lambda c: inverted(c) if split(c) == part else c)
+    plain = solved(tmp_path / "plain", lambda candidate: candidate)
+    flipped = solved(tmp_path / "flipped", lambda c: inverted(c) if split(c) == part else c)
     assert flipped == plain
 
 
 def test_inverting_one_label_of_the_train_split_does_change_them(tmp_path: Path) -> None:
     victim = next(candidate for candidate in beginning() if split(candidate) == "train")
-    plain = tensors(tmp_path / "plain", lambda candidate: candidate)
-    flipped = tensors(tmp_path / "flipped", lambda c: inverted(c) if c == victim else c)
-    assert flipped != plain
+    plain = solved(tmp_path / "plain", lambda candidate: candidate)
+    flipped = solved(tmp_path / "flipped", lambda c: inverted(c) if c == victim else c)
+    assert flipped[0] != plain[0]

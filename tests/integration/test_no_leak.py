@@ -27,7 +27,7 @@ def split(candidate: Candidate) -> Split:
 
 
 def solved(root: Path, change: Callable[[Candidate], Candidate]) -> tuple[bytes, object, object]:
-    """The first champion's tensors (head, fold heads, anchors), thresholds and calibration when deliveries change so."""
+    """The first champion's tensors (head, fold heads, anchors), thresholds and calibration after such a change."""
     world = World(root)
     world.inbox.put(change(candidate) for candidate in beginning())
     world.cycle()

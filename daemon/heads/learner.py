@@ -115,18 +115,7 @@ def _conformal(held_out: _HeldOut | None, alpha: float) -> Threshold:
 
 
 def _of_splits(rows: LabelledVectors, splits: tuple[str, ...]) -> LabelledVectors:
-    keep = np.array([i for i, split in enumerate(rows.splits) if split in splits], np.intp)
-    return LabelledVectors(
-        rows.sample_ids[keep],
-        rows.vectors[keep],
-        rows.synthetic[keep],
-        tuple(rows.subjects[i] for i in keep),
-        tuple(rows.groups[i] for i in keep),
-        tuple(rows.splits[i] for i in keep),
-        rows.folds[keep],
-        rows.learned_revision[keep],
-        tuple(rows.delivered_at[i] for i in keep),
-    )
+    return rows.take([i for i, split in enumerate(rows.splits) if split in splits])
 
 
 def _anchors(head: Head, pooled: Pooled) -> Anchors:

@@ -23,14 +23,7 @@ from daemon.model import (
 from daemon.ports import Registry, RunLog, SampleStore
 from daemon.settings import Settings
 
-DECISIONS = {
-    "promote": "promoted",
-    "hold": "held",
-    "held": "held",
-    "reject": "rejected",
-    "rejected": "rejected",
-    "rollback": "rolled_back",
-}
+DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected", "rollback": "rolled_back"}
 RECENT = 50  # decisions and events shown
 
 

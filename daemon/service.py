@@ -109,8 +109,8 @@ class Service:
             logit=logit,
             threshold=threshold if math.isfinite(threshold) else None,
             verdict="synthetic" if synthetic else "real",
-            family=fired.family.name if synthetic else None,
-            nearest_real_source=fired.source.name,
+            family=fired.family.name if synthetic and fired.family else None,
+            nearest_real_source=fired.source.name if fired.source else None,
             version=champion.record.id,
         )
 

@@ -1,23 +1,31 @@
-"""The head: group statistics, the closed-form solve, its read-outs, threshold, calibration and artifact.
+"""Heads behind one interface: the closed-form solve, the linear heads, the concept model; thresholds, artifact.
 
-Nothing here imports torch: a version is solved and scored by numpy alone.
+Importing this needs no torch: every version is scored, and the closed form solved, by numpy alone.
 """
 
 from daemon.heads.artifact import VersionArtifact, read, version_digest, write
+from daemon.heads.closed_form import ClosedFormHead
+from daemon.heads.concept_head import ConceptHead
 from daemon.heads.crossfit import fold_heads, held_out_scores
-from daemon.heads.head import Head
+from daemon.heads.head import Fired, Head, Vectors
 from daemon.heads.learner import Origin, fit_version
+from daemon.heads.linear_head import LinearHead
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve
 from daemon.heads.statistics import GroupKey, GroupStatistics, Moments
 
 __all__ = [
+    "ClosedFormHead",
+    "ConceptHead",
+    "Fired",
     "GroupKey",
     "GroupStatistics",
     "Head",
     "HeadSettings",
+    "LinearHead",
     "Moments",
     "Origin",
+    "Vectors",
     "VersionArtifact",
     "fit_version",
     "fold_heads",

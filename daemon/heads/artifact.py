@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 
 from daemon.errors import CorruptArtifact
 from daemon.heads.calibration import Calibration
+from daemon.heads.closed_form import ClosedFormHead
+from daemon.heads.concept_head import ConceptHead
 from daemon.heads.head import Head
-from daemon.heads.statistics import GroupKey
-from daemon.heads.tensors import load_tensors, save_tensors
+from daemon.heads.linear_head import LinearHead
+from daemon.heads.tensors import expect, load_tensors, save_tensors
 from daemon.heads.threshold import Threshold
-from daemon.model import FOLDS, PROFILES, Profile, Subject
+from daemon.model import FOLDS, PROFILES, Profile
 
-FORMAT = "sidwatch-version-1"
+FORMAT = "sidwatch-version-2"
+_BEFORE = "sidwatch-version-1"  # its heads are all `closed_form` and do not say so
 ANCHORS = 64  # most anchor vectors in an artifact
-_ARRAYS = ("centre", "inverse_scale", "units", "means", "half_norms", "log_weights")
+_KINDS: Mapping[str, type[Head]] = {head.kind: head for head in (ClosedFormHead, LinearHead, ConceptHead)}
+_FOLD_NAMES = tuple(f"fold{f}" for f in range(FOLDS))
 _TOLERANCE = 1e-9  # anchors must score as recorded up to this, absolute and relative
 
 
@@ -38,7 +42,7 @@ class VersionArtifact:
     """One immutable version: how it scores, decides and explains itself."""
 
     head: Head
-    fold_heads: tuple[Head, ...]  # FOLDS heads, head f solved without fold f
+    fold_heads: tuple[Head, ...]  # FOLDS heads, head f solved without fold f; none: nothing here was learned from
     thresholds: Mapping[Profile, Threshold]
     calibration: Calibration
     anchors: Anchors
@@ -58,14 +62,14 @@ def write(artifact: VersionArtifact) -> tuple[bytes, bytes]:
         "anchors.vectors": artifact.anchors.vectors,
         "anchors.logits": artifact.anchors.logits,
     }
-    heads = {"head": artifact.head, **{f"fold{f}": head for f, head in enumerate(artifact.fold_heads)}}
+    heads = _named(artifact)
     for name, head in heads.items():
-        tensors.update({f"{name}.{array}": getattr(head, array) for array in _ARRAYS})
+        tensors.update({f"{name}.{array}": values for array, values in head.to_tensors().items()})
     data = save_tensors(tensors)
     body = {
         "format": FORMAT,
         "about": dict(artifact.about),
-        "heads": {name: _head_to_json(head) for name, head in heads.items()},
+        "heads": {name: {"kind": head.kind, **head.to_json()} for name, head in heads.items()},
         "thresholds": {profile: _threshold_to_json(t) for profile, t in artifact.thresholds.items()},
         "calibration": asdict(artifact.calibration),
         "tensors_sha256": sha256(data).hexdigest(),
@@ -89,20 +93,13 @@ def read(tensors: bytes, manifest: bytes) -> VersionArtifact:
     if sha256(tensors).hexdigest() != body["tensors_sha256"]:
         raise CorruptArtifact("version: the tensors are not those of the manifest (sha256 differs)")
     arrays = load_tensors(tensors, "version")
-    names = ("head", *(f"fold{f}" for f in range(FOLDS)))
-    expected = {f"{name}.{array}" for name in names for array in _ARRAYS} | {
-        "anchors.vectors",
-        "anchors.logits",
-    }
-    if set(arrays) != expected:
-        raise CorruptArtifact("version: the tensors are not those of a version")
     try:
-        heads = {name: _head_from_json(body["heads"][name], arrays, name) for name in names}
+        heads = _read_heads(body["heads"], arrays, body["format"])
         thresholds = {profile: _threshold_from_json(body["thresholds"][profile]) for profile in body["thresholds"]}
         calibration = Calibration(**body["calibration"])
         artifact = VersionArtifact(
             heads["head"],
-            tuple(heads[name] for name in names[1:]),
+            tuple(heads[name] for name in _FOLD_NAMES if name in heads),
             thresholds,
             calibration,
             Anchors(arrays["anchors.vectors"], arrays["anchors.logits"]),
@@ -119,7 +116,7 @@ def _read_manifest(manifest: bytes) -> dict[str, Any]:
         body = json.loads(manifest)
     except ValueError as error:
         raise CorruptArtifact(f"version: the manifest is not JSON ({error})") from error
-    if not isinstance(body, dict) or body.get("format") != FORMAT or "tensors_sha256" not in body:
+    if not isinstance(body, dict) or body.get("format") not in (_BEFORE, FORMAT) or "tensors_sha256" not in body:
         raise CorruptArtifact(f"version: the manifest is not of format {FORMAT}")
     recorded = body.pop("manifest_sha256", None)
     canonical = _canonical(body)
@@ -131,10 +128,11 @@ def _read_manifest(manifest: bytes) -> dict[str, Any]:
 
 
 def _validate(artifact: VersionArtifact) -> None:
-    heads = {"head": artifact.head, **{f"fold{f}": head for f, head in enumerate(artifact.fold_heads)}}
     dimension = artifact.head.dimension
-    for name, head in heads.items():
-        _validate_head(head, name, dimension)
+    for name, head in _named(artifact).items():
+        head.validate(name)
+        if head.kind != artifact.head.kind or head.dimension != dimension:
+            raise CorruptArtifact(f"version: {name} is not of the same kind and dimension as the head")
     if not artifact.thresholds or not set(artifact.thresholds) <= set(PROFILES):
         raise CorruptArtifact("version: there is no threshold, or one for an unknown profile")
     for profile, threshold in artifact.thresholds.items():
@@ -145,8 +143,8 @@ def _validate(artifact: VersionArtifact) -> None:
         raise CorruptArtifact("version: the calibration is not an increasing sigmoid")
     anchors = artifact.anchors
     rows = len(anchors.logits) if anchors.logits.ndim == 1 else 0
-    _expect(anchors.vectors, np.float16, (rows, dimension), "anchors.vectors")
-    _expect(anchors.logits, np.float64, (rows,), "anchors.logits")
+    expect(anchors.vectors, np.float16, (rows, dimension), "anchors.vectors")
+    expect(anchors.logits, np.float64, (rows,), "anchors.logits")
     if not 1 <= rows <= ANCHORS:
         raise CorruptArtifact(f"version: {rows} anchors instead of 1 to {ANCHORS}")
     scores = artifact.head.scores(anchors.vectors)
@@ -155,53 +153,30 @@ def _validate(artifact: VersionArtifact) -> None:
         raise CorruptArtifact(f"version: the anchors do not score as recorded (off by up to {worst:.3g})")
 
 
-def _validate_head(head: Head, name: str, dimension: int) -> None:
-    groups = len(head.keys)
-    units = head.units.shape[1] if head.units.ndim == 2 else 0
-    if units < 1 or dimension < 1:
-        raise CorruptArtifact(f"version: {name} has no units")
-    shapes = {
-        "centre": (dimension,),
-        "inverse_scale": (dimension,),
-        "units": (dimension, units),
-        "means": (groups, units),
-        "half_norms": (groups,),
-        "log_weights": (groups,),
-    }
-    for array, shape in shapes.items():
-        _expect(getattr(head, array), np.float64, shape, f"{name}.{array}")
-    if head.read_out not in ("mixture", "linear") or not 0.0 < head.tau < np.inf:
-        raise CorruptArtifact(f"version: {name} has an unknown read-out")
-    kinds = {key.subject.kind for key in head.keys}
-    if kinds != {"family", "source"} or tuple(sorted(set(head.keys))) != head.keys:
-        raise CorruptArtifact(f"version: {name} does not list families and real sources in order")
-    if not {key.profile for key in head.keys} <= set(PROFILES):
-        raise CorruptArtifact(f"version: {name} has a group of an unknown profile")
+def _named(artifact: VersionArtifact) -> dict[str, Head]:
+    return {"head": artifact.head, **dict(zip(_FOLD_NAMES, artifact.fold_heads, strict=False))}
 
 
-def _expect(array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...], name: str) -> None:
-    if array.dtype != dtype or array.shape != shape:
-        raise CorruptArtifact(f"version: {name} is {array.dtype} {array.shape}, not {dtype.__name__} {shape}")
-    if not np.isfinite(array).all():
-        raise CorruptArtifact(f"version: {name} holds a value that is not finite")
+def _read_heads(
+    values: Mapping[str, Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]], format_: str
+) -> dict[str, Head]:
+    if set(values) not in ({"head"}, {"head", *_FOLD_NAMES}):
+        raise CorruptArtifact(f"version: {len(values) - 1} fold heads instead of none or {FOLDS}")
+    heads: dict[str, Head] = {}
+    for name, own in values.items():
+        kind = "closed_form" if format_ == _BEFORE else own["kind"]
+        if kind not in _KINDS:
+            raise CorruptArtifact(f"version: {name} is of an unknown kind; a newer sidwatch may have written it")
+        tensors = {array[len(name) + 1 :]: data for array, data in arrays.items() if array.startswith(f"{name}.")}
+        heads[name] = _KINDS[kind].from_tensors(tensors, own)
+    known = {f"{name}.{array}" for name, head in heads.items() for array in head.to_tensors()}
+    if set(arrays) != known | {"anchors.vectors", "anchors.logits"}:
+        raise CorruptArtifact("version: the tensors are not those of a version")
+    return heads
 
 
 def _canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _head_to_json(head: Head) -> dict[str, Any]:
-    groups = [[key.subject.kind, key.subject.name, key.profile] for key in head.keys]
-    return {"read_out": head.read_out, "tau": head.tau, "groups": groups}
-
-
-def _head_from_json(value: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], name: str) -> Head:
-    return Head(
-        read_out=value["read_out"],
-        tau=float(value["tau"]),
-        keys=tuple(GroupKey(Subject(kind, subject), profile) for kind, subject, profile in value["groups"]),
-        **{array: arrays[f"{name}.{array}"] for array in _ARRAYS},
-    )
 
 
 def _threshold_to_json(threshold: Threshold) -> dict[str, Any]:

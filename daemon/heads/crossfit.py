@@ -40,7 +40,8 @@ def held_out_scores(
 
     Parameters:
         head: scores the rows that were never learned.
-        fold_heads: FOLDS heads; a learned row is scored by that of its fold.
+        fold_heads: FOLDS heads, a learned row is scored by that of its fold; or none, when `head` learned nothing of
+            this store, and scores every row.
         vectors: (n, d), as in `Head.scores`.
         folds: int8 (n,), 0 .. FOLDS - 1.
         learned: bool (n,), whether the head's statistics hold the row.
@@ -48,6 +49,8 @@ def held_out_scores(
     Raises:
         BadInputError: the lengths differ, or a fold is unknown.
     """
+    if not fold_heads:
+        return head.scores(vectors)
     if len(fold_heads) != FOLDS or folds.shape != (len(vectors),) or learned.shape != (len(vectors),):
         raise BadInputError(f"held-out scores want {FOLDS} fold heads and one fold and mark for each row")
     if not np.isin(folds, np.arange(FOLDS)).all():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigh, solve_triangular, svd
 
 from daemon.errors import BadInputError
-from daemon.heads.head import Head
+from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.pooling import Pooled, pool_moments
 from daemon.heads.settings import HeadSettings
 from daemon.heads.statistics import GroupKey, Moments
@@ -20,7 +20,7 @@ _INERT = 1e-13
 _RANK = 1e-9  # singular values below this share of the largest carry no group difference
 
 
-def solve(groups: Mapping[GroupKey, Moments], settings: HeadSettings) -> Head:
+def solve(groups: Mapping[GroupKey, Moments], settings: HeadSettings) -> ClosedFormHead:
     """Solve a head from the moments of its groups.
 
     Parameters:
@@ -35,7 +35,7 @@ def solve(groups: Mapping[GroupKey, Moments], settings: HeadSettings) -> Head:
     return solve_pooled(pool_moments(groups, settings.min_group), settings)
 
 
-def solve_pooled(pooled: Pooled, settings: HeadSettings) -> Head:
+def solve_pooled(pooled: Pooled, settings: HeadSettings) -> ClosedFormHead:
     """Solve a head from pooled statistics; see `solve`."""
     weights, second = pooled.weights, pooled.second
     centre = weights @ pooled.means
@@ -63,7 +63,7 @@ def solve_pooled(pooled: Pooled, settings: HeadSettings) -> Head:
     units = variates @ _decorrelating(variates, within, shifts, weights)
     units = units * np.where(units[np.abs(units).argmax(axis=0), np.arange(k)] < 0, -1.0, 1.0)
     means = shifts @ units
-    return Head(
+    return ClosedFormHead(
         read_out=settings.read_out,
         tau=settings.tau,
         keys=pooled.keys,

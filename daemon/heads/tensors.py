@@ -34,3 +34,15 @@ def load_tensors(data: bytes, what: str) -> dict[str, NDArray[Any]]:
     except (SafetensorError, KeyError, ValueError) as error:
         raise CorruptArtifact(f"{what}: not readable as safetensors ({error})") from error
     return tensors
+
+
+def expect(array: NDArray[Any], dtype: type[np.generic], shape: tuple[int, ...], name: str) -> None:
+    """Check one array of a version.
+
+    Raises:
+        CorruptArtifact: another dtype or shape, or a value that is not finite.
+    """
+    if array.dtype != dtype or array.shape != shape:
+        raise CorruptArtifact(f"version: {name} is {array.dtype} {array.shape}, not {dtype.__name__} {shape}")
+    if not np.isfinite(array).all():
+        raise CorruptArtifact(f"version: {name} holds a value that is not finite")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.errors import BadInputError
-from daemon.heads.head import Head
+from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.pooling import Pooled
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve_pooled
@@ -70,7 +70,7 @@ def left_out_source_thresholds(
     rows = {profile: by_source for profile, by_source in rows.items() if len(by_source) >= MIN_SOURCES}
     scores: dict[Profile, dict[str, NDArray[np.float64]]] = {profile: {} for profile in rows}
     modelled = pooled.sources()
-    whole: Head | None = None
+    whole: ClosedFormHead | None = None
     for source in sorted({source for by_source in rows.values() for source in by_source}):
         if source in modelled:
             head = solve_pooled(pooled.without_source(source, statistics), settings)

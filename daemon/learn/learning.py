@@ -141,11 +141,11 @@ def _log_priors(
     if champion is None:
         return ()
     settings = champion.artifact.about["settings"]
-    priors = {str(name): float(prior) for name, prior in settings["log_priors"]}
+    priors = {str(name): float(prior) for name, prior in settings.get("log_priors", ())}
     versions = context.registry.versions()
     tried = [attempts(versions, champion.record.id, trigger) for trigger in triggers]
     weight = new_family_weight(tried, context.settings.learn)
-    modelled = {key.subject for key in champion.artifact.head.keys}
+    modelled = champion.artifact.head.subjects
     for row in context.samples.subjects():
         if row.subject.kind == "family" and row.subject not in modelled:
             priors[row.subject.name] = math.log(weight)

@@ -184,7 +184,8 @@ def test_forged_tensors_with_fitting_digests_are_refused(artifact, name, change,
         {"calibration": {"a": -1.0, "b": 0.0, "method": "platt", "pictures": 3}},
         {"calibration": {"c": 1.0}},
         {"heads": {}},
-        {"heads": {"head": {"read_out": "mixture", "tau": 0.25, "groups": [[1], [2]]}}},
+        {"heads": {"head": {"kind": "unheard_of"}}},
+        {"heads": {"head": {"kind": "closed_form", "read_out": "mixture", "tau": 0.25, "groups": [[1], [2]]}}},
         {"about": None},
     ],
 )
@@ -193,6 +194,15 @@ def test_forged_manifests_with_fitting_digests_are_refused(artifact, changes):
     assert read(tensors, resigned(tensors, manifest)).about == json.loads(manifest)["about"]
     with pytest.raises(CorruptArtifact, match=r"^version: "):
         read(tensors, resigned(tensors, manifest, **changes))
+
+
+def test_a_version_of_the_first_format_reads_as_before(artifact, world):
+    tensors, manifest = write(artifact)
+    heads = {name: {k: v for k, v in own.items() if k != "kind"} for name, own in json.loads(manifest)["heads"].items()}
+    before = read(tensors, resigned(tensors, manifest, format="sidwatch-version-1", heads=heads))
+    vectors = world["raw"].vectors
+    assert before.head.scores(vectors).tobytes() == artifact.head.scores(vectors).tobytes()
+    assert write(before) == (tensors, manifest)
 
 
 def test_swapping_two_groups_of_the_manifest_is_refused(artifact):

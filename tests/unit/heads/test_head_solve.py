@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.errors import BadInputError, ConfigurationError
-from daemon.heads.head import Head
+from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.pooling import group_weights, pool_moments, pool_statistics
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve, solve_pooled
@@ -29,11 +29,11 @@ def rows_of(world, key):
     return rows.vectors[keep]
 
 
-def standardised(head: Head, vectors):
+def standardised(head: ClosedFormHead, vectors):
     return (vectors.astype(np.float64) - head.centre) * head.inverse_scale
 
 
-def total_covariance(head: Head, world, rows_to_columns):
+def total_covariance(head: ClosedFormHead, world, rows_to_columns):
     weights = group_weights(head.keys)
     parts = [rows_to_columns(rows_of(world, key)) for key in head.keys]
     second = sum(w * part.T @ part / len(part) for w, part in zip(weights, parts, strict=True))

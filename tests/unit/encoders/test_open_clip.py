@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from daemon.encoders import build
 from daemon.encoders import weights as weights_module
@@ -22,40 +20,7 @@ from daemon.encoders.open_clip import OpenClipEncoder
 from daemon.encoders.weights import _OPENAI, hub_file, locate_weights
 from daemon.errors import ConfigurationError, WeightsMissing
 from daemon.settings import EncoderSettings, OpenClipSettings
-
-SIZE = 32
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two architectures (with QuickGELU and without) and two sets of weights that fit both."""
-    folder = tmp_path_factory.mktemp("clip")
-    for name, quick in (("quick", True), ("plain", False)):
-        config = {
-            "embed_dim": 16,
-            "quick_gelu": quick,
-            "vision_cfg": {"image_size": SIZE, "layers": 2, "width": 64, "patch_size": 16},
-            "text_cfg": {"context_length": 8, "vocab_size": 32, "width": 16, "heads": 2, "layers": 1},
-        }
-        (folder / name).mkdir()
-        (folder / name / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
-    for seed, name in enumerate(("one", "two")):
-        torch.manual_seed(seed)
-        model = open_clip.create_model(f"local-dir:{folder / 'quick'}", load_weights=False)
-        save_file(model.state_dict(), folder / f"{name}.safetensors")
-        torch.save(model.state_dict(), folder / f"{name}.pt")
-    return folder
-
-
-def settings(folder: Path, model: str = "quick", file: str = "one.safetensors", **more: Any) -> OpenClipSettings:
-    return OpenClipSettings.model_validate(
-        {"model": f"local-dir:{folder / model}", "weights_path": folder / file, "device": "cpu", **more}
-    )
-
-
-def pictures(count: int = 3) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
-    generator = np.random.default_rng(3)
-    return [generator.integers(0, 256, (40 + 7 * i, 64, 3), dtype=np.uint8) for i in range(count)]
+from tests.unit.encoders.clip import pictures, settings
 
 
 def test_the_feature_is_the_pooled_one_before_the_projection(folder: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.heads import VersionArtifact, held_out_scores, read
-from daemon.model import LabelledVectors, Profile, VersionRecord
+from daemon.model import LabelledVectors, Profile, Subject, VersionRecord
 from daemon.ports import Registry
 
 
@@ -29,6 +29,13 @@ class LoadedVersion:
         artifact = self.artifact
         learned = self.learned(rows.learned_revision)
         return held_out_scores(artifact.head, artifact.fold_heads, rows.vectors, rows.folds, learned)
+
+    @property
+    def known(self) -> frozenset[Subject]:
+        """The families and real sources that it has learned, whether or not its head models them as groups."""
+        groups = self.artifact.about.get("statistics", {}).get("groups", ())
+        trained = frozenset(Subject(group["kind"], group["name"]) for group in groups if group["modelled"])
+        return self.artifact.head.subjects or trained
 
     def threshold(self, profile: Profile) -> float:
         """The logit above which a picture is called synthetic; +inf when nothing is."""

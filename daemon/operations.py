@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from daemon.app import open_for, opened, read_status
+from daemon.app import no_progress, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, StateLocked
@@ -157,15 +157,16 @@ def _scored(service: Service, path: Path, content: bytes) -> ScoreView:
         raise BadInputError(f"{path}: {error}") from error
 
 
-def update_now(settings: Settings) -> UpdateOutcome:
-    """Learn and gate now, or leave a request for the service that runs on this state."""
+def update_now(settings: Settings, job: str = "update", progress: Progress = no_progress) -> UpdateOutcome:
+    """Learn and gate now, or leave a request for the service that runs on this state; job: or a retraining."""
     try:
-        with opened(settings, encoder=False) as state:
-            return run_update(state.context)
+        with opened(settings, encoder=False, progress=progress) as state:
+            return run_update(state.context, job)
     except StateLocked:
         with opened(settings, encoder=False, lock=False) as state:
-            tick(state.context, "update")
-        return UpdateOutcome("the running service was asked to update; `sidwatch models list` shows the outcome")
+            tick(state.context, job)
+        asked = job.replace("_", " by ", 1)
+        return UpdateOutcome(f"the running service was asked to {asked}; `sidwatch models list` shows the outcome")
 
 
 def promote_version(settings: Settings, version: str, actor: str, reason: str) -> dict[str, Any]:

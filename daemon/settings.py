@@ -152,6 +152,26 @@ class AlarmSettings(Section):
     new_tests_per_30_days: float = Field(10, gt=0)
 
 
+class GradientSettings(Section):
+    units: int = Field(8, ge=1, le=1024)
+    label_smoothing: float = Field(0.1, ge=0, lt=0.5)
+    decorrelation: float = Field(0.33, ge=0)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    batch_size: int = Field(64, ge=2)
+    max_epochs: int = Field(200, ge=1)
+    patience: int = Field(5, ge=1)
+    validation: float = Field(0.15, gt=0, lt=0.9)
+    seed: int = Field(123, ge=0)
+    standardise: bool | None = None
+
+
+class ProbeSettings(Section):
+    c: float = Field(0.2, gt=0)
+    max_iterations: int = Field(1000, ge=1)
+    standardise: bool | None = None
+
+
 class LearnSettings(Section):
     automatic: bool = True
     first_families: int = Field(2, ge=1)
@@ -159,6 +179,11 @@ class LearnSettings(Section):
     first_samples: int = Field(10, ge=5)
     retry_after_groups: int = Field(5, ge=1)
     new_family_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((1.0, 0.4, 0.15, 0.05), min_length=1)
+    gradient: GradientSettings = GradientSettings()
+    probe: ProbeSettings = ProbeSettings()
+    left_out_heads: int = Field(20, ge=5)
+    deadline: Duration = parse_duration("30m")
+    memory_limit: Size = parse_size("4GiB")
 
 
 class GateSettings(Section):

@@ -192,7 +192,8 @@ def _champion(registry: Registry, champion: VersionRecord, audit: Sequence[Audit
     """From the manifest alone: the artifact itself is checked where it scores, and reading it costs a scipy."""
     manifest = json.loads(registry.artifact(champion.id)[1])
     thresholds = {profile: threshold["value"] for profile, threshold in manifest["thresholds"].items()}
-    subjects = {(kind, name) for kind, name, _ in manifest["heads"]["head"]["groups"]}
+    groups = manifest["about"].get("statistics", {}).get("groups", ())  # none: it learned nothing of this store
+    subjects = {(group["kind"], group["name"]) for group in groups if group["modelled"]}
     promoted = [row.at for row in audit if row.version == champion.id and row.action in ("promote", "rollback")]
     return views.ChampionView(
         id=champion.id,

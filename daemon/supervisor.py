@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -18,6 +19,7 @@ from daemon.cycle import CycleReport, run_cycle
 from daemon.errors import SidwatchError, TemporaryError
 from daemon.intake.taking_in import intake
 from daemon.learn.learning import update
+from daemon.learn.retraining import RETRAININGS, retrain
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.runs import Leases, execute, tick
@@ -77,6 +79,7 @@ class Supervisor:
         self._stop = stop
         self._leases = Leases(context, holder)
         self._intake = IntakeCount()
+        self._training = threading.Lock()  # one training at a time: each may use all the memory it is allowed
         self._jobs = {job.name: job for job in self._make_jobs()}
 
     def run(self) -> bool:
@@ -160,6 +163,7 @@ class Supervisor:
         jobs = [
             Job("cycle", settings.schedule.cycle_every, self._cycle),
             Job("update", None, lambda: run_update(self._context)),
+            *(Job(name, None, partial(self._retrain, name)) for name in RETRAININGS),
         ]
         for adapter in settings.adapters:
             if adapter.enabled:
@@ -175,6 +179,10 @@ class Supervisor:
             return f"{offered} delivered"
 
         return poll
+
+    def _retrain(self, job: str) -> object:
+        with self._training:
+            return run_update(self._context, job)
 
     def _cycle(self) -> object:
         # The first champion waits until the first deliveries are in: half a family is a poor teacher.
@@ -252,9 +260,9 @@ class UpdateOutcome:
         return self.text
 
 
-def run_update(context: Context) -> UpdateOutcome:
-    """The `update` job: a challenger from everything there is, through the gate."""
-    challenge = update(context)
+def run_update(context: Context, job: str = "update") -> UpdateOutcome:
+    """The `update` job, or one of RETRAININGS: a challenger from everything there is, through the gate."""
+    challenge = update(context) if job == "update" else retrain(context, job)
     if challenge is None:
         return UpdateOutcome("nothing new was learned since the last version")
     verdict = judge(context, challenge)

@@ -1,9 +1,9 @@
-"""`ingest`, `evaluate`, `score`, `update`: one piece of the service's work by hand."""
+"""`ingest`, `evaluate`, `score`, `update`, `retrain`: one piece of the service's work by hand."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from daemon.commands.common import (
 from daemon.errors import AnswerIsNo
 from daemon.model import Trust
 
+if TYPE_CHECKING:
+    from daemon.supervisor import UpdateOutcome
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -28,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate", epilog=example("sidwatch evaluate --json"))(evaluate)
     app.command("score", epilog=example("sidwatch score photo.jpg"))(score)
     app.command("update", epilog=example("sidwatch update"))(update)
+    app.command("retrain", epilog=example("sidwatch retrain --learner gradient"))(retrain)
 
 
 def ingest(
@@ -126,7 +130,36 @@ def update(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Learn from everything there is and let the gate decide (exit status 1: no); a running service is asked to."""
     from daemon.operations import update_now
 
-    done = update_now(settings_of(config))
+    _tell(update_now(settings_of(config)), as_json)
+
+
+def retrain(
+    learner: Annotated[
+        str,
+        typer.Option(
+            "--learner",
+            help="closed_form; gradient: the paper's recipe; probe: logistic regression, the baseline.",
+        ),
+    ] = "closed_form",
+    read_out: Annotated[
+        str | None,
+        typer.Option("--read-out", help="mixture or linear, for closed_form.  [default: as configured]"),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a challenger by any learner and let the gate decide (exit status 1: no); a running service is asked to."""
+    from daemon.learn.retraining import job_of
+    from daemon.operations import update_now
+
+    settings = settings_of(config)
+    job = job_of(learner, read_out, settings)
+    with progress_bar() as progress:
+        done = update_now(settings, job, progress)
+    _tell(done, as_json)
+
+
+def _tell(done: UpdateOutcome, as_json: bool) -> None:
     if as_json:
         print_json({"outcome": done.text, "version": done.version, "decision": done.decision})
     else:

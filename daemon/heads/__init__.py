@@ -8,7 +8,7 @@ from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.concept_head import ConceptHead
 from daemon.heads.crossfit import fold_heads, held_out_scores
 from daemon.heads.head import Fired, Head, Vectors
-from daemon.heads.learner import Origin, fit_version
+from daemon.heads.learner import Origin, fit_trained, fit_version
 from daemon.heads.linear_head import LinearHead
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve
@@ -27,6 +27,7 @@ __all__ = [
     "Origin",
     "Vectors",
     "VersionArtifact",
+    "fit_trained",
     "fit_version",
     "fold_heads",
     "held_out_scores",

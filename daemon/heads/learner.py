@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from daemon.errors import BadInputError
 from daemon.heads.artifact import ANCHORS, Anchors, VersionArtifact
 from daemon.heads.calibration import fit_platt
 from daemon.heads.crossfit import fold_heads, held_out_scores
+from daemon.heads.gradient import TrainedHead
 from daemon.heads.head import Head
 from daemon.heads.pooling import Pooled, pool_statistics
 from daemon.heads.settings import HeadSettings
@@ -21,8 +22,9 @@ from daemon.heads.threshold import (
     Threshold,
     conformal_threshold,
     left_out_source_thresholds,
+    thresholds_without,
 )
-from daemon.model import LabelledVectors, Profile
+from daemon.model import FOLDS, LabelledVectors, Profile, Subject
 
 # The splits whose real rows may place a threshold: the holdout and the reference pool stay unseen.
 _THRESHOLD_SPLITS = ("train", "calibration")
@@ -38,6 +40,18 @@ class Origin:
     statistics_revision: int
     statistics_digests: Mapping[GroupKey, str]  # sha256 (hex) of each group's statistics
     parent: str | None = None  # version it was learned from; None: the first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedGroup:
+    """One group among the rows that a head was trained on."""
+
+    key: GroupKey
+    count: int
+    mean: NDArray[np.float64]  # (d,)
+
+
+Train = Callable[[int | None, Subject | None], TrainedHead]
 
 
 def fit_version(
@@ -73,26 +87,114 @@ def fit_version(
     pooled = pool_statistics(statistics, settings.min_group)
     head = solve_pooled(pooled, settings)
     folds = fold_heads(statistics, settings)
-    usable = {profile: _of_splits(rows, _THRESHOLD_SPLITS) for profile, rows in reals.items()}
+    thresholds = left_out_source_thresholds(pooled, statistics, threshold_rows(reals), settings, alpha, cap=cap)
+    anchors = _anchors(head, pooled.means)
+    about = _about(statistics, pooled, settings, origin)
+    return assemble(
+        head, folds, thresholds, tuple(reals), calibration, origin.statistics_revision, alpha, anchors, about
+    )
+
+
+def fit_trained(
+    train: Train,
+    groups: Sequence[LearnedGroup],
+    reals: Mapping[Profile, LabelledVectors],
+    calibration: Mapping[Profile, LabelledVectors],
+    alpha: float,
+    origin: Origin,
+    about: Mapping[str, object],
+    *,
+    min_rows: int,
+    most_sources: int,
+    cap: int = 500,
+) -> VersionArtifact:
+    """Train a head and everything a version needs around it, as `fit_version` does for the closed form.
+
+    Parameters:
+        train: trains a head without a fold or a real source; both None: on everything.
+        groups: what is trained on.
+        reals, calibration, alpha, cap: as in `fit_version`.
+        about: what the manifest says beside the origin and the groups: settings, rows.
+        min_rows: real sources with fewer rows place no threshold.
+        most_sources: most heads trained without one source; with more sources those with the most pictures count.
+
+    Raises:
+        BadInputError: there is too little to learn from, or `reals` is empty.
+    """
+    if not reals:
+        raise BadInputError("a version needs real pictures of at least one profile to place its threshold")
+    whole = train(None, None)
+    learned = {group.key.subject for group in groups}
+    folds = tuple(train(fold, None).head for fold in range(FOLDS))
+    thresholds = thresholds_without(
+        threshold_rows(reals),
+        lambda source: train(None, source).head if source in learned else whole.head,
+        alpha,
+        min_rows=min_rows,
+        most_sources=most_sources,
+        cap=cap,
+    )
+    training = {
+        "epochs": whole.epochs,
+        "best_epoch": whole.best_epoch,
+        "converged": whole.converged,
+        "losses": list(whole.losses),
+    }
+    return assemble(
+        whole.head,
+        folds,
+        thresholds,
+        tuple(reals),
+        calibration,
+        origin.statistics_revision,
+        alpha,
+        _anchors(whole.head, np.stack([group.mean for group in groups])),
+        {**_origin_to_json(origin), **about, "training": training, "statistics": _groups_to_json(groups, origin)},
+    )
+
+
+def threshold_rows(reals: Mapping[Profile, LabelledVectors]) -> dict[Profile, LabelledVectors]:
+    """The rows that may place a threshold: the holdout and the reference pool stay unseen."""
+    return {profile: _of_splits(rows, _THRESHOLD_SPLITS) for profile, rows in reals.items()}
+
+
+def assemble(
+    head: Head,
+    folds: tuple[Head, ...],
+    thresholds: Mapping[Profile, Threshold],
+    profiles: Sequence[Profile],
+    calibration: Mapping[Profile, LabelledVectors],
+    revision: int,
+    alpha: float,
+    anchors: Anchors,
+    about: Mapping[str, object],
+) -> VersionArtifact:
+    """A version from its heads: conformal thresholds where there are no others, and the calibration.
+
+    Parameters:
+        thresholds: those there are; each of `profiles` gets one.
+        calibration: per profile, rows of both labels; only those of the calibration split are used.
+        revision: of the statistics that the head learned; 0: nothing.
+    """
     held_out = {
-        profile: _HeldOut.of(head, folds, _of_splits(rows, ("calibration",)), origin.statistics_revision)
+        profile: _HeldOut.of(head, folds, _of_splits(rows, ("calibration",)), revision)
         for profile, rows in calibration.items()
     }
-    thresholds = left_out_source_thresholds(pooled, statistics, usable, settings, alpha, cap=cap)
-    for profile in reals:
-        if profile not in thresholds:
-            thresholds[profile] = _conformal(held_out.get(profile), alpha)
+    placed = {
+        profile: thresholds[profile] if profile in thresholds else _conformal(held_out.get(profile), alpha)
+        for profile in profiles
+    }
     parts = list(held_out.values())
     return VersionArtifact(
         head=head,
         fold_heads=folds,
-        thresholds={profile: thresholds[profile] for profile in sorted(thresholds)},
+        thresholds={profile: placed[profile] for profile in sorted(placed)},
         calibration=fit_platt(
             np.concatenate([part.scores for part in parts] or [np.zeros(0)]),
             np.concatenate([part.rows.synthetic for part in parts] or [np.zeros(0, np.bool_)]),
         ),
-        anchors=_anchors(head, pooled),
-        about=_about(statistics, pooled, settings, origin),
+        anchors=anchors,
+        about=about,
     )
 
 
@@ -118,13 +220,13 @@ def _of_splits(rows: LabelledVectors, splits: tuple[str, ...]) -> LabelledVector
     return rows.take([i for i, split in enumerate(rows.splits) if split in splits])
 
 
-def _anchors(head: Head, pooled: Pooled) -> Anchors:
-    """Anchor vectors at the group means, at most ANCHORS of them, evenly over the groups.
+def _anchors(head: Head, means: NDArray[np.float64]) -> Anchors:
+    """Anchor vectors at the group means (g, d), at most ANCHORS of them, evenly over the groups.
 
     Means, not pictures: a version is kept for ever, a picture may have to be forgotten.
     """
-    count = min(ANCHORS, len(pooled.keys))
-    vectors = pooled.means[np.arange(count) * len(pooled.keys) // count].astype(np.float16)
+    count = min(ANCHORS, len(means))
+    vectors = means[np.arange(count) * len(means) // count].astype(np.float16)
     return Anchors(vectors, head.scores(vectors))
 
 
@@ -133,10 +235,7 @@ def _about(
 ) -> dict[str, object]:
     modelled = set(pooled.keys)
     return {
-        "encoder_fingerprint": origin.encoder_fingerprint,
-        "parent": origin.parent,
-        "learner": origin.learner,
-        "code_version": origin.code_version,
+        **_origin_to_json(origin),
         "settings": asdict(settings),
         "statistics": {
             "revision": origin.statistics_revision,
@@ -152,4 +251,30 @@ def _about(
                 for key in sorted(statistics)
             ],
         },
+    }
+
+
+def _origin_to_json(origin: Origin) -> dict[str, object]:
+    return {
+        "encoder_fingerprint": origin.encoder_fingerprint,
+        "parent": origin.parent,
+        "learner": origin.learner,
+        "code_version": origin.code_version,
+    }
+
+
+def _groups_to_json(groups: Sequence[LearnedGroup], origin: Origin) -> dict[str, object]:
+    return {
+        "revision": origin.statistics_revision,
+        "groups": [
+            {
+                "kind": group.key.subject.kind,
+                "name": group.key.subject.name,
+                "profile": group.key.profile,
+                "n": group.count,
+                "modelled": True,
+                "sha256": origin.statistics_digests.get(group.key),
+            }
+            for group in groups
+        ],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from daemon.errors import BadInputError
 from daemon.heads.closed_form import ClosedFormHead
+from daemon.heads.head import Head
 from daemon.heads.pooling import Pooled
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve_pooled
@@ -58,28 +59,67 @@ def left_out_source_thresholds(
 
     Source: method section 4, "LEFT-OUT-SOURCE THRESHOLD".
     """
+    modelled = pooled.sources()
+    whole: list[ClosedFormHead] = []
+
+    def without(source: Subject) -> Head:
+        if source in modelled:
+            return solve_pooled(pooled.without_source(source, statistics), settings)
+        if not whole:  # never learned, hence left out already
+            whole.append(solve_pooled(pooled, settings))
+        return whole[0]
+
+    return thresholds_without(reals, without, alpha, min_rows=settings.min_group, cap=cap)
+
+
+def thresholds_without(
+    reals: Mapping[Profile, LabelledVectors],
+    head_without: Callable[[Subject], Head],
+    alpha: float,
+    *,
+    min_rows: int,
+    cap: int = 500,
+    most_sources: int | None = None,
+) -> dict[Profile, Threshold]:
+    """Thresholds from real sources, each scored by the head that `head_without` gives for it.
+
+    Parameters:
+        reals: per profile, real rows to score; synthetic rows are ignored, and so are sources with fewer
+            than `min_rows` rows under the profile.
+        head_without: gives a head that has not learned the source; asked once for each, in order.
+        alpha: false-positive rate, in (0, 1).
+        cap: most rows scored per source and profile, taken evenly over the canonical order.
+        most_sources: with more sources than this only those with the most rows are left out and count; None: all.
+
+    Returns:
+        A threshold for each profile with at least MIN_SOURCES sources; the others are absent.
+    """
     _check_alpha(alpha)
     rows = {
         profile: {
             source: _evenly(indices, cap)
             for source, indices in _rows_by_source(vectors).items()
-            if len(indices) >= settings.min_group
+            if len(indices) >= min_rows
         }
         for profile, vectors in reals.items()
     }
     rows = {profile: by_source for profile, by_source in rows.items() if len(by_source) >= MIN_SOURCES}
+    sizes: dict[Subject, int] = {}
+    for by_source in rows.values():
+        for source, indices in by_source.items():
+            sizes[source] = sizes.get(source, 0) + len(indices)
+    chosen = sorted(sorted(sizes, key=lambda source: (-sizes[source], source))[:most_sources])
     scores: dict[Profile, dict[str, NDArray[np.float64]]] = {profile: {} for profile in rows}
-    modelled = pooled.sources()
-    whole: ClosedFormHead | None = None
-    for source in sorted({source for by_source in rows.values() for source in by_source}):
-        if source in modelled:
-            head = solve_pooled(pooled.without_source(source, statistics), settings)
-        else:  # never learned, hence left out already
-            head = whole = whole or solve_pooled(pooled, settings)
+    for source in chosen:
+        head = head_without(source)
         for profile, by_source in rows.items():
             if source in by_source:
                 scores[profile][source.name] = head.scores(reals[profile].vectors[by_source[source]])
-    return {profile: _left_out_threshold(by_source, alpha) for profile, by_source in scores.items()}
+    return {
+        profile: _left_out_threshold(by_source, alpha)
+        for profile, by_source in scores.items()
+        if len(by_source) >= MIN_SOURCES
+    }
 
 
 def conformal_threshold(scores: NDArray[np.float64], sources: Sequence[Subject], alpha: float) -> Threshold:

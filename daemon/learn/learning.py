@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 import numpy as np
 import structlog
@@ -32,6 +34,10 @@ class Challenge:
     trigger_groups: dict[str, int]  # groups of each triggering family when it was made
 
 
+# Makes a version for the triggers, to follow the champion, from statistics that are up to date.
+Make = Callable[[Context, LoadedVersion | None, tuple[Subject, ...]], LoadedVersion]
+
+
 def learn(context: Context) -> Challenge | None:
     """Solve a challenger when something asks for one; returns it with its reasons."""
     settle(context)
@@ -53,9 +59,10 @@ def learn(context: Context) -> Challenge | None:
     return _challenge(context, champion, triggers) if triggers else None
 
 
-def update(context: Context) -> Challenge | None:
+def update(context: Context, make: Make | None = None) -> Challenge | None:
     """The `update` command: a challenger from everything there is, for all families together; None: nothing new.
 
+    make: another learner than the closed form as configured.
     Raises BadInputError when there is too little for a first champion.
     """
     settle(context)
@@ -66,7 +73,7 @@ def update(context: Context) -> Challenge | None:
     families = tuple(sorted(row.subject for row in subjects if row.subject.kind == "family" and row.may_trigger))
     if champion is not None and not families:
         raise BadInputError("no family may be learned from: one needs a trusted source, or two known ones")
-    return _challenge(context, champion, families if champion else ())
+    return _challenge(context, champion, families if champion else (), make)
 
 
 def _first_challenge(context: Context) -> Challenge | None:
@@ -80,9 +87,11 @@ def _first_challenge(context: Context) -> Challenge | None:
         return None
 
 
-def _challenge(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> Challenge | None:
+def _challenge(
+    context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...], make: Make | None = None
+) -> Challenge | None:
     _bring_statistics_up_to_date(context)
-    version = _solve(context, champion, _log_priors(context, champion, triggers))
+    version = (make or closed_form())(context, champion, triggers)
     if version.record.verdict is not None:
         return None  # nothing new was learned since the gate judged this very version
     groups = {row.subject: row.groups for row in context.samples.subjects()}
@@ -145,31 +154,47 @@ def _log_priors(
     versions = context.registry.versions()
     tried = [attempts(versions, champion.record.id, trigger) for trigger in triggers]
     weight = new_family_weight(tried, context.settings.learn)
-    modelled = champion.artifact.head.subjects
+    modelled = champion.known
     for row in context.samples.subjects():
         if row.subject.kind == "family" and row.subject not in modelled:
             priors[row.subject.name] = math.log(weight)
     return tuple(sorted(priors.items()))
 
 
-def _solve(
-    context: Context, champion: LoadedVersion | None, log_priors: tuple[tuple[str, float], ...]
-) -> LoadedVersion:
+def closed_form(read_out: Literal["mixture", "linear"] | None = None) -> Make:
+    """Solve by the closed form; read_out: another one than the configured."""
+
+    def make(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> LoadedVersion:
+        values = context.settings.head.model_dump() | ({"read_out": read_out} if read_out else {})
+        return _solve(context, champion, HeadSettings(**values, log_priors=_log_priors(context, champion, triggers)))
+
+    return make
+
+
+def evidence(
+    context: Context,
+) -> tuple[dict[Profile, LabelledVectors], dict[Profile, LabelledVectors], dict[Profile, LabelledVectors]]:
+    """Per profile: every row that may teach anything, the real ones among them, and the calibration split."""
+    everything, reals, calibration = {}, {}, {}
+    for profile in PROFILES:
+        rows = _trusted(context, context.samples.labelled_vectors(context.encoder.fingerprint, profile))
+        everything[profile] = rows
+        reals[profile] = rows.take(np.flatnonzero(~rows.synthetic))
+        calibration[profile] = rows.take([i for i, split in enumerate(rows.splits) if split == "calibration"])
+    return everything, reals, calibration
+
+
+def _solve(context: Context, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:
     fingerprint = context.encoder.fingerprint
     files = context.samples.statistics(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
-    reals, calibration = {}, {}
-    for profile in PROFILES:
-        rows = _trusted(context, context.samples.labelled_vectors(fingerprint, profile))
-        reals[profile] = rows.take(np.flatnonzero(~rows.synthetic))
-        calibration[profile] = rows.take([i for i, split in enumerate(rows.splits) if split == "calibration"])
+    _, reals, calibration = evidence(context)
     revision = context.samples.statistics_revision(fingerprint)
-    head = context.settings.head
     artifact = fit_version(
         statistics,
         reals,
         calibration,
-        HeadSettings(**head.model_dump(), log_priors=log_priors),
+        settings,
         context.settings.threshold.alpha,
         Origin(
             encoder_fingerprint=fingerprint,

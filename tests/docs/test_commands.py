@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 COMMANDS = {
-    "demo", "init", "run", "check-config", "status", "verify", "ingest", "evaluate", "score", "update",
+    "demo", "init", "run", "check-config", "status", "verify", "ingest", "evaluate", "score", "update", "retrain",
     "families list", "families show",
     "models list", "models show", "models promote", "models rollback",
     "adapters list", "adapters check",

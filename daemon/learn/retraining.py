@@ -1,0 +1,179 @@
+"""Retrain: a challenger by any learner, through the same gate as an update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Literal
+
+import numpy as np
+
+from daemon import __version__
+from daemon.champion import LoadedVersion, load_version
+from daemon.context import Context
+from daemon.errors import BadInputError
+from daemon.heads import GroupKey, Origin, VersionArtifact, fit_trained, write
+from daemon.heads.gradient import GradientSettings, TrainedHead
+from daemon.heads.learner import LearnedGroup
+from daemon.heads.probe import ProbeSettings
+from daemon.heads.training import Recipe, TrainingRows, is_validation
+from daemon.learn.learning import Challenge, Make, closed_form, evidence, update
+from daemon.learn.trainer import Trainer
+from daemon.model import FOLDS, LabelledVectors, Profile, Subject
+from daemon.settings import Settings
+
+Learner = Literal["closed_form", "gradient", "probe"]
+ReadOut = Literal["mixture", "linear"]
+# What `sidwatch retrain` can ask for, as the name of the running service's job.
+RETRAININGS: Mapping[str, tuple[Learner, ReadOut | None]] = {
+    "retrain_mixture": ("closed_form", "mixture"),
+    "retrain_linear": ("closed_form", "linear"),
+    "retrain_gradient": ("gradient", None),
+    "retrain_probe": ("probe", None),
+}
+
+
+def job_of(learner: str, read_out: str | None, settings: Settings) -> str:
+    """The job that retrains so; the closed form's read-out is the configured one unless stated.
+
+    Raises BadInputError for an unknown learner or read-out.
+    """
+    wanted = (learner, (read_out or settings.head.read_out) if learner == "closed_form" else read_out)
+    for job, known in RETRAININGS.items():
+        if known == wanted:
+            return job
+    if learner in ("gradient", "probe"):
+        raise BadInputError(f"the learner {learner} has no read-out: leave --read-out away")
+    if learner != "closed_form":
+        raise BadInputError(f"there is no learner {learner!r}: closed_form, gradient or probe")
+    raise BadInputError(f"there is no read-out {read_out!r}: mixture or linear")
+
+
+def retrain(context: Context, job: str) -> Challenge | None:
+    """A challenger by the learner of the job, from everything there is; None: nothing new since its last version.
+
+    Raises BadInputError (too little to learn from), ChildFailed (the training died, overran or grew too large).
+    """
+    learner, read_out = RETRAININGS[job]
+    if learner == "closed_form":
+        assert read_out is not None
+        return update(context, closed_form(read_out))
+    return update(context, _trained(learner))
+
+
+def recipe_of(settings: Settings, learner: Learner) -> Recipe:
+    """The learner's recipe; features are standardised unless they are CLIP's, which the paper feeds as they are."""
+    by_default = settings.encoder.name != "open_clip"
+    if learner == "probe":
+        probe = settings.learn.probe
+        return ProbeSettings(
+            c=probe.c,
+            max_iterations=probe.max_iterations,
+            standardise=by_default if probe.standardise is None else probe.standardise,
+        )
+    gradient = settings.learn.gradient
+    values = gradient.model_dump(exclude={"validation", "standardise"})
+    return GradientSettings(**values, standardise=by_default if gradient.standardise is None else gradient.standardise)
+
+
+def _trained(learner: Learner) -> Make:
+    def make(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> LoadedVersion:
+        fingerprint = context.encoder.fingerprint
+        revision = context.samples.statistics_revision(fingerprint)
+        artifact = _fit(context, learner, champion, revision)
+        tensors, manifest = write(artifact)
+        record = context.registry.add_version(
+            parent=champion.record.id if champion else None,
+            fingerprint=fingerprint,
+            learner=learner,
+            statistics_revision=revision,
+            manifest=manifest,
+            tensors=tensors,
+            at=context.clock.now(),
+        )
+        return load_version(context.registry, record)
+
+    return make
+
+
+def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, revision: int) -> VersionArtifact:
+    settings = context.settings.learn
+    recipe = recipe_of(context.settings, learner)
+    everything, reals, calibration = evidence(context)
+    learned = {profile: _learned(rows, revision) for profile, rows in everything.items()}
+    if not any(len(rows) for rows in learned.values()):
+        raise BadInputError("there is nothing to train on: no picture of a trusted source was measured and learned yet")
+    sources = sorted({s for rows in learned.values() for s in rows.subjects if s.kind == "source"})
+    rows = training_rows(learned, sources, settings.gradient.validation)
+    most_heads = 1 + FOLDS + min(len(sources), settings.left_out_heads)
+    done = 0
+    with Trainer(
+        rows,
+        learner,
+        recipe,
+        deadline=settings.deadline.total_seconds(),
+        memory_limit=settings.memory_limit,
+    ) as trainer:
+
+        def train(fold: int | None, source: Subject | None) -> TrainedHead:
+            nonlocal done
+            before = done
+            head = trainer.train(
+                fold=fold,
+                source=None if source is None else sources.index(source),
+                progress=lambda epoch, of: context.progress("training", before * of + epoch, most_heads * of),
+            )
+            done += 1
+            if not head.losses:  # no epochs to tell of
+                context.progress("training", done, most_heads)
+            return head
+
+        return fit_trained(
+            train,
+            _groups(learned),
+            reals,
+            calibration,
+            context.settings.threshold.alpha,
+            Origin(
+                encoder_fingerprint=context.encoder.fingerprint,
+                learner=learner,
+                code_version=__version__,
+                statistics_revision=revision,
+                statistics_digests={},
+                parent=champion.record.id if champion else None,
+            ),
+            {"settings": asdict(recipe), "rows": {"n": len(rows.synthetic), "sha256": rows.digest}},
+            min_rows=context.settings.head.min_group,
+            most_sources=settings.left_out_heads,
+        )
+
+
+def training_rows(
+    learned: Mapping[Profile, LabelledVectors], sources: list[Subject], validation: float
+) -> TrainingRows:
+    """The rows of all profiles under one another.
+
+    sources: the numbering of the real sources. validation: share of the groups that decide the early stop.
+    """
+    number = {source: i for i, source in enumerate(sources)}
+    parts = list(learned.values())
+    return TrainingRows(
+        np.concatenate([rows.vectors for rows in parts]),
+        np.concatenate([rows.synthetic for rows in parts]),
+        np.concatenate([rows.folds for rows in parts]),
+        np.array([number.get(subject, -1) for rows in parts for subject in rows.subjects], np.int32),
+        np.array([is_validation(group, validation) for rows in parts for group in rows.groups], np.bool_),
+    )
+
+
+def _learned(rows: LabelledVectors, revision: int) -> LabelledVectors:
+    return rows.take(np.flatnonzero((rows.learned_revision > 0) & (rows.learned_revision <= revision)))
+
+
+def _groups(learned: Mapping[Profile, LabelledVectors]) -> list[LearnedGroup]:
+    groups = []
+    for profile, rows in learned.items():
+        for subject in set(rows.subjects):
+            own = rows.vectors[[i for i, other in enumerate(rows.subjects) if other == subject]]
+            groups.append(LearnedGroup(GroupKey(subject, profile), len(own), own.mean(axis=0, dtype=np.float64)))
+    return sorted(groups, key=lambda group: group.key)

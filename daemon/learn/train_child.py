@@ -1,0 +1,66 @@
+"""The training child: takes the rows once, then trains one head after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from daemon.children.frames import Frame
+from daemon.children.host import Host
+from daemon.heads.gradient import GradientSettings
+from daemon.heads.tensors import save_tensors
+from daemon.heads.training import RECIPES, TrainingRows, train_without
+
+
+def serve(host: Host, arguments: Mapping[str, Any]) -> None:
+    """Train what is asked for, for ever; the epochs of each training are told as they pass."""
+    recipe = RECIPES[arguments["learner"]](**arguments["recipe"])
+    if isinstance(recipe, GradientSettings):
+        import torch
+
+        torch.set_num_threads(1)  # products this small only wait for each other
+    rows = _receive_rows(host)
+    while True:
+        task = host.receive().header
+        trained = train_without(
+            rows,
+            recipe,
+            fold=task["fold"],
+            source=task["source"],
+            progress=lambda done, total: host.send({"epoch": done, "of": total}),
+        )
+        about = {
+            "epochs": trained.epochs,
+            "best_epoch": trained.best_epoch,
+            "losses": list(trained.losses),
+            "converged": trained.converged,
+        }
+        host.send(about, [save_tensors(trained.head.to_tensors())])
+
+
+def _receive_rows(host: Host) -> TrainingRows:
+    parts: list[TrainingRows] = []
+    while True:
+        frame = host.receive()
+        parts.append(_rows_of(frame))
+        host.send({"taken": len(parts[-1].synthetic)})
+        if frame.header["last"]:
+            return TrainingRows(
+                *(
+                    np.concatenate([getattr(part, name) for part in parts])
+                    for name in ("vectors", "synthetic", "folds", "sources", "validation")
+                )
+            )
+
+
+def _rows_of(frame: Frame) -> TrainingRows:
+    vectors, synthetic, folds, sources, validation = frame.parts
+    return TrainingRows(
+        np.frombuffer(vectors, np.float16).reshape(-1, frame.header["dimension"]),
+        np.frombuffer(synthetic, np.bool_),
+        np.frombuffer(folds, np.int8),
+        np.frombuffer(sources, np.int32),
+        np.frombuffer(validation, np.bool_),
+    )

@@ -1,0 +1,106 @@
+"""The parent's side of training: a child with a deadline for all heads together, and a memory limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from daemon.children import Child
+from daemon.children.frames import Frame
+from daemon.errors import BadInputError, ChildFailed, CorruptArtifact
+from daemon.heads.gradient import Epochs, TrainedHead, no_epochs
+from daemon.heads.linear_head import LinearHead
+from daemon.heads.tensors import load_tensors
+from daemon.heads.training import Recipe, TrainingRows
+
+_FRAME = 64 * 2**20  # bytes of vectors sent at once
+
+
+class Trainer:
+    """Trains heads on the same rows; a context manager that ends its child.
+
+    learner: `gradient` or `probe`. deadline: seconds for everything together. memory_limit: bytes.
+    """
+
+    def __init__(self, rows: TrainingRows, learner: str, recipe: Recipe, *, deadline: float, memory_limit: int) -> None:
+        self._learner = learner
+        self._dimension = rows.vectors.shape[1]
+        self._deadline = self._left = deadline
+        self._child = Child(
+            "train", {"learner": learner, "recipe": asdict(recipe)}, deadline=deadline, memory_limit=memory_limit
+        )
+        try:
+            self._send(rows)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child."""
+        self._child.close(grace=0.5)
+
+    def train(self, *, fold: int | None = None, source: int | None = None, progress: Epochs = no_epochs) -> TrainedHead:
+        """A head trained without a fold or a real source.
+
+        Raises ChildFailed (died, overran, used too much memory), BadInputError (too little to learn from).
+        """
+        frame = self._timed(partial(self._request, {"fold": fold, "source": source}, ()))
+        while "epoch" in frame.header:
+            progress(int(frame.header["epoch"]), int(frame.header["of"]))
+            frame = self._timed(lambda left: self._child.receive(deadline=left))
+        return _trained(frame.header, frame.parts[0], self._dimension)
+
+    def _send(self, rows: TrainingRows) -> None:
+        chunk = max(1, _FRAME // (2 * self._dimension))
+        starts = range(0, len(rows.synthetic), chunk)
+        for start in starts:
+            part = slice(start, start + chunk)
+            header = {"dimension": self._dimension, "last": start == starts[-1]}
+            arrays = (rows.vectors, rows.synthetic, rows.folds, rows.sources, rows.validation)
+            parts = [np.ascontiguousarray(array[part]).tobytes() for array in arrays]
+            self._timed(partial(self._request, header, parts))
+
+    def _request(self, header: Mapping[str, Any], parts: Sequence[bytes], left: float) -> Frame:
+        return self._child.request(header, parts, deadline=left)
+
+    def _timed(self, ask: Callable[[float], Frame]) -> Frame:
+        began = time.monotonic()
+        try:
+            frame = ask(max(self._left, 0.0))
+        except ChildFailed as error:
+            if self._child.cause == "deadline":  # the child only knows what was left of it
+                raise ChildFailed(
+                    f"training {self._learner} ran over its deadline of {self._deadline:g} s: raise learn.deadline"
+                ) from error
+            if self._child.cause == "memory":
+                raise ChildFailed(f"training {self._learner}: {error}: raise learn.memory_limit") from error
+            raise ChildFailed(f"training {self._learner}: {error}") from error
+        self._left -= time.monotonic() - began
+        return frame
+
+
+def _trained(header: Mapping[str, Any], tensors: bytes, dimension: int) -> TrainedHead:
+    """What the child sent, checked like a file."""
+    try:
+        head = LinearHead.from_tensors(load_tensors(tensors, "a trained head"), {})
+        head.validate("the trained head")
+    except (CorruptArtifact, KeyError) as error:
+        raise BadInputError(f"the training gave no usable head ({error}): lower its learning rate") from error
+    if head.dimension != dimension:
+        raise BadInputError(f"the training gave a head for {head.dimension} features instead of {dimension}")
+    losses = tuple(float(loss) for loss in header["losses"])
+    return TrainedHead(head, int(header["epochs"]), int(header["best_epoch"]), losses, bool(header["converged"]))

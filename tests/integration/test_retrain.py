@@ -1,0 +1,119 @@
+"""Challengers by every learner go through the gate that an update goes through."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from daemon.errors import BadInputError
+from daemon.evaluate.measuring import evaluate, measure
+from daemon.heads import ClosedFormHead, LinearHead, read
+from daemon.learn.retraining import RETRAININGS, job_of, recipe_of
+from daemon.model import Subject
+from daemon.promote.promoting import promote_by_hand
+from daemon.settings import Settings
+from daemon.supervisor import run_update
+from tests.integration.world import KNOWN, SOURCES, World, beginning
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    return world
+
+
+def quick(world: World) -> World:
+    """Fewer heads and epochs, so that the test is about the path."""
+    settings = world.context.settings
+    learn = settings.learn.model_copy(
+        update={"gradient": settings.learn.gradient.model_copy(update={"max_epochs": 3, "learning_rate": 0.02})}
+    )
+    encoder = settings.encoder.model_copy(update={"name": "external"})
+    world.context = replace(world.context, settings=settings.model_copy(update={"learn": learn, "encoder": encoder}))
+    return world
+
+
+@pytest.mark.parametrize("job", sorted(RETRAININGS))
+def test_a_retraining_is_judged_by_the_gate_and_recorded(world: World, job: str) -> None:
+    champion = world.store.registry.champion()
+    assert champion is not None
+    outcome = run_update(quick(world).context, job)
+    assert outcome.version is not None and outcome.decision in ("promote", "hold", "reject")
+    record = world.store.registry.version(outcome.version)
+    assert record.verdict is not None and record.verdict["checks"]
+    artifact = read(*world.store.registry.artifact(record.id))
+    assert (record.parent, record.learner) == (champion.id, RETRAININGS[job][0])
+    assert artifact.about["parent"] == champion.id
+    kind = LinearHead if job in ("retrain_gradient", "retrain_probe") else ClosedFormHead
+    assert isinstance(artifact.head, kind) and len(artifact.fold_heads) == 5
+    assert artifact.thresholds["raw"].method == "left_out_source"
+    assert set(artifact.thresholds["raw"].left_out) == set(SOURCES)
+    assert artifact.calibration.method == "platt"
+    assert "nothing new" in run_update(world.context, job).text  # the same again is the same version
+
+
+def test_a_probe_measures_well_and_can_be_champion(world: World) -> None:
+    outcome = run_update(quick(world).context, "retrain_probe")
+    assert outcome.version is not None
+    if outcome.decision != "promote":
+        promote_by_hand(world.context, outcome.version, "tester", "to see it in force")
+    champion = world.context.champion.get()
+    assert champion is not None and champion.record.id == outcome.version
+    figures = {row.subject.name: row.ap for row in measure(world.context, champion) if row.subject.kind == "family"}
+    assert all(figures[name] is not None and figures[name] > 0.9 for name in KNOWN)
+    assert champion.known == {*(Subject("family", n) for n in KNOWN), *(Subject("source", n) for n in SOURCES)}
+    assert evaluate(world.context)
+    manifest = json.loads(world.store.registry.artifact(outcome.version)[1])
+    assert manifest["about"]["training"]["converged"] is True
+    assert len(manifest["about"]["rows"]["sha256"]) == 64
+    # and the closed form takes over again
+    assert "nothing new" not in run_update(world.context).text
+
+
+def test_gradient_tells_its_progress_and_learns_only_the_train_split(world: World) -> None:
+    told: list[tuple[str, int, int]] = []
+    context = replace(quick(world).context, progress=lambda *step: told.append(step))
+    outcome = run_update(context, "retrain_gradient")
+    assert outcome.version is not None
+    assert {what for what, _, _ in told} == {"training"}
+    total = (1 + 5 + len(SOURCES)) * 3  # the head, the folds, each source left out; three epochs each
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1][1:] == (total, total)
+    artifact = read(*world.store.registry.artifact(outcome.version))
+    learned = world.store.samples.labelled_vectors(context.encoder.fingerprint, "raw")
+    train = np.array(learned.splits) == "train"
+    assert artifact.about["rows"]["n"] == 2 * int(train.sum())
+
+
+def test_only_so_many_sources_are_left_out(world: World) -> None:
+    context = quick(world).context
+    learn = context.settings.learn.model_copy(update={"left_out_heads": 5})
+    context = replace(context, settings=context.settings.model_copy(update={"learn": learn}))
+    outcome = run_update(context, "retrain_probe")
+    assert outcome.version is not None
+    artifact = read(*world.store.registry.artifact(outcome.version))
+    assert len(artifact.thresholds["laundered"].left_out) == 5 < len(SOURCES)
+
+
+def test_jobs_are_named_by_learner_and_read_out() -> None:
+    settings = Settings()
+    assert job_of("closed_form", None, settings) == "retrain_mixture"
+    assert job_of("closed_form", "linear", settings) == "retrain_linear"
+    assert job_of("gradient", None, settings) == "retrain_gradient"
+    for learner, read_out in (("gradient", "linear"), ("closed_form", "cubic"), ("boosting", None)):
+        with pytest.raises(BadInputError, match=r"read-out|learner"):
+            job_of(learner, read_out, settings)
+
+
+def test_clip_features_are_fed_as_published_and_others_standardised() -> None:
+    clip = Settings()
+    forensic = clip.model_copy(update={"encoder": clip.encoder.model_copy(update={"name": "forensic"})})
+    for learner in ("gradient", "probe"):
+        assert recipe_of(clip, learner).standardise is False
+        assert recipe_of(forensic, learner).standardise is True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import entry_points
 from itertools import islice
@@ -15,10 +15,12 @@ from typing import Any
 from daemon.app import no_progress, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
+from daemon.encoders.stopped import StoppedEncoder
 from daemon.errors import BadInputError, StateLocked
 from daemon.evaluate.measuring import measure
 from daemon.evaluate.outside import OUTSIDE, measure_outside
 from daemon.intake.taking_in import intake
+from daemon.learn.importing import Imported, add_version, encoder_of, read_head
 from daemon.model import Trust
 from daemon.ports import Progress
 from daemon.promote.promoting import promote_by_hand, roll_back
@@ -118,7 +120,9 @@ def evaluate_version(settings: Settings, version: str | None) -> list[dict[str, 
         if version is not None and version.startswith(OUTSIDE):
             rows = measure_outside(state.context, version)
         else:
-            rows = measure(state.context, _version_or_champion(state.context, version))
+            found = _version_or_champion(state.context, version)
+            own = StoppedEncoder(found.record.fingerprint)  # its own vectors, whatever the champion's are
+            rows = measure(replace(state.context, encoder=own), found)
     return [
         {**{k: v for k, v in asdict(row).items() if k != "subject"}, "kind": row.subject.kind, "name": row.subject.name}
         for row in rows
@@ -167,6 +171,36 @@ def update_now(settings: Settings, job: str = "update", progress: Progress = no_
             tick(state.context, job)
         asked = job.replace("_", " by ", 1)
         return UpdateOutcome(f"the running service was asked to {asked}; `sidwatch models list` shows the outcome")
+
+
+def import_head(settings: Settings, path: Path, fingerprint: str | None) -> dict[str, Any]:
+    """A published checkpoint becomes a challenger; one transaction, so it may happen beside a running service."""
+    imported = read_head(path, settings)
+    with opened(settings, encoder=False, lock=False) as state:
+        known = encoder_of(imported, state.context, fingerprint)
+        if known:
+            return _import(imported, state.context, known)
+    with opened(settings, encoder=True, lock=False) as state:  # nothing here says which encoder: ask the configured one
+        encoder = state.context.encoder
+        if encoder.dimension != imported.head.dimension:
+            raise BadInputError(
+                f"{path} takes {imported.head.dimension} features, the configured encoder {encoder.name} gives "
+                f"{encoder.dimension}: configure the encoder that it was trained with, or state --encoder-fingerprint"
+            )
+        return _import(imported, state.context, encoder.fingerprint)
+
+
+def _import(imported: Imported, context: Context, fingerprint: str) -> dict[str, Any]:
+    record = add_version(imported, context, fingerprint)
+    thresholds = load_version(context.registry, record).artifact.thresholds
+    return {
+        "version": record.id,
+        "kind": imported.model_type,
+        "sha256": imported.sha256,
+        "encoder": fingerprint,
+        "thresholds": {p: None if t.value == float("inf") else t.value for p, t in thresholds.items()},
+        "notes": sorted({t.note for t in thresholds.values() if t.note}),
+    }
 
 
 def promote_version(settings: Settings, version: str, actor: str, reason: str) -> dict[str, Any]:

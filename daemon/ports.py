@@ -123,6 +123,10 @@ class SampleStore(Protocol):
 
     def vectors_of(self, fingerprint: str, profile: Profile, sample_ids: Sequence[int]) -> NDArray[np.float16]: ...
 
+    def dimensions(self) -> dict[str, int]:
+        """Encoder fingerprint -> how many numbers its vectors in the store have."""
+        ...
+
     def learned_revisions(self, fingerprint: str, sample_ids: Sequence[int]) -> NDArray[np.int64]:
         """(n,) the revision of that encoder's statistics that took each sample in; 0: none did."""
         ...

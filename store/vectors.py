@@ -113,6 +113,12 @@ class Vectors(Part):
             found = [places[int(sample_id)] for sample_id in sample_ids]
             return self._gather(list(sample_ids), [shard for shard, _ in found], [row for _, row in found], digests)
 
+    def dimensions(self) -> dict[str, int]:
+        """Encoder fingerprint -> how many numbers its vectors have; without those of which no vector is left."""
+        s = t.vector_shard.c
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(select(s.fingerprint, s.dimension).distinct())}
+
     def labelled_vectors(
         self, fingerprint: str, profile: Profile, *, last_per_subject: int | None = None
     ) -> LabelledVectors:

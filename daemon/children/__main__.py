@@ -22,6 +22,8 @@ def main(role: str) -> int:
             from daemon.intake.poll_child import serve
         elif role == "train":
             from daemon.learn.train_child import serve
+        elif role == "checkpoint":
+            from daemon.learn.checkpoint_child import serve
         else:
             raise ConfigurationError(f"there is no child role {role!r}")
         serve(host, arguments.header)

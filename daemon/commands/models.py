@@ -1,8 +1,9 @@
-"""`models list|show|promote|rollback`."""
+"""`models list|show|promote|rollback|import`."""
 
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -81,6 +82,31 @@ def rollback(reason: Reason, config: ConfigOption = None, as_json: JsonOption = 
     from daemon.operations import roll_back_version
 
     _tell(roll_back_version(settings_of(config), getpass.getuser(), reason), as_json)
+
+
+@app.command("import", epilog=example("sidwatch models import clip_orthogonal_combined.ckpt"))
+def import_(
+    file: Annotated[Path, typer.Argument(help="A checkpoint as published with arXiv 2602.12381.")],
+    encoder_fingerprint: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder-fingerprint",
+            help="The encoder it belongs to.  [default: the store's, else the configured one's]",
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a published head (orthogonal, linear probe or concept model) a challenger, to be promoted by hand."""
+    from daemon.operations import import_head
+
+    done = import_head(settings_of(config), file, encoder_fingerprint)
+    if as_json:
+        print_json(done)
+        return
+    typer.echo(f"{done['version']}: a {done['kind']} model of encoder {done['encoder'][:12]}")
+    for note in done["notes"]:
+        typer.echo(note)
 
 
 def _tell(done: dict[str, Any], as_json: bool) -> None:

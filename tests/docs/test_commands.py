@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = {
     "demo", "init", "run", "check-config", "status", "verify", "ingest", "evaluate", "score", "update", "retrain",
     "families list", "families show",
-    "models list", "models show", "models promote", "models rollback",
+    "models list", "models show", "models promote", "models rollback", "models import",
     "adapters list", "adapters check",
 }  # fmt: skip
 MAKES_ITS_OWN_CONFIGURATION = {"demo", "init"}

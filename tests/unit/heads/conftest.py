@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,3 +79,16 @@ def learn() -> Callable[[Mapping[Profile, LabelledVectors]], dict[GroupKey, Grou
 @pytest.fixture
 def origin() -> Origin:
     return Origin("encoder-1", "update", "0.1.0", 1, {}, parent=None)
+
+
+@pytest.fixture(scope="session")
+def paper() -> Path:
+    """The published heads and predictions: below SIDWATCH_TEST_DATA, or shared/data beside the checkout."""
+    named = os.environ.get("SIDWATCH_TEST_DATA")
+    data = Path(named) if named else Path(__file__).resolve().parents[3].parent / "shared" / "data"
+    if not (data / "paper").is_dir():
+        missing = f"no published heads in {data / 'paper'}; SIDWATCH_TEST_DATA names the folder"
+        if os.environ.get("SIDWATCH_REQUIRE_TEST_DATA") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return data / "paper"

@@ -69,7 +69,9 @@ class OpenClipSettings(Section):
     cache_dir: Path | None = None
     activation: Literal["quick_gelu", "gelu"] = "quick_gelu"
     transform: Literal["paper", "clip"] = "paper"
-    precision: Literal["fp32"] = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    backend: Literal["torch", "openvino"] = "torch"
+    compiled_dir: Path | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     batch_size: int = Field(16, ge=1)
 
@@ -299,7 +301,7 @@ def _relative_to(settings: Settings, folder: Path) -> Settings:
     clip = settings.encoder.open_clip
     found = {
         key: (folder / value).resolve()
-        for key in ("weights_path", "cache_dir")
+        for key in ("weights_path", "cache_dir", "compiled_dir")
         if (value := getattr(clip, key)) is not None
     }
     encoder = settings.encoder.model_copy(update={"open_clip": clip.model_copy(update=found)})

@@ -81,13 +81,29 @@ class ExternalEncoderSettings(Section):
     dimension: int | None = Field(None, ge=2)
 
 
+class FusedEncoderSettings(Section):
+    encoders: tuple[Literal["open_clip", "forensic"], ...] = ("open_clip", "forensic")
+
+    @model_validator(mode="after")
+    def _several_and_each_once(self) -> FusedEncoderSettings:
+        if len(self.encoders) < 2 or len(set(self.encoders)) != len(self.encoders):
+            raise ValueError("`encoders` needs at least two encoders, each once, for example [open_clip, forensic]")
+        return self
+
+
 class EncoderSettings(Section):
-    name: Literal["open_clip", "forensic", "external"] = "open_clip"
+    name: Literal["open_clip", "forensic", "fused", "external"] = "open_clip"
     threads: int = Field(2, ge=1)
     memory_limit: Size = parse_size("8GiB")
     deadline: Duration = parse_duration("2m")
     open_clip: OpenClipSettings = OpenClipSettings()
+    fused: FusedEncoderSettings = FusedEncoderSettings()
     external: ExternalEncoderSettings = ExternalEncoderSettings()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The encoders that this one is made of: itself, unless it is fused."""
+        return self.fused.encoders if self.name == "fused" else (self.name,)
 
 
 class AdapterSettings(Section):

@@ -170,8 +170,8 @@ def test_an_unknown_model_and_an_absent_device_are_named(folder: Path) -> None:
 def test_build_makes_it_by_name(folder: Path) -> None:
     encoder = build("open_clip", EncoderSettings(open_clip=settings(folder)))
     assert encoder.name == "open_clip"
-    with pytest.raises(ConfigurationError, match="there is no encoder 'fused'"):
-        build("fused", EncoderSettings())
+    with pytest.raises(ConfigurationError, match="there is no encoder 'other'"):
+        build("other", EncoderSettings())
 
 
 # --- where the weights are

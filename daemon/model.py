@@ -329,6 +329,14 @@ class AdapterRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldenRecord:
+    """What an encoder once made of the golden picture under one profile."""
+
+    vector: NDArray[np.float32]  # (d,)
+    at: datetime  # when it was recorded
+
+
+@dataclass(frozen=True, slots=True)
 class EncodingFailure:
     """A picture that the encoder could not turn into a vector."""
 

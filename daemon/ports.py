@@ -23,6 +23,7 @@ from daemon.model import (
     EvaluationRow,
     Event,
     FamilyRow,
+    GoldenRecord,
     Inspected,
     LabelledVectors,
     PendingSample,
@@ -290,6 +291,15 @@ class RunLog(Protocol):
 
     def counts(self) -> dict[tuple[str, str], int]:
         """(job, outcome) -> how many."""
+        ...
+
+
+class GoldenLog(Protocol):
+    """What each encoder made of the golden picture when it first came up in this store."""
+
+    def golden(self, fingerprint: str, profile: Profile) -> GoldenRecord | None: ...
+    def record_golden(self, fingerprint: str, vectors: Mapping[Profile, NDArray[np.float32]], at: datetime) -> None:
+        """Once per fingerprint and profile: what is recorded stays."""
         ...
 
 

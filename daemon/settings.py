@@ -69,7 +69,9 @@ class OpenClipSettings(Section):
     cache_dir: Path | None = None
     activation: Literal["quick_gelu", "gelu"] = "quick_gelu"
     transform: Literal["paper", "clip"] = "paper"
-    precision: Literal["fp32"] = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    backend: Literal["torch", "openvino"] = "torch"
+    compiled_dir: Path | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     batch_size: int = Field(16, ge=1)
 
@@ -79,13 +81,29 @@ class ExternalEncoderSettings(Section):
     dimension: int | None = Field(None, ge=2)
 
 
+class FusedEncoderSettings(Section):
+    encoders: tuple[Literal["open_clip", "forensic"], ...] = ("open_clip", "forensic")
+
+    @model_validator(mode="after")
+    def _several_and_each_once(self) -> FusedEncoderSettings:
+        if len(self.encoders) < 2 or len(set(self.encoders)) != len(self.encoders):
+            raise ValueError("`encoders` needs at least two encoders, each once, for example [open_clip, forensic]")
+        return self
+
+
 class EncoderSettings(Section):
-    name: Literal["open_clip", "forensic", "external"] = "open_clip"
+    name: Literal["open_clip", "forensic", "fused", "external"] = "open_clip"
     threads: int = Field(2, ge=1)
     memory_limit: Size = parse_size("8GiB")
     deadline: Duration = parse_duration("2m")
     open_clip: OpenClipSettings = OpenClipSettings()
+    fused: FusedEncoderSettings = FusedEncoderSettings()
     external: ExternalEncoderSettings = ExternalEncoderSettings()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The encoders that this one is made of: itself, unless it is fused."""
+        return self.fused.encoders if self.name == "fused" else (self.name,)
 
 
 class AdapterSettings(Section):
@@ -324,7 +342,7 @@ def _relative_to(settings: Settings, folder: Path) -> Settings:
     clip = settings.encoder.open_clip
     found = {
         key: (folder / value).resolve()
-        for key in ("weights_path", "cache_dir")
+        for key in ("weights_path", "cache_dir", "compiled_dir")
         if (value := getattr(clip, key)) is not None
     }
     encoder = settings.encoder.model_copy(update={"open_clip": clip.model_copy(update=found)})

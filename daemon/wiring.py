@@ -9,6 +9,7 @@ from daemon import __version__
 from daemon.champion import ChampionCache
 from daemon.context import Context
 from daemon.encoders.client import EncoderClient
+from daemon.encoders.golden import check_golden
 from daemon.encoders.stopped import StoppedEncoder
 from daemon.encoders.weights import locate_weights
 from daemon.errors import ConfigurationError
@@ -17,7 +18,18 @@ from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
 from daemon.intake.polling import poll_in_child
 from daemon.notify.notifying import LogNotifier
-from daemon.ports import Clock, EncoderService, Meter, Notifier, Poller, Progress, Registry, RunLog, SampleStore
+from daemon.ports import (
+    Clock,
+    EncoderService,
+    GoldenLog,
+    Meter,
+    Notifier,
+    Poller,
+    Progress,
+    Registry,
+    RunLog,
+    SampleStore,
+)
 from daemon.settings import AdapterSettings, Settings
 from daemon.telemetry import Telemetry
 
@@ -30,8 +42,10 @@ def make_context(
     samples: SampleStore,
     registry: Registry,
     runs: RunLog,
+    golden: GoldenLog,
     *,
     encoder: bool,
+    read_only: bool,
     meter: Meter | None,
     notifier: Notifier | None,
     progress: Progress,
@@ -40,10 +54,17 @@ def make_context(
     """The context of a process; what it starts is ended when `stack` unwinds.
 
     encoder: start the encoder's process; without it the context knows the champion's fingerprint and encodes nothing.
+    read_only: the store is; what the encoder makes of the golden picture is compared and not recorded.
     Raises WeightsMissing, ConfigurationError, ChildFailed.
     """
-    service = _start_encoder(settings, stack) if encoder else _stopped_encoder(registry)
-    _same_encoder(registry, service.fingerprint)
+    service: EncoderService
+    if encoder:
+        service = client = _start_encoder(settings, stack)
+        _same_encoder(registry, client.fingerprint)
+        check_golden(client, golden, clock.now(), record=not read_only)
+    else:
+        service = _stopped_encoder(registry)
+        _same_encoder(registry, service.fingerprint)
     inspector = InspectorClient(settings.intake)
     stack.callback(inspector.close)
     return Context(
@@ -89,8 +110,8 @@ def check_artifact(tensors: bytes, manifest: bytes) -> None:
     read(tensors, manifest)
 
 
-def _start_encoder(settings: Settings, stack: ExitStack) -> EncoderService:
-    if settings.encoder.name == "open_clip":
+def _start_encoder(settings: Settings, stack: ExitStack) -> EncoderClient:
+    if "open_clip" in settings.encoder.parts:
         locate_weights(settings.encoder.open_clip)  # says in seconds what the child would say after importing torch
     client = EncoderClient(settings.encoder, settings.intake)
     stack.callback(client.close)

@@ -11,6 +11,7 @@ from daemon.errors import ConfigurationError
 from daemon.model import Split
 from store.blobs import Blobs
 from store.database import BUSY_SECONDS, Database, open_database, sqlite_url
+from store.golden import SqlGoldenLog
 from store.layout import Layout
 from store.registry import SqlRegistry
 from store.runs import SqlRunLog
@@ -22,7 +23,7 @@ from store.sweep import sweep
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The three ports over one state directory; close it when done."""
+    """The ports over one state directory; close it when done."""
 
     layout: Layout
     database: Database
@@ -30,6 +31,7 @@ class Store:
     samples: SqlSampleStore
     registry: SqlRegistry
     runs: SqlRunLog
+    golden: SqlGoldenLog
 
     def sweep(self, started_at: float) -> int:
         """Remove what a killed process left behind; see `store.sweep`."""
@@ -71,4 +73,5 @@ def open_store(
     database = open_database(url or sqlite_url(layout.database), read_only=read_only, busy_seconds=busy_seconds)
     shards = Shards(layout)
     samples = SqlSampleStore(database, layout, shards, Blobs(layout), shares)
-    return Store(layout, database, shards, samples, SqlRegistry(database, layout), SqlRunLog(database))
+    registry, runs, golden = SqlRegistry(database, layout), SqlRunLog(database), SqlGoldenLog(database)
+    return Store(layout, database, shards, samples, registry, runs, golden)

@@ -361,6 +361,19 @@ class Learned(Base, table=True):
     subject_name: str
 
 
+class Golden(Base, table=True):
+    """What an encoder made of the golden picture when it first came up in this store."""
+
+    __tablename__ = "golden"
+    __table_args__ = (PrimaryKeyConstraint("fingerprint", "profile"),)
+    fingerprint: str
+    profile: str
+    dtype: str  # of the values in `vector`, as numpy writes it
+    dimension: int
+    vector: bytes
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 metadata: Final = Base.metadata
 
 
@@ -389,3 +402,4 @@ run = _table("run")
 statistics = _table("statistics")
 statistics_revision = _table("statistics_revision")
 learned = _table("learned")
+golden = _table("golden")

@@ -18,6 +18,7 @@ from daemon.children.child import Child
 from daemon.children.frames import BadFrame, Frame, vectors_of
 from daemon.children.frames import Limits as FrameLimits
 from daemon.encoders.external import ExternalEncoder
+from daemon.encoders.hello import Hello, read_hello, same_encoder, storable
 from daemon.errors import ChildFailed, ConfigurationError, ImageRejected, SidwatchError
 from daemon.intake.decode import check_size
 from daemon.intake.inspecting import limits_of
@@ -27,10 +28,10 @@ from daemon.settings import EncoderSettings, IntakeSettings
 Vector = NDArray[np.float32]  # (d,)
 
 _LARGEST_CHUNK = 8  # pictures of the backlog in one request: an urgent one waits for at most so many
+_CHUNK_BYTES = 64 * 2**20  # and of so many bytes, unless it is one picture
 _CHUNK_SECONDS = 2.0  # and for about so long: chunks of a slow encoder get smaller
 _START = 300.0  # seconds to load weights
 _DOWNLOAD = 4 * 3600.0  # seconds to fetch them first
-_LARGEST_VALUE = float(np.finfo(np.float16).max)  # vectors are stored as float16
 _HUB_SECRETS = ("HF_TOKEN", "HF_TOKEN_PATH")
 
 
@@ -50,6 +51,8 @@ class EncoderClient:
     name: str
     dimension: int
     fingerprint: str
+    parts: dict[str, slice]  # columns of each encoder in a vector: one, unless it is fused
+    golden: dict[Profile, Vector]  # what it makes of the golden picture
 
     def __init__(self, settings: EncoderSettings, intake: IntakeSettings) -> None:
         self._settings = settings
@@ -57,6 +60,7 @@ class EncoderClient:
         self._turn = _Turn()
         self._chunk = 1
         self._closed = False
+        self._hello: Hello | None = None
         self._child: Child | None = None
         self.encodes_pictures = settings.name != "external"
         if self.encodes_pictures:
@@ -64,6 +68,7 @@ class EncoderClient:
         else:
             external = ExternalEncoder(settings.external)
             self.name, self.dimension, self.fingerprint = external.name, external.dimension, external.fingerprint
+            self.parts, self.golden = {self.name: slice(0, self.dimension)}, {}
 
     def encode_many(self, items: Sequence[bytes], profiles: Sequence[Profile] = PROFILES) -> list[Encoded]:
         """Encode a backlog, giving way to urgent requests between chunks.
@@ -74,10 +79,11 @@ class EncoderClient:
         """
         encoded: list[Encoded] = []
         while len(encoded) < len(items):
-            chunk = items[len(encoded) : len(encoded) + self._chunk]
             with self._turn.later():
+                chunk = self._fitting(items, len(encoded))
+                ahead = self._fitting(items, len(encoded) + len(chunk))
                 began = time.monotonic()
-                encoded += self._encode_chunk(chunk, profiles)
+                encoded += self._encode_chunk(chunk, profiles, ahead)
                 self._adapt(len(chunk), time.monotonic() - began)
         return encoded
 
@@ -101,13 +107,25 @@ class EncoderClient:
                 self._child.close()
                 self._child = None
 
+    def _fitting(self, items: Sequence[bytes], start: int) -> list[bytes]:
+        """The pictures of one request, from `start` on."""
+        chunk: list[bytes] = []
+        for content in items[start : start + self._chunk]:
+            if chunk and sum(map(len, chunk)) + len(content) > _CHUNK_BYTES:
+                break
+            chunk.append(content)
+        return chunk
+
     def _adapt(self, count: int, seconds: float) -> None:
         fitting = int(_CHUNK_SECONDS * count / max(seconds, 1e-3))
         self._chunk = max(1, min(_LARGEST_CHUNK, fitting))
 
-    def _encode_chunk(self, chunk: Sequence[bytes], profiles: Sequence[Profile]) -> list[Encoded]:
+    def _encode_chunk(
+        self, chunk: Sequence[bytes], profiles: Sequence[Profile], ahead: Sequence[bytes] | None = None
+    ) -> list[Encoded]:
+        """ahead: what will be asked for next, prepared meanwhile; None: this goes before whatever is being prepared."""
         try:
-            return self._ask(chunk, profiles)
+            return self._ask(chunk, profiles, ahead)
         except _Died as error:
             if len(chunk) == 1 and error.cause == "deadline":
                 return [EncodingFailure("decoder_crashed", str(error))]
@@ -121,10 +139,15 @@ class EncoderClient:
         except _Died as error:
             return EncodingFailure("decoder_crashed", str(error))
 
-    def _ask(self, chunk: Sequence[bytes], profiles: Sequence[Profile]) -> list[Encoded]:
+    def _ask(
+        self, chunk: Sequence[bytes], profiles: Sequence[Profile], ahead: Sequence[bytes] | None = None
+    ) -> list[Encoded]:
         child = self._running()
+        header: dict[str, Any] = {"profiles": list(profiles)}
+        if ahead is not None:
+            header["ahead"] = len(ahead)
         try:
-            return self._outcomes(child.request({"profiles": list(profiles)}, chunk), len(chunk), profiles)
+            return self._outcomes(child.request(header, [*chunk, *(ahead or ())]), len(chunk), profiles)
         except ChildFailed as error:
             raise _Died(child.cause, str(error)) from error
         except BadFrame as error:
@@ -146,7 +169,7 @@ class EncoderClient:
         vectors = vectors_of(part, self.dimension)
         if len(vectors) != len(profiles):
             raise BadFrame("not one vector per profile")
-        if not (np.isfinite(vectors).all() and np.abs(vectors).max() <= _LARGEST_VALUE):
+        if not storable(vectors):
             return EncodingFailure("encoding_failed", "the vector is not finite, or is too large for float16")
         return dict(zip(profiles, vectors, strict=True))
 
@@ -162,8 +185,10 @@ class EncoderClient:
         return self._child
 
     def _start(self) -> Child:
-        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if self._settings.name != "open_clip" else {}
-        secrets = {name: os.environ[name] for name in _HUB_SECRETS if name in os.environ and not threads}
+        clip = "open_clip" in self._settings.parts
+        # numpy's threads are those of the pipeline; torch is told its own number.
+        threads = {"OPENBLAS_NUM_THREADS": "1"} | ({} if clip else {"OMP_NUM_THREADS": "1"})
+        secrets = {name: os.environ[name] for name in _HUB_SECRETS if name in os.environ and clip}
         child = Child(
             "encode",
             {"settings": self._settings.model_dump(mode="json"), "limits": dataclasses.asdict(self._limits)},
@@ -181,18 +206,21 @@ class EncoderClient:
 
     def _meet(self, child: Child) -> None:
         """Hear what the child is; raises what kept it from becoming that."""
-        hello = child.receive(deadline=_START).header
-        while "starting" in hello:
-            _log.info("the encoder is starting", doing=str(hello["starting"])[:200])
-            hello = child.receive(deadline=_DOWNLOAD).header
-        name, dimension, fingerprint = hello.get("name"), hello.get("dimension"), hello.get("fingerprint")
-        if not (isinstance(name, str) and type(dimension) is int and dimension > 0 and isinstance(fingerprint, str)):
-            raise ChildFailed("the encode child introduced itself with garbage")
-        if getattr(self, "fingerprint", fingerprint) != fingerprint:
+        frame = child.receive(deadline=_START)
+        while "starting" in frame.header:
+            _log.info("the encoder is starting", doing=str(frame.header["starting"])[:200])
+            frame = child.receive(deadline=_DOWNLOAD)
+        try:
+            hello = read_hello(frame)
+        except BadFrame as error:
+            raise ChildFailed(f"the encode child introduced itself with garbage: {error}") from error
+        if self._hello is not None and not same_encoder(hello, self._hello):
             raise ConfigurationError(
                 "encoder: the weights or libraries changed while the service ran: restart it to take the new encoder"
             )
-        self.name, self.dimension, self.fingerprint = name, dimension, fingerprint
+        self._hello = hello
+        self.name, self.dimension, self.fingerprint = hello.name, hello.dimension, hello.fingerprint
+        self.parts, self.golden = hello.parts, hello.golden
 
 
 class _Died(Exception):

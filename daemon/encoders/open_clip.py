@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.encoders.architecture import load_image_tower, model_config
+from daemon.encoders.exported import openvino_forward, require_openvino
+from daemon.encoders.forward import Forward, torch_forward
 from daemon.encoders.weights import locate_weights
 from daemon.encoders.weights_file import digest, read_tensors
 from daemon.errors import ConfigurationError
@@ -18,14 +20,15 @@ from daemon.settings import OpenClipSettings
 
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
+_DEFAULT_SIZE = 224  # pixels, where a model of open_clip states none
 
 
 class OpenClipEncoder:
     """Any open_clip image tower with its weights from a file or the hub cache; never random ones.
 
-    settings: `encoder.open_clip`. threads: of torch on the CPU; None: its own choice. announce: told before a
-    download starts. Raises WeightsMissing, ConfigurationError (unknown model, weights that do not fit, an
-    activation that is not the stated one, a device that is not there).
+    settings: `encoder.open_clip`. threads: of the CPU; None: the library's own choice. announce: told before a
+    download or an export starts. Raises WeightsMissing, ConfigurationError (unknown model, weights that do not fit,
+    an activation that is not the stated one, a device or a backend that is not there).
 
     Source: arXiv 2602.12381, section 4, and its code (marco-willi/clip-cues).
     """
@@ -39,6 +42,8 @@ class OpenClipEncoder:
         threads: int | None = None,
         announce: Callable[[str], None] | None = None,
     ) -> None:
+        if settings.backend == "openvino":
+            require_openvino()
         path = locate_weights(settings, announce=announce)
 
         import torch  # only now: that weights are missing must be said at once
@@ -46,19 +51,35 @@ class OpenClipEncoder:
         if threads is not None:
             torch.set_num_threads(threads)
         config = model_config(settings)
-        self._torch = torch
-        self._device = _device(settings.device)
+        architecture = {"vision": config["vision_cfg"], "quick_gelu": bool(config.get("quick_gelu"))}
+        weights = digest(path)
+        device = _device(settings)
+        side = _side(config["vision_cfg"].get("image_size", _DEFAULT_SIZE))
         self._batch_size = settings.batch_size
-        self._visual = load_image_tower(settings, path, read_tensors(path)).to(self._device)
-        self._size = _side(self._visual.image_size)
-        self._transform = _transform(settings.transform, self._size)
-        self.dimension: int = len(self._visual.ln_post.bias)
+        self._transform = _transform(settings.transform, side)
+        self._forward: Forward
+        if settings.backend == "openvino":
+            self._forward = openvino_forward(
+                lambda: load_image_tower(settings, path, read_tensors(path)),
+                {"weights": weights, "architecture": architecture},
+                size=side,
+                precision=settings.precision,
+                threads=threads,
+                folder=settings.compiled_dir,
+                announce=announce,
+            )
+        else:
+            visual = load_image_tower(settings, path, read_tensors(path))
+            self._forward = torch_forward(visual, device, settings.precision)
+        self.dimension: int = self._forward(np.zeros((1, 3, side, side), np.float32)).shape[1]
+        # The libraries' versions are not part of it: they move values by rounding alone, and when one ever does more
+        # the golden picture tells. The kind of device is: CUDA convolves in TF32.
         self.fingerprint: str = _fingerprint(
-            weights=digest(path),
-            architecture={"vision": config["vision_cfg"], "quick_gelu": bool(config.get("quick_gelu"))},
-            transform=f"{settings.transform} {self._size}",
+            weights=weights,
+            architecture=architecture,
+            transform=f"{settings.transform} {side}",
             precision=settings.precision,
-            backend=f"torch {'.'.join(torch.__version__.split('.')[:2])} {self._device.type}",
+            backend=f"{settings.backend} {device.type}",
         )
 
     def encode(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -80,10 +101,8 @@ class OpenClipEncoder:
     def encode_prepared(self, prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """What `prepare` gave -> (n, d) float32."""
         rows = [np.zeros((0, self.dimension), np.float32)]
-        with self._torch.inference_mode():
-            for start in range(0, len(prepared), self._batch_size):
-                batch = self._torch.from_numpy(np.stack(prepared[start : start + self._batch_size]))
-                rows.append(self._visual(batch.to(self._device)).float().cpu().numpy())
+        for start in range(0, len(prepared), self._batch_size):
+            rows.append(self._forward(np.stack(prepared[start : start + self._batch_size])))
         return np.concatenate(rows)
 
 
@@ -103,9 +122,16 @@ def _transform(kind: str, side: int) -> Callable[[Any], Any]:
     return steps
 
 
-def _device(wanted: str) -> Any:
+def _device(settings: OpenClipSettings) -> Any:
     import torch
 
+    wanted = settings.device
+    if settings.backend == "openvino":
+        if wanted not in ("auto", "cpu"):
+            raise ConfigurationError(
+                f"encoder.open_clip.device is {wanted} and backend openvino runs on the CPU; use auto or cpu"
+            )
+        return torch.device("cpu")
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         return torch.device(next(name for name in ("cuda", "mps", "cpu") if available[name]))

@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 from daemon import ports
+from store.golden import SqlGoldenLog
 from store.registry import SqlRegistry
 from store.runs import SqlRunLog
 from store.samples import SqlSampleStore
@@ -15,6 +16,7 @@ PAIRS = [
     (ports.SampleStore, SqlSampleStore),
     (ports.Registry, SqlRegistry),
     (ports.RunLog, SqlRunLog),
+    (ports.GoldenLog, SqlGoldenLog),
 ]
 
 

@@ -59,6 +59,19 @@ class Service:
             time.sleep(0.2)
         raise AssertionError(f"not {count} samples within {DEADLINE:g} s: {self.get('/v1/status')}")
 
+    def wait_for_vectors(self, count: int) -> None:
+        """Until that many samples have been taken in and none waits for a vector."""
+        until = time.monotonic() + DEADLINE
+        while time.monotonic() < until:
+            status, body = self.get("/v1/status")
+            if status == 200:
+                found = json.loads(body)
+                waiting = {queue["stage"]: queue["samples"] for queue in found["queue"]}
+                if found["samples"]["active"] == count and not waiting.get("embed"):
+                    return
+            time.sleep(0.2)
+        raise AssertionError(f"not {count} vectors within {DEADLINE:g} s: {self.get('/v1/status')}")
+
     def end(self, number: signal.Signals) -> int:
         assert self.process.stderr is not None
         self.process.send_signal(number)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from daemon.encoders.client import EncoderClient, _Turn
+from daemon.encoders.golden import golden_picture
 from daemon.errors import ChildFailed, ConfigurationError, ImageRejected, WeightsMissing
 from daemon.model import EncodingFailure
 from daemon.settings import EncoderSettings, IntakeSettings
@@ -41,7 +42,8 @@ class ForensicEncoder:
             return np.array([1e6, 0, 0], np.float32)
         if width == 106:
             time.sleep(0.1)
-        return np.array([picture[0, 0, 0], width, picture.mean()], np.float32)
+        drift = 0.01 if os.environ.get("TZ") == "drifted" else 0
+        return np.array([picture[0, 0, 0], width, picture.mean() * (1 + drift)], np.float32)
 
 forensic, launder = types.ModuleType("forensic"), types.ModuleType("launder")
 forensic.ForensicEncoder = ForensicEncoder
@@ -76,6 +78,14 @@ def test_vectors_come_back_in_order_under_both_profiles(client: EncoderClient) -
         assert outcome["raw"][:2].tolist() == [value, 100]
         assert outcome["laundered"][:2].tolist() == [value // 2, 100]
     assert client.encode_many([]) == []
+
+
+def test_the_child_says_what_it_makes_of_the_golden_picture(client: EncoderClient) -> None:
+    golden = golden_picture()
+    assert client.parts == {"forensic": slice(0, 3)}
+    for profile, form in {"raw": golden, "laundered": golden // 2}.items():
+        expected = np.array([form[0, 0, 0], 448, form.mean()], np.float32)
+        assert np.array_equal(client.golden[profile], expected)  # type: ignore[index]
 
 
 def test_one_profile_is_encoded_when_one_is_asked_for(client: EncoderClient) -> None:
@@ -114,7 +124,7 @@ def test_an_urgent_picture_is_refused_with_a_reason(client: EncoderClient) -> No
 
 
 def test_an_urgent_picture_goes_before_the_backlog(client: EncoderClient) -> None:
-    backlog = threading.Thread(target=lambda: client.encode_many([picture(106)] * 24))
+    backlog = threading.Thread(target=lambda: client.encode_many([picture(106, red) for red in range(24)]))
     backlog.start()
     time.sleep(0.4)
     assert client.encode_now(picture(red=8))[0] == 8
@@ -168,6 +178,32 @@ def test_another_encoder_after_a_restart_is_refused(client: EncoderClient, monke
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(ConfigurationError, match="changed while the service ran"):
         client.encode_now(picture())
+
+
+def test_other_values_under_the_same_fingerprint_after_a_restart_are_refused(
+    client: EncoderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = client._child
+    assert child is not None
+    monkeypatch.setenv("TZ", "drifted")
+    os.kill(child.pid, signal.SIGKILL)
+    with pytest.raises(ConfigurationError, match="weights or libraries changed while the service ran"):
+        client.encode_now(picture())
+
+
+def test_pictures_that_are_prepared_ahead_cost_only_themselves(client: EncoderClient) -> None:
+    client.encode_many([picture(red=value) for value in range(8)])  # the chunks have grown to their full size
+    widths = [100] * 16
+    widths[9] = 101  # kills the child while the first eight are encoded
+    widths[12] = 103
+    encoded = client.encode_many([picture(width, red=value) for value, width in enumerate(widths)])
+    for value, outcome in enumerate(encoded):
+        if value in (9, 12):
+            assert isinstance(outcome, EncodingFailure)
+            assert outcome.reason == ("decoder_crashed" if value == 9 else "encoding_failed")
+        else:
+            assert isinstance(outcome, dict)
+            assert outcome["raw"][0] == value
 
 
 def test_a_closed_client_says_so(client: EncoderClient) -> None:

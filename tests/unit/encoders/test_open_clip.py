@@ -68,6 +68,22 @@ def test_quick_gelu_and_gelu_differ_and_the_wrong_one_is_refused(folder: Path) -
         OpenClipEncoder(settings(folder, activation="gelu"))
 
 
+@pytest.mark.parametrize("pretrained", ["openai", "laion2b_s32b_b82k"])
+def test_openais_weights_in_a_local_file_under_the_name_without_quickgelu_are_refused(
+    folder: Path, pretrained: str
+) -> None:
+    # open_clip itself would compute plain GELU with them and say nothing.
+    trap = OpenClipSettings(
+        model="ViT-L-14-336", pretrained=pretrained, weights_path=folder / "one.safetensors", device="cpu"
+    )
+    with pytest.raises(ConfigurationError, match=r"ViT-L-14-336 computes gelu .* name ViT-L-14-336-quickgelu"):
+        OpenClipEncoder(trap)
+    # Stated, plain GELU is taken: only now are the weights looked at.
+    stated = trap.model_copy(update={"model": "ViT-B-32", "activation": "gelu"})
+    with pytest.raises(ConfigurationError, match=r"one\.safetensors holds no weights for ViT-B-32"):
+        OpenClipEncoder(stated)
+
+
 def test_the_fingerprint_is_that_of_everything_that_decides_a_vector(folder: Path) -> None:
     variants = [
         settings(folder),
@@ -154,8 +170,8 @@ def test_an_unknown_model_and_an_absent_device_are_named(folder: Path) -> None:
 def test_build_makes_it_by_name(folder: Path) -> None:
     encoder = build("open_clip", EncoderSettings(open_clip=settings(folder)))
     assert encoder.name == "open_clip"
-    with pytest.raises(ConfigurationError, match="there is no encoder 'fused'"):
-        build("fused", EncoderSettings())
+    with pytest.raises(ConfigurationError, match="there is no encoder 'other'"):
+        build("other", EncoderSettings())
 
 
 # --- where the weights are

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import entry_points
@@ -16,7 +16,7 @@ from daemon.app import no_progress, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.encoders.stopped import StoppedEncoder
-from daemon.errors import BadInputError, StateLocked
+from daemon.errors import BadInputError, ConfigurationError, StateLocked
 from daemon.evaluate.measuring import measure
 from daemon.evaluate.outside import OUTSIDE, measure_outside
 from daemon.intake.taking_in import intake
@@ -180,7 +180,17 @@ def import_head(settings: Settings, path: Path, fingerprint: str | None) -> dict
         known = encoder_of(imported, state.context, fingerprint)
         if known:
             return _import(imported, state.context, known)
-    with opened(settings, encoder=True, lock=False) as state:  # nothing here says which encoder: ask the configured one
+    return _import_for_configured(settings, path, imported)
+
+
+def _import_for_configured(settings: Settings, path: Path, imported: Imported) -> dict[str, Any]:
+    """Nothing in the store says which encoder the head belongs to: ask the configured one."""
+    stack = ExitStack()
+    try:
+        state = stack.enter_context(opened(settings, encoder=True, lock=False))
+    except ConfigurationError as error:
+        raise type(error)(f"{error}; or state the encoder's fingerprint with --encoder-fingerprint") from error
+    with stack:
         encoder = state.context.encoder
         if encoder.dimension != imported.head.dimension:
             raise BadInputError(

@@ -102,14 +102,15 @@ class Service:
         logit = float(artifact.head.scores(vector)[0])
         threshold = champion.threshold("raw")
         fired = artifact.head.fired(vector)[0]
-        synthetic = logit > threshold
+        verdict = artifact.verdict(logit, "raw", fired.outside)
         return ScoreView(
             sha256=hashlib.sha256(content).hexdigest(),
             probability=float(artifact.calibration.probability(artifact.head.scores(vector))[0]),
             logit=logit,
             threshold=threshold if math.isfinite(threshold) else None,
-            verdict="synthetic" if synthetic else "real",
-            family=fired.family.name if synthetic and fired.family else None,
+            verdict=verdict,
+            outside=fired.outside,
+            family=fired.family.name if verdict == "synthetic" and fired.family else None,
             nearest_real_source=fired.source.name if fired.source else None,
             version=champion.record.id,
         )

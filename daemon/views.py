@@ -181,7 +181,8 @@ class ScoreView(View):
     probability: float  # calibrated, at even prevalence
     logit: float
     threshold: float | None  # on the logit; None: infinite
-    verdict: Literal["real", "synthetic"]
+    verdict: Literal["real", "synthetic", "outside"]  # outside: below the threshold and unlike every known group
+    outside: bool | None = None  # unlike every known group, whatever the verdict; None: the head cannot tell
     family: str | None  # the family that fired, when synthetic
     nearest_real_source: str | None
     version: str

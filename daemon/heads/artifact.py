@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from daemon.model import FOLDS, PROFILES, Profile
 
 FORMAT = "sidwatch-version-2"
 _BEFORE = "sidwatch-version-1"  # its heads are all `closed_form` and do not say so
+Verdict = Literal["real", "synthetic", "outside"]
 ANCHORS = 64  # most anchor vectors in an artifact
 _KINDS: Mapping[str, type[Head]] = {head.kind: head for head in (ClosedFormHead, LinearHead, ConceptHead)}
 _FOLD_NAMES = tuple(f"fold{f}" for f in range(FOLDS))
@@ -51,6 +52,17 @@ class VersionArtifact:
     def synthetic(self, logits: NDArray[np.float64], profile: Profile) -> NDArray[np.bool_]:
         """Which logits are called synthetic at the profile's threshold, bool (n,)."""
         return logits > self.thresholds[profile].value
+
+    def verdict(self, logit: float, profile: Profile, outside: bool | None) -> Verdict:
+        """What one picture is called.
+
+        A logit above the threshold is synthetic, even far from every group: the threshold is what the false-positive
+        rate is promised for, and a new generator is far from every group too. Below it `real` is only said of what
+        resembles something known.
+        """
+        if logit > self.thresholds[profile].value:
+            return "synthetic"
+        return "outside" if outside else "real"
 
 
 def write(artifact: VersionArtifact) -> tuple[bytes, bytes]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
 from daemon.errors import CorruptArtifact
@@ -36,6 +37,8 @@ class ClosedFormHead:
     means: NDArray[np.float64]  # (g, k) mean activation of each group
     half_norms: NDArray[np.float64]  # (g,) half the squared norm of each mean, corrected if so set
     log_weights: NDArray[np.float64]  # (g,) natural log of the group weights
+    # profile -> the distance beyond which a vector is unlike every group; absent: the head cannot tell
+    limits: Mapping[Profile, float] = field(default_factory=dict)
 
     @property
     def dimension(self) -> int:
@@ -66,13 +69,24 @@ class ClosedFormHead:
             return linear.logits(activations, self.means, self.log_weights, self.synthetic)
         return mixture.logits(self._affinities(activations), self.synthetic)
 
+    def distances(self, vectors: Vectors) -> NDArray[np.float64]:
+        """Squared distance to the nearest group's mean over the units, float64 (n,).
+
+        Within a group the units have variance 1 and are uncorrelated, so this is Mahalanobis' distance in the space
+        that tells the groups apart. The rest of the whitened space, which is the larger part, is left out: measured, it
+        adds noise and no sight.
+        """
+        return self._distances(self.activations(vectors))
+
     def fired(self, vectors: Vectors, profile: Profile = "raw") -> tuple[Fired, ...]:
-        """The family and the real source each vector resembles most."""
-        affinities = self._affinities(self.activations(vectors))
-        families, sources = mixture.nearest(affinities, self.synthetic)
+        """The family and the real source each vector resembles most, and whether it is like none of them."""
+        activations = self.activations(vectors)
+        families, sources = mixture.nearest(self._affinities(activations), self.synthetic)
+        limit = self.limits.get(profile)
+        outside = [None] * len(families) if limit is None else (self._distances(activations) > limit).tolist()
         return tuple(
-            Fired(self.keys[family].subject, self.keys[source].subject)
-            for family, source in zip(families, sources, strict=True)
+            Fired(self.keys[family].subject, self.keys[source].subject, beyond)
+            for family, source, beyond in zip(families, sources, outside, strict=True)
         )
 
     def local_direction(self, vector: Vectors) -> tuple[NDArray[np.float64], float]:
@@ -97,9 +111,9 @@ class ClosedFormHead:
         return {array: getattr(self, array) for array in _ARRAYS}
 
     def to_json(self) -> dict[str, Any]:
-        """Read-out and groups."""
+        """Read-out, groups and limits."""
         groups = [[key.subject.kind, key.subject.name, key.profile] for key in self.keys]
-        return {"read_out": self.read_out, "tau": self.tau, "groups": groups}
+        return {"read_out": self.read_out, "tau": self.tau, "groups": groups, "limits": dict(self.limits)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> ClosedFormHead:
@@ -108,6 +122,7 @@ class ClosedFormHead:
             read_out=values["read_out"],
             tau=float(values["tau"]),
             keys=tuple(GroupKey(Subject(kind, subject), profile) for kind, subject, profile in values["groups"]),
+            limits={profile: float(limit) for profile, limit in values.get("limits", {}).items()},
             **{array: tensors[array] for array in _ARRAYS},
         )
 
@@ -134,6 +149,12 @@ class ClosedFormHead:
             raise CorruptArtifact(f"version: {name} does not list families and real sources in order")
         if not {key.profile for key in self.keys} <= set(PROFILES):
             raise CorruptArtifact(f"version: {name} has a group of an unknown profile")
+        if not set(self.limits) <= set(PROFILES) or not all(0.0 < limit < np.inf for limit in self.limits.values()):
+            raise CorruptArtifact(f"version: {name} has a limit that is no distance, or of an unknown profile")
+
+    def _distances(self, activations: NDArray[np.float64]) -> NDArray[np.float64]:
+        result: NDArray[np.float64] = cdist(activations, self.means, "sqeuclidean").min(axis=1)
+        return result
 
     def _affinities(self, activations: NDArray[np.float64]) -> NDArray[np.float64]:
         return mixture.affinities(activations, self.means, self.half_norms, self.log_weights, self.tau)

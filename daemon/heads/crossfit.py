@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.errors import BadInputError
+from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.head import Head, Vectors
 from daemon.heads.pooling import pool_statistics
 from daemon.heads.settings import HeadSettings
@@ -16,7 +17,7 @@ from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.model import FOLDS
 
 
-def fold_heads(statistics: Mapping[GroupKey, GroupStatistics], settings: HeadSettings) -> tuple[Head, ...]:
+def fold_heads(statistics: Mapping[GroupKey, GroupStatistics], settings: HeadSettings) -> tuple[ClosedFormHead, ...]:
     """FOLDS heads; head f is solved from all statistics but those of fold f.
 
     Raises:

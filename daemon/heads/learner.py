@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from daemon.heads.calibration import fit_platt
 from daemon.heads.crossfit import fold_heads, held_out_scores
 from daemon.heads.gradient import TrainedHead
 from daemon.heads.head import Head
+from daemon.heads.outside import outside_limits
 from daemon.heads.pooling import Pooled, pool_statistics
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve_pooled
@@ -70,9 +71,10 @@ def fit_version(
         statistics: all groups the version learns from.
         reals: per profile, rows for the left-out-source threshold; only real rows of the train and
             calibration splits are used.
-        calibration: per profile, rows of both labels for Platt scaling and, with few real sources, the
-            conformal threshold; only rows of the calibration split are used. Rows that
-            the statistics hold (by `learned_revision`) are scored by the head of their fold.
+        calibration: per profile, rows of both labels. Those of the calibration split are for Platt scaling and, with
+            few real sources, the conformal threshold; these and those of the train split say how far known pictures
+            lie from their groups. Rows that the statistics hold (by `learned_revision`) are judged by the head of
+            their fold.
         alpha: false-positive rate of the thresholds.
         cap: most rows per real source and profile scored for the threshold.
 
@@ -87,6 +89,8 @@ def fit_version(
     pooled = pool_statistics(statistics, settings.min_group)
     head = solve_pooled(pooled, settings)
     folds = fold_heads(statistics, settings)
+    known = {profile: _of_splits(rows, _THRESHOLD_SPLITS) for profile, rows in calibration.items()}
+    head = replace(head, limits=outside_limits(head, folds, known, origin.statistics_revision))
     thresholds = left_out_source_thresholds(pooled, statistics, threshold_rows(reals), settings, alpha, cap=cap)
     anchors = _anchors(head, pooled.means)
     about = _about(statistics, pooled, settings, origin)

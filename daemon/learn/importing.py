@@ -106,9 +106,9 @@ def add_version(imported: Imported, context: Context, fingerprint: str) -> Versi
 def _artifact(imported: Imported, context: Context) -> VersionArtifact:
     """Every real source is left out by nature: nothing was learned from any."""
     head, alpha = imported.head, context.settings.threshold.alpha
-    _, reals, calibration = evidence(context)
+    rows = {profile: own for profile, own in evidence(context).items() if len(own)}
     thresholds = thresholds_without(
-        threshold_rows(reals), lambda source: head, alpha, min_rows=context.settings.head.min_group
+        threshold_rows(rows), lambda source: head, alpha, min_rows=context.settings.head.min_group
     )
     about = {
         "encoder_fingerprint": context.encoder.fingerprint,
@@ -118,8 +118,7 @@ def _artifact(imported: Imported, context: Context) -> VersionArtifact:
         "settings": {},
         "source": {"file": imported.name, "sha256": imported.sha256, "model_type": imported.model_type},
     }
-    known = {profile: rows for profile, rows in calibration.items() if len(rows)}
-    return assemble(head, (), thresholds, PROFILES, known, 0, alpha, _anchors(head), about)
+    return assemble(head, (), thresholds, PROFILES, rows, 0, alpha, _anchors(head), about)
 
 
 def _anchors(head: Head) -> Anchors:

@@ -171,29 +171,22 @@ def closed_form(read_out: Literal["mixture", "linear"] | None = None) -> Make:
     return make
 
 
-def evidence(
-    context: Context,
-) -> tuple[dict[Profile, LabelledVectors], dict[Profile, LabelledVectors], dict[Profile, LabelledVectors]]:
-    """Per profile: every row that may teach anything, the real ones among them, and the calibration split."""
-    everything, reals, calibration = {}, {}, {}
-    for profile in PROFILES:
-        rows = _trusted(context, context.samples.labelled_vectors(context.encoder.fingerprint, profile))
-        everything[profile] = rows
-        reals[profile] = rows.take(np.flatnonzero(~rows.synthetic))
-        calibration[profile] = rows.take([i for i, split in enumerate(rows.splits) if split == "calibration"])
-    return everything, reals, calibration
+def evidence(context: Context) -> dict[Profile, LabelledVectors]:
+    """Per profile, every row that may teach anything: the head, its thresholds, its calibration."""
+    fingerprint = context.encoder.fingerprint
+    return {profile: _trusted(context, context.samples.labelled_vectors(fingerprint, profile)) for profile in PROFILES}
 
 
 def _solve(context: Context, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:
     fingerprint = context.encoder.fingerprint
     files = context.samples.statistics(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
-    _, reals, calibration = evidence(context)
+    rows = evidence(context)
     revision = context.samples.statistics_revision(fingerprint)
     artifact = fit_version(
         statistics,
-        reals,
-        calibration,
+        rows,
+        rows,
         settings,
         context.settings.threshold.alpha,
         Origin(

@@ -99,7 +99,7 @@ def _trained(learner: Learner) -> Make:
 def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, revision: int) -> VersionArtifact:
     settings = context.settings.learn
     recipe = recipe_of(context.settings, learner)
-    everything, reals, calibration = evidence(context)
+    everything = evidence(context)
     learned = {profile: _learned(rows, revision) for profile, rows in everything.items()}
     if not any(len(rows) for rows in learned.values()):
         raise BadInputError("there is nothing to train on: no picture of a trusted source was measured and learned yet")
@@ -131,8 +131,8 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
         return fit_trained(
             train,
             _groups(learned),
-            reals,
-            calibration,
+            everything,
+            everything,
             context.settings.threshold.alpha,
             Origin(
                 encoder_fingerprint=context.encoder.fingerprint,

@@ -37,7 +37,7 @@ async function judge(event) {
     }
     const like = body.family || body.nearest_real_source;
     verdict.textContent =
-      `${body.verdict} · probability of being synthetic ${body.probability.toFixed(3)} (at even odds)` +
+      `${body.verdict}${body.outside ? " (like nothing known)" : ""} · probability of being synthetic ${body.probability.toFixed(3)} (at even odds)` +
       (like ? ` · nearest to ${like}` : "") + ` · by ${body.version}`;
   } catch {
     verdict.textContent = "No answer from the service.";

@@ -1,0 +1,32 @@
+"""What the service says of one picture: synthetic, real, or like nothing it knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daemon.service import Service
+from daemon.wiring import make_telemetry
+from tests.integration import world as worlds
+from tests.integration.world import World, beginning
+
+
+def test_a_picture_is_synthetic_real_or_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    service = Service(world.context, make_telemetry(world.context.settings), simulated=True)
+    # far beyond the photographs, on the side that no generator is on
+    monkeypatch.setitem(worlds.CENTRES, "alien", (0, -60.0))
+
+    def judged(name: str) -> list[str]:
+        return [service.score(f"{name}:{1000 + i}".encode()).verdict for i in range(40)]
+
+    assert judged("alien") == ["outside"] * 40
+    assert judged("old_gan").count("synthetic") >= 36
+    assert judged("camera_a").count("real") >= 34
+    view = service.score(b"alien:1")
+    assert (view.verdict, view.outside, view.family) == ("outside", True, None)
+    assert view.nearest_real_source is not None
+    assert service.score(b"camera_a:1001").outside is False

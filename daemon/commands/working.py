@@ -18,7 +18,7 @@ from daemon.commands.common import (
     progress_bar,
     settings_of,
 )
-from daemon.errors import AnswerIsNo
+from daemon.errors import AnswerIsNo, BadInputError
 from daemon.model import Trust
 
 if TYPE_CHECKING:
@@ -153,7 +153,10 @@ def retrain(
     from daemon.operations import update_now
 
     settings = settings_of(config)
-    job = job_of(learner, read_out, settings)
+    try:
+        job = job_of(learner, read_out, settings)
+    except BadInputError as error:
+        raise typer.BadParameter(str(error)) from error
     with progress_bar() as progress:
         done = update_now(settings, job, progress)
     _tell(done, as_json)

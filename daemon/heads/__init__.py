@@ -7,6 +7,7 @@ from daemon.heads.artifact import VersionArtifact, read, version_digest, write
 from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.concept_head import ConceptHead
 from daemon.heads.crossfit import fold_heads, held_out_scores
+from daemon.heads.decorrelation import decorrelation_penalty
 from daemon.heads.head import Fired, Head, Vectors
 from daemon.heads.learner import Origin, fit_trained, fit_version
 from daemon.heads.linear_head import LinearHead
@@ -27,6 +28,7 @@ __all__ = [
     "Origin",
     "Vectors",
     "VersionArtifact",
+    "decorrelation_penalty",
     "fit_trained",
     "fit_version",
     "fold_heads",

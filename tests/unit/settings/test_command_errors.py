@@ -19,6 +19,10 @@ from daemon.cli import run
         (["status", "--config", "config.yaml"], 78),  # there is no store yet
         (["ingest", "nowhere", "--config", "config.yaml"], 65),
         (["init", "afile/inside"], 65),
+        (["retrain", "--learner", "boosting", "--config", "config.yaml"], 2),
+        (["retrain", "--learner", "probe", "--read-out", "linear", "--config", "config.yaml"], 2),
+        (["models", "import", "nowhere.ckpt", "--config", "config.yaml"], 65),
+        (["models", "import", "afile", "--config", "config.yaml"], 65),
         (["update", "--config", "broken.yaml"], 78),  # its state directory lies below a file
     ],
 )

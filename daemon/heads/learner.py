@@ -22,6 +22,7 @@ from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.heads.threshold import (
     Threshold,
     conformal_threshold,
+    evenly,
     left_out_source_thresholds,
     thresholds_without,
 )
@@ -76,7 +77,7 @@ def fit_version(
             lie from their groups. Rows that the statistics hold (by `learned_revision`) are judged by the head of
             their fold.
         alpha: false-positive rate of the thresholds.
-        cap: most rows per real source and profile scored for the threshold.
+        cap: most rows per subject and profile scored for the threshold and the outside limit.
 
     Returns:
         The version, with a threshold for every profile in `reals`.
@@ -89,7 +90,7 @@ def fit_version(
     pooled = pool_statistics(statistics, settings.min_group)
     head = solve_pooled(pooled, settings)
     folds = fold_heads(statistics, settings)
-    known = {profile: _of_splits(rows, _THRESHOLD_SPLITS) for profile, rows in calibration.items()}
+    known = {profile: _known_pictures(rows, cap) for profile, rows in calibration.items()}
     head = replace(head, limits=outside_limits(head, folds, known, origin.statistics_revision))
     thresholds = left_out_source_thresholds(pooled, statistics, threshold_rows(reals), settings, alpha, cap=cap)
     anchors = _anchors(head, pooled.means)
@@ -158,8 +159,21 @@ def fit_trained(
 
 
 def threshold_rows(reals: Mapping[Profile, LabelledVectors]) -> dict[Profile, LabelledVectors]:
-    """The rows that may place a threshold: the holdout and the reference pool stay unseen."""
-    return {profile: _of_splits(rows, _THRESHOLD_SPLITS) for profile, rows in reals.items()}
+    """The real rows that may place a threshold: the holdout and the reference pool stay unseen."""
+    return {
+        profile: rows.take([i for i in np.flatnonzero(~rows.synthetic).tolist() if rows.splits[i] in _THRESHOLD_SPLITS])
+        for profile, rows in reals.items()
+    }
+
+
+def _known_pictures(rows: LabelledVectors, cap: int) -> LabelledVectors:
+    """At most `cap` rows of each subject, in the order of the rows, so that the work does not grow with the store."""
+    own: dict[Subject, list[int]] = {}
+    for i, subject in enumerate(rows.subjects):
+        if rows.splits[i] in _THRESHOLD_SPLITS:
+            own.setdefault(subject, []).append(i)
+    chosen = [evenly(np.array(numbers, np.intp), cap) for numbers in own.values()]
+    return rows.take(np.sort(np.concatenate(chosen or [np.zeros(0, np.intp)])))
 
 
 def assemble(

@@ -97,7 +97,7 @@ def thresholds_without(
     _check_alpha(alpha)
     rows = {
         profile: {
-            source: _evenly(indices, cap)
+            source: evenly(indices, cap)
             for source, indices in _rows_by_source(vectors).items()
             if len(indices) >= min_rows
         }
@@ -173,7 +173,8 @@ def _rows_by_source(vectors: LabelledVectors) -> dict[Subject, NDArray[np.intp]]
     return {source: np.array(indices, np.intp) for source, indices in sorted(rows.items())}
 
 
-def _evenly(rows: NDArray[np.intp], cap: int) -> NDArray[np.intp]:
+def evenly(rows: NDArray[np.intp], cap: int) -> NDArray[np.intp]:
+    """At most `cap` of the row numbers, taken evenly over their order."""
     return rows if len(rows) <= cap else rows[np.arange(cap) * len(rows) // cap]
 
 

@@ -106,3 +106,18 @@ def test_a_limit_that_is_none_is_refused(artifact, limits):
 def test_above_the_threshold_is_synthetic_and_below_it_only_what_is_known_is_real(artifact, above, outside, verdict):
     threshold = artifact.thresholds["raw"].value
     assert artifact.verdict(threshold + 1.0 if above else threshold, "raw", outside) == verdict
+
+
+def test_only_so_many_pictures_of_a_subject_are_measured(large, learn, origin):
+    capped = fit_version(learn(large), large, large, SETTINGS, 0.05, origin, cap=30)
+    fewer = {
+        profile: rows.take(sorted(i for subject in set(rows.subjects) for i in evenly_learnable(rows, subject, 30)))
+        for profile, rows in large.items()
+    }
+    expected = outside_limits(capped.head, capped.fold_heads, fewer, 1)
+    assert capped.head.limits == expected != fit_version(learn(large), large, large, SETTINGS, 0.05, origin).head.limits
+
+
+def evenly_learnable(rows, subject, cap):
+    own = [i for i, s in enumerate(rows.subjects) if s == subject and rows.splits[i] in ("train", "calibration")]
+    return [own[i * len(own) // cap] for i in range(cap)]

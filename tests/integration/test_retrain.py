@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +17,11 @@ from daemon.heads import ClosedFormHead, LinearHead, read
 from daemon.learn.retraining import RETRAININGS, job_of, recipe_of
 from daemon.model import Subject
 from daemon.promote.promoting import promote_by_hand
+from daemon.runs import tick
+from daemon.service import Service
 from daemon.settings import Settings
-from daemon.supervisor import run_update
+from daemon.supervisor import Supervisor, run_update
+from daemon.wiring import make_telemetry
 from tests.integration.world import KNOWN, SOURCES, World, beginning
 
 
@@ -34,8 +39,12 @@ def quick(world: World) -> World:
     learn = settings.learn.model_copy(
         update={"gradient": settings.learn.gradient.model_copy(update={"max_epochs": 3, "learning_rate": 0.02})}
     )
-    encoder = settings.encoder.model_copy(update={"name": "external"})
-    world.context = replace(world.context, settings=settings.model_copy(update={"learn": learn, "encoder": encoder}))
+    changed = {
+        "learn": learn,
+        "encoder": settings.encoder.model_copy(update={"name": "external"}),
+        "store": settings.store.model_copy(update={"directory": world.root}),
+    }
+    world.context = replace(world.context, settings=settings.model_copy(update=changed))
     return world
 
 
@@ -99,6 +108,28 @@ def test_only_so_many_sources_are_left_out(world: World) -> None:
     assert outcome.version is not None
     artifact = read(*world.store.registry.artifact(outcome.version))
     assert len(artifact.thresholds["laundered"].left_out) == 5 < len(SOURCES)
+
+
+def test_a_running_service_retrains_when_asked(world: World) -> None:
+    context = quick(world).context
+    stop = threading.Event()
+    service = Service(context, make_telemetry(context.settings), simulated=True)
+    supervisor = threading.Thread(target=Supervisor(context, service, "tester", stop).run, daemon=True)
+    tick(context, "retrain_probe")
+    supervisor.start()
+    try:
+        until = time.monotonic() + 120.0
+        while time.monotonic() < until:
+            runs = {run.job: run for run in context.runs.latest()}
+            if runs["retrain_probe"].state == "finished":
+                break
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        supervisor.join(60.0)
+    done = runs["retrain_probe"]
+    assert (done.outcome, "v0002-" in done.detail) == ("ok", True)
+    assert [version.learner for version in context.registry.versions()] == ["closed_form", "probe"]
 
 
 def test_jobs_are_named_by_learner_and_read_out() -> None:

@@ -56,6 +56,7 @@ accept: setup  ## acceptance: the real command, the built wheel, real pictures, 
 
 bench: setup  ## measurements, each prints a table and writes JSON beside itself
 	$(QUIET) $(PY) benchmarks/encode.py $(ARGS)
+	$(QUIET) $(PY) benchmarks/encode_clip.py
 
 dashboards: setup  ## generate dashboards/grafana again
 	$(PY) dashboards/build.py

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,8 @@ from daemon.errors import ConfigurationError
 _MODEL = "model.onnx"
 _SUMS = "sha256.json"
 _NEEDED = ("openvino", "onnx", "onnxscript")
+_UNFINISHED = "unfinished-"
+_LONGEST_EXPORT = 6 * 3600.0  # seconds
 _CODE = 1  # raise it when this file exports otherwise
 
 
@@ -100,7 +103,8 @@ def _exported(
         announce("exporting the model for OpenVINO, which takes minutes and is done once")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix="unfinished-") as temporary:
+        _sweep(folder)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as temporary:
             made = Path(temporary) / "export"
             made.mkdir()
             _export(build(), size, made / _MODEL)
@@ -115,6 +119,13 @@ def _exported(
             "make room there or name another folder"
         ) from error
     return place / _MODEL
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed exports left behind; one that is at work is younger."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        if left.stat().st_mtime < time.time() - _LONGEST_EXPORT:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _export(visual: Any, size: int, path: Path) -> None:

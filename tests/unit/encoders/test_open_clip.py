@@ -84,7 +84,9 @@ def test_openais_weights_in_a_local_file_under_the_name_without_quickgelu_are_re
         OpenClipEncoder(stated)
 
 
-def test_the_fingerprint_is_that_of_everything_that_decides_a_vector(folder: Path) -> None:
+def test_the_fingerprint_is_that_of_everything_that_decides_a_vector(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     variants = [
         settings(folder),
         settings(folder, file="two.safetensors"),
@@ -95,6 +97,9 @@ def test_the_fingerprint_is_that_of_everything_that_decides_a_vector(folder: Pat
     assert len(set(fingerprints)) == 4
     assert all(len(one) == 64 for one in fingerprints)
     assert OpenClipEncoder(settings(folder, batch_size=3)).fingerprint == fingerprints[0]
+    # Another version of torch rounds otherwise at most; the golden picture tells when it does more.
+    monkeypatch.setattr(torch, "__version__", "3.1.4")
+    assert OpenClipEncoder(settings(folder)).fingerprint == fingerprints[0]
 
 
 def test_the_papers_transform_is_bilinear_on_the_shortest_edge(folder: Path) -> None:

@@ -53,7 +53,8 @@ def solve_pooled(pooled: Pooled, settings: HeadSettings) -> ClosedFormHead:
     added = settings.ridge * float(np.trace(within)) / int(varies.sum())
     if added <= 0.0:
         raise BadInputError("a head cannot be solved: the pictures of every group are identical")
-    lower = cholesky(within + added * np.eye(len(centre)), lower=True)
+    nuisance = settings.profile_shift * _between_profiles(pooled.keys, shifts, weights)
+    lower = cholesky(within + nuisance + added * np.eye(len(centre)), lower=True)
     whitened = solve_triangular(lower, shifts.T, lower=True).T  # (g, d)
     _, singular, right = svd(np.sqrt(weights)[:, None] * whitened, full_matrices=False)
     rank = int((singular > _RANK * singular[0]).sum())
@@ -66,12 +67,13 @@ def solve_pooled(pooled: Pooled, settings: HeadSettings) -> ClosedFormHead:
     return ClosedFormHead(
         read_out=settings.read_out,
         tau=settings.tau,
+        source_tau=settings.source_tau or settings.tau,
         keys=pooled.keys,
         centre=centre,
         inverse_scale=inverse_scale,
         units=np.ascontiguousarray(units),
         means=means,
-        half_norms=_half_norms(means, whitened, lower, added, pooled.counts, settings.noise_correction),
+        half_norms=_half_norms(means, whitened, lower, within, pooled.counts, settings.noise_correction),
         log_weights=np.log(weights) + _log_priors(pooled.keys, settings),
     )
 
@@ -80,6 +82,26 @@ def _log_priors(keys: Sequence[GroupKey], settings: HeadSettings) -> NDArray[np.
     """Log of the factor on each group's mixture weight, (g,); the linear read-out has no such weights."""
     priors = dict(settings.log_priors) if settings.read_out == "mixture" else {}
     return np.array([priors.get(key.subject.name, 0.0) if key.subject.kind == "family" else 0.0 for key in keys])
+
+
+def _between_profiles(
+    keys: Sequence[GroupKey], shifts: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted covariance of the profiles' means around their subject's, (d, d).
+
+    How a picture was delivered says nothing of where it comes from: what moves with the profile alone is a nuisance,
+    and counts as variation within the subject.
+
+    Source: Hatch et al., "Within-class covariance normalization for SVM-based speaker recognition", 2006; Solomonoff et
+    al., "Advances in channel compensation for SVM speaker recognition", 2005 (nuisance directions of the channel).
+    """
+    subjects = {subject: s for s, subject in enumerate(sorted({key.subject for key in keys}))}
+    members = np.zeros((len(subjects), len(keys)))
+    members[[subjects[key.subject] for key in keys], np.arange(len(keys))] = weights
+    centres = members @ shifts / members.sum(axis=1, keepdims=True)
+    apart = np.sqrt(weights)[:, None] * (shifts - centres[[subjects[key.subject] for key in keys]])
+    result: NDArray[np.float64] = apart.T @ apart
+    return result
 
 
 def _decorrelating(
@@ -100,7 +122,7 @@ def _half_norms(
     means: NDArray[np.float64],
     whitened: NDArray[np.float64],
     lower: NDArray[np.float64],
-    added: float,
+    within: NDArray[np.float64],
     counts: NDArray[np.int64],
     noise_correction: bool,
 ) -> NDArray[np.float64]:
@@ -108,8 +130,7 @@ def _half_norms(
     norms: NDArray[np.float64] = np.einsum("gk,gk->g", means, means)
     if noise_correction:
         inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
-        # C0 = C - added I, hence tr(C^-1 C0) = d - added tr(C^-1)
-        noise = (len(lower) - added * float(np.einsum("ij,ij->", inverse, inverse))) / counts
+        noise = float(np.einsum("ij,ij->", inverse @ within, inverse)) / counts
         # with fewer units than groups - 1 a mean keeps only part of its norm, and of that noise
         kept = norms / np.maximum(np.einsum("gd,gd->g", whitened, whitened), np.finfo(np.float64).tiny)
         norms = np.maximum(norms - noise * kept, 0.0)

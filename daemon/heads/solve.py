@@ -53,8 +53,8 @@ def solve_pooled(pooled: Pooled, settings: HeadSettings) -> ClosedFormHead:
     added = settings.ridge * float(np.trace(within)) / int(varies.sum())
     if added <= 0.0:
         raise BadInputError("a head cannot be solved: the pictures of every group are identical")
-    nuisance = settings.profile_shift * _between_profiles(pooled.keys, shifts, weights)
-    lower = cholesky(within + nuisance + added * np.eye(len(centre)), lower=True)
+    nuisance = np.sqrt(settings.profile_shift) * _between_profiles(pooled.keys, shifts, weights)
+    lower = cholesky(within + nuisance.T @ nuisance + added * np.eye(len(centre)), lower=True)
     whitened = solve_triangular(lower, shifts.T, lower=True).T  # (g, d)
     _, singular, right = svd(np.sqrt(weights)[:, None] * whitened, full_matrices=False)
     rank = int((singular > _RANK * singular[0]).sum())
@@ -73,7 +73,7 @@ def solve_pooled(pooled: Pooled, settings: HeadSettings) -> ClosedFormHead:
         inverse_scale=inverse_scale,
         units=np.ascontiguousarray(units),
         means=means,
-        half_norms=_half_norms(means, whitened, lower, within, pooled.counts, settings.noise_correction),
+        half_norms=_half_norms(means, whitened, lower, added, nuisance, pooled.counts, settings.noise_correction),
         log_weights=np.log(weights) + _log_priors(pooled.keys, settings),
     )
 
@@ -87,7 +87,7 @@ def _log_priors(keys: Sequence[GroupKey], settings: HeadSettings) -> NDArray[np.
 def _between_profiles(
     keys: Sequence[GroupKey], shifts: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Weighted covariance of the profiles' means around their subject's, (d, d).
+    """The profiles' means around their subject's, (g, d), so weighted that x' x is their covariance.
 
     How a picture was delivered says nothing of where it comes from: what moves with the profile alone is a nuisance,
     and counts as variation within the subject.
@@ -99,9 +99,8 @@ def _between_profiles(
     members = np.zeros((len(subjects), len(keys)))
     members[[subjects[key.subject] for key in keys], np.arange(len(keys))] = weights
     centres = members @ shifts / members.sum(axis=1, keepdims=True)
-    apart = np.sqrt(weights)[:, None] * (shifts - centres[[subjects[key.subject] for key in keys]])
-    result: NDArray[np.float64] = apart.T @ apart
-    return result
+    apart: NDArray[np.float64] = shifts - centres[[subjects[key.subject] for key in keys]]
+    return np.sqrt(weights)[:, None] * apart
 
 
 def _decorrelating(
@@ -122,7 +121,8 @@ def _half_norms(
     means: NDArray[np.float64],
     whitened: NDArray[np.float64],
     lower: NDArray[np.float64],
-    within: NDArray[np.float64],
+    added: float,
+    nuisance: NDArray[np.float64],
     counts: NDArray[np.int64],
     noise_correction: bool,
 ) -> NDArray[np.float64]:
@@ -130,7 +130,10 @@ def _half_norms(
     norms: NDArray[np.float64] = np.einsum("gk,gk->g", means, means)
     if noise_correction:
         inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
-        noise = float(np.einsum("ij,ij->", inverse @ within, inverse)) / counts
+        moved = inverse @ nuisance.T
+        # C0 = C - added I - nuisance' nuisance, hence tr(C^-1 C0) = d - added tr(C^-1) - |L^-1 nuisance'|^2
+        beside = added * float(np.einsum("ij,ij->", inverse, inverse)) + float(np.einsum("ij,ij->", moved, moved))
+        noise = (len(lower) - beside) / counts
         # with fewer units than groups - 1 a mean keeps only part of its norm, and of that noise
         kept = norms / np.maximum(np.einsum("gd,gd->g", whitened, whitened), np.finfo(np.float64).tiny)
         norms = np.maximum(norms - noise * kept, 0.0)

@@ -44,15 +44,22 @@ def test_groups_tile_the_vector_and_give_the_sizes_they_declare() -> None:
     assert stops[-1] == ENCODER.dimension
     assert len({name for name, _ in ENCODER.feature_groups}) == len(GROUPS)
     window = Window(textured(1))
-    assert [len(group(window)) for _, group, _ in GROUPS] == [size for _, _, size in GROUPS]
+    assert [len(group.function(window)) for group in GROUPS] == [group.size for group in GROUPS]
 
 
 def test_every_group_names_its_literature() -> None:
-    assert all("Source:" in (group.__doc__ or "") for _, group, _ in GROUPS)
+    assert all("Source:" in (group.function.__doc__ or "") for group in GROUPS)
+
+
+def test_every_group_is_described_in_a_line_of_its_own() -> None:
+    described = ENCODER.describe()
+    assert list(described) == [name for name, _ in ENCODER.feature_groups]
+    assert len(set(described.values())) == len(described)
+    assert all(10 < len(line) < 90 and "\n" not in line for line in described.values())
 
 
 def test_the_size_in_a_groups_docstring_is_its_size() -> None:
-    assert all(f"({size})" in (group.__doc__ or "").split("\n")[0] for _, group, size in GROUPS)
+    assert all(f"({group.size})" in (group.function.__doc__ or "").split("\n")[0] for group in GROUPS)
 
 
 def test_the_fingerprint_is_a_sha256_shared_by_all_instances() -> None:

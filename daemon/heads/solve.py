@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigh, solve_triangular, svd
+from scipy.linalg.lapack import dtrtri
 
 from daemon.errors import BadInputError
 from daemon.heads.closed_form import ClosedFormHead
@@ -129,7 +130,7 @@ def _half_norms(
     """|m_g|^2 / 2 per group, if wanted less the sampling noise tr(C^-1 C0) / n_g that inflates it."""
     norms: NDArray[np.float64] = np.einsum("gk,gk->g", means, means)
     if noise_correction:
-        inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
+        inverse, _ = dtrtri(lower, lower=1)
         moved = inverse @ nuisance.T
         # C0 = C - added I - nuisance' nuisance, hence tr(C^-1 C0) = d - added tr(C^-1) - |L^-1 nuisance'|^2
         beside = added * float(np.einsum("ij,ij->", inverse, inverse)) + float(np.einsum("ij,ij->", moved, moved))

@@ -1,7 +1,8 @@
 """The protocol of held-out figures on real pictures, through the service's own statistics, solve and threshold.
 
-Two loops, neither of which shows a head what it is measured on: folds by group (AP of every family), and every real
-collection left out of everything (its false-positive rate at the threshold that the other collections give).
+Two loops, neither of which shows a head what it is measured on: folds by group (AP of every family, and its recall at
+the left-out-source threshold), and every real collection left out of the head and of the threshold (its false-positive
+rate).
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 from daemon.encoders.forensic import ForensicEncoder
 from daemon.encoders.launder import launder
 from daemon.evaluate.average_precision import average_precision
-from daemon.heads.pooling import Pooled, pool_statistics
+from daemon.heads.head import Head
+from daemon.heads.pooling import pool_statistics
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve_pooled
 from daemon.heads.statistics import GroupKey, GroupStatistics
-from daemon.heads.threshold import left_out_source_thresholds
+from daemon.heads.threshold import Threshold, left_out_source_thresholds
 from daemon.intake.decode import Limits, decode
 from daemon.model import FOLDS, PROFILES, LabelledVectors, Profile, Subject
 from store.splits import fold_of
@@ -32,15 +34,14 @@ from store.splits import fold_of
 MIN_SAMPLES, MIN_SAMPLES_WORST = 10, 25  # pictures of a family for an AP, and to be the worst family
 
 Rows = Mapping[Profile, LabelledVectors]
-Scores = Mapping[Profile, NDArray[np.float64]]  # per profile (n,)
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """Figures at thresholds that the measured collection had no part in."""
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What heads say of pictures of a fold that they never saw."""
 
-    false_positives: Mapping[str, float]  # real collection -> share called synthetic
-    recall: float  # mean over families of the share of held-out pictures called synthetic
+    logits: NDArray[np.float64]  # (n,)
+    thresholds: NDArray[np.float64]  # (n,) that of the head which gave the logit
 
 
 def encode(folder: Path, processes: int) -> dict[Profile, LabelledVectors]:
@@ -66,16 +67,17 @@ def encode(folder: Path, processes: int) -> dict[Profile, LabelledVectors]:
     }  # fmt: skip
 
 
-def held_out_logits(rows: Rows, settings: HeadSettings) -> dict[Profile, NDArray[np.float64]]:
-    """Each picture's logit by the head solved without its fold."""
-    logits = {profile: np.empty(len(vectors)) for profile, vectors in rows.items()}
+def held_out(rows: Rows, settings: HeadSettings, alpha: float) -> dict[Profile, HeldOut]:
+    """Each picture's logit by the head solved without its fold, and that head's own left-out-source thresholds."""
+    found = {p: HeldOut(np.empty(len(r)), np.empty(len(r))) for p, r in rows.items()}
     for fold in range(FOLDS):
-        statistics = _statistics(rows, without_fold=fold)
-        head = solve_pooled(pool_statistics(statistics, settings.min_group), settings)
-        for profile, vectors in rows.items():
-            own = vectors.folds == fold
-            logits[profile][own] = head.scores(vectors.vectors[own])
-    return logits
+        learned = {p: r.take(np.flatnonzero(r.folds != fold)) for p, r in rows.items()}
+        head, thresholds = _solved(learned, settings, alpha)
+        for profile, own in rows.items():
+            kept = np.flatnonzero(own.folds == fold)
+            found[profile].logits[kept] = head.scores(own.vectors[kept])
+            found[profile].thresholds[kept] = thresholds[profile].value
+    return found
 
 
 def family_aps(rows: LabelledVectors, logits: NDArray[np.float64]) -> dict[str, float]:
@@ -94,68 +96,32 @@ def worst(rows: LabelledVectors, aps: Mapping[str, float]) -> str:
     )
 
 
-def left_out_collections(rows: Rows, settings: HeadSettings, alpha: float) -> dict[Profile, LeftOut]:
-    """Every real collection left out in turn, of the head and of the threshold, in each of the folds.
-
-    A picture of the left-out collection counts with the share of the fold heads that call it synthetic; a fake is
-    judged by the heads that know neither its fold nor the left-out collection.
-    """
-    collections = _by_subject(next(iter(rows.values())), "source")
-    flagged = {profile: np.zeros((len(collections), len(vectors))) for profile, vectors in rows.items()}
-    for fold in range(FOLDS):
-        statistics = _statistics(rows, without_fold=fold)
-        pooled = pool_statistics(statistics, settings.min_group)
-        reals = {profile: vectors.take(np.flatnonzero(vectors.folds != fold)) for profile, vectors in rows.items()}
-        for c, name in enumerate(collections):
-            without = _Without.of(Subject("source", name), pooled, statistics, reals)
-            thresholds = left_out_source_thresholds(without.pooled, without.statistics, without.reals, settings, alpha)
-            head = solve_pooled(without.pooled, settings)
-            for profile, vectors in rows.items():
-                own = np.union1d(collections[name], np.flatnonzero(vectors.synthetic & (vectors.folds == fold)))
-                called = head.scores(vectors.vectors[own]) > thresholds[profile].value
-                flagged[profile][c, own] += called / np.where(vectors.synthetic[own], 1.0, FOLDS)
-    return {profile: _left_out(rows[profile], flagged[profile], collections) for profile in rows}
+def recall(rows: LabelledVectors, held_out: HeldOut) -> float:
+    """Mean over families of the share called synthetic, each picture at its fold's threshold."""
+    called = held_out.logits > held_out.thresholds
+    return fmean(float(called[own].mean()) for own in _by_subject(rows, "family").values())
 
 
-@dataclass(frozen=True)
-class _Without:
-    """Everything as it would be had one collection never been delivered."""
-
-    pooled: Pooled
-    statistics: Mapping[GroupKey, GroupStatistics]
-    reals: Rows
-
-    @classmethod
-    def of(
-        cls, source: Subject, pooled: Pooled, statistics: Mapping[GroupKey, GroupStatistics], reals: Rows
-    ) -> _Without:
-        return cls(
-            pooled.without_source(source, statistics),
-            {key: group for key, group in statistics.items() if key.subject != source},
-            {profile: v.take([i for i, s in enumerate(v.subjects) if s != source]) for profile, v in reals.items()},
-        )
-
-
-def _left_out(
-    rows: LabelledVectors, flagged: NDArray[np.float64], collections: Mapping[str, NDArray[np.intp]]
-) -> LeftOut:
-    called = flagged.mean(axis=0)
-    recalls = [called[own].mean() for own in _by_subject(rows, "family").values()]
-    return LeftOut(
-        {name: float(flagged[c, own].mean()) for c, (name, own) in enumerate(collections.items())}, fmean(recalls)
-    )
-
-
-def _statistics(rows: Rows, without_fold: int) -> dict[GroupKey, GroupStatistics]:
-    found = {}
-    for profile, vectors in rows.items():
-        for kind in ("family", "source"):
-            for name, own in _by_subject(vectors, kind).items():
-                kept = own[vectors.folds[own] != without_fold]
-                empty = GroupStatistics.empty(vectors.vectors.shape[1])
-                key = GroupKey(Subject(kind, name), profile)  # type: ignore[arg-type]
-                found[key] = empty.add(vectors.vectors[kept], vectors.folds[kept])
+def unseen_false_positives(rows: Rows, settings: HeadSettings, alpha: float) -> dict[Profile, dict[str, float]]:
+    """Share of each real collection called synthetic by a head and threshold made as if it were never delivered."""
+    found: dict[Profile, dict[str, float]] = {profile: {} for profile in rows}
+    for name, unseen in _by_subject(next(iter(rows.values())), "source").items():
+        learned = {p: r.take(np.setdiff1d(np.arange(len(r)), unseen)) for p, r in rows.items()}
+        head, thresholds = _solved(learned, settings, alpha)
+        for profile, own in rows.items():
+            found[profile][name] = float((head.scores(own.vectors[unseen]) > thresholds[profile].value).mean())
     return found
+
+
+def _solved(rows: Rows, settings: HeadSettings, alpha: float) -> tuple[Head, Mapping[Profile, Threshold]]:
+    statistics = {}
+    for profile, own in rows.items():
+        for subject in sorted(set(own.subjects)):
+            kept = np.flatnonzero(np.array([other == subject for other in own.subjects]))
+            empty = GroupStatistics.empty(own.vectors.shape[1])
+            statistics[GroupKey(subject, profile)] = empty.add(own.vectors[kept], own.folds[kept])
+    pooled = pool_statistics(statistics, settings.min_group)
+    return solve_pooled(pooled, settings), left_out_source_thresholds(pooled, statistics, rows, settings, alpha)
 
 
 def _by_subject(rows: LabelledVectors, kind: str) -> dict[str, NDArray[np.intp]]:

@@ -146,7 +146,8 @@ class ClosedFormHead:
         }
         for array, shape in shapes.items():
             expect(getattr(self, array), np.float64, shape, f"{name}.{array}")
-        if self.read_out not in ("mixture", "linear") or not 0.0 < min(self.tau, self.source_tau) < np.inf:
+        sharp = all(0.0 < tau < np.inf for tau in (self.tau, self.source_tau))
+        if self.read_out not in ("mixture", "linear") or not sharp:
             raise CorruptArtifact(f"version: {name} has an unknown read-out")
         kinds = {key.subject.kind for key in self.keys}
         if kinds != {"family", "source"} or tuple(sorted(set(self.keys))) != self.keys:

@@ -29,7 +29,8 @@ class ClosedFormHead:
     kind: ClassVar[HeadKind] = "closed_form"
 
     read_out: ReadOut
-    tau: float
+    tau: float  # sharpness of the families
+    source_tau: float  # sharpness of the real sources
     keys: tuple[GroupKey, ...]  # (g,) the groups modelled
     centre: NDArray[np.float64]  # (d,) group-weighted mean of the features
     inverse_scale: NDArray[np.float64]  # (d,) 1 / group-weighted standard deviation; 0: feature ignored
@@ -67,7 +68,8 @@ class ClosedFormHead:
         activations = self.activations(vectors)
         if self.read_out == "linear":
             return linear.logits(activations, self.means, self.log_weights, self.synthetic)
-        return mixture.logits(self._affinities(activations), self.synthetic)
+        softness = self.tau / self.source_tau
+        return mixture.logits(self._affinities(activations), self.synthetic, self.log_weights, softness)
 
     def distances(self, vectors: Vectors) -> NDArray[np.float64]:
         """Squared distance to the nearest group's mean over the units, float64 (n,).
@@ -113,7 +115,8 @@ class ClosedFormHead:
     def to_json(self) -> dict[str, Any]:
         """Read-out, groups and limits."""
         groups = [[key.subject.kind, key.subject.name, key.profile] for key in self.keys]
-        return {"read_out": self.read_out, "tau": self.tau, "groups": groups, "limits": dict(self.limits)}
+        sharpness = {"tau": self.tau, "source_tau": self.source_tau}
+        return {"read_out": self.read_out, **sharpness, "groups": groups, "limits": dict(self.limits)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> ClosedFormHead:
@@ -121,6 +124,7 @@ class ClosedFormHead:
         return cls(
             read_out=values["read_out"],
             tau=float(values["tau"]),
+            source_tau=float(values.get("source_tau", values["tau"])),  # older versions have one for both sides
             keys=tuple(GroupKey(Subject(kind, subject), profile) for kind, subject, profile in values["groups"]),
             limits={profile: float(limit) for profile, limit in values.get("limits", {}).items()},
             **{array: tensors[array] for array in _ARRAYS},
@@ -142,7 +146,8 @@ class ClosedFormHead:
         }
         for array, shape in shapes.items():
             expect(getattr(self, array), np.float64, shape, f"{name}.{array}")
-        if self.read_out not in ("mixture", "linear") or not 0.0 < self.tau < np.inf:
+        sharp = all(0.0 < tau < np.inf for tau in (self.tau, self.source_tau))
+        if self.read_out not in ("mixture", "linear") or not sharp:
             raise CorruptArtifact(f"version: {name} has an unknown read-out")
         kinds = {key.subject.kind for key in self.keys}
         if kinds != {"family", "source"} or tuple(sorted(set(self.keys))) != self.keys:
@@ -157,4 +162,5 @@ class ClosedFormHead:
         return result
 
     def _affinities(self, activations: NDArray[np.float64]) -> NDArray[np.float64]:
-        return mixture.affinities(activations, self.means, self.half_norms, self.log_weights, self.tau)
+        tau = np.where(self.synthetic, self.tau, self.source_tau)
+        return mixture.affinities(activations, self.means, self.half_norms, self.log_weights, tau)

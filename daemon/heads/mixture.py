@@ -12,7 +12,7 @@ def affinities(
     means: NDArray[np.float64],
     half_norms: NDArray[np.float64],
     log_weights: NDArray[np.float64],
-    tau: float,
+    tau: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Tempered Gaussian log-affinity of each row to each group, float64 (n, g).
 
@@ -21,7 +21,7 @@ def affinities(
         means: float64 (g, k), mean activation per group.
         half_norms: float64 (g,), half the squared norm of each mean.
         log_weights: float64 (g,).
-        tau: sharpness, > 0.
+        tau: float64 (g,), sharpness of each group, > 0.
 
     Source: method section 4, read-out `mixture`.
     """
@@ -29,15 +29,32 @@ def affinities(
     return result
 
 
-def logits(affinities: NDArray[np.float64], synthetic: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Log-odds of the families against the real sources, float64 (n,); `synthetic` marks the families, (g,).
+def logits(
+    affinities: NDArray[np.float64],
+    synthetic: NDArray[np.bool_],
+    log_weights: NDArray[np.float64],
+    softness: float = 1.0,
+) -> NDArray[np.float64]:
+    """Log-odds of the families against the real sources, float64 (n,).
 
-    >>> logits(np.log([[0.4, 0.2, 0.2]]), np.array([True, True, False])).round(6)
+    A picture is synthetic when it is like one family, and real when it is like real sources at large: the sources may
+    be read more softly than the families, in the families' unit. The softer a side, the nearer it is to the mean over
+    its groups, and the less it relies on the one source that a picture of a new source must resemble.
+
+    Parameters:
+        affinities: float64 (n, g), each side at its own sharpness.
+        synthetic: bool (g,), True for families.
+        log_weights: float64 (g,).
+        softness: sharpness of the families over that of the sources, > 0.
+
+    >>> weights = np.log([0.4, 0.2, 0.2])
+    >>> logits(weights[None], np.array([True, True, False]), weights).round(6)
     array([1.098612])
     """
     families: NDArray[np.float64] = logsumexp(affinities[:, synthetic], axis=1)
     sources: NDArray[np.float64] = logsumexp(affinities[:, ~synthetic], axis=1)
-    return families - sources
+    prior = float(logsumexp(log_weights[~synthetic]))
+    return families - prior - softness * (sources - prior)
 
 
 def nearest(affinities: NDArray[np.float64], synthetic: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

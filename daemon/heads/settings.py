@@ -21,6 +21,8 @@ class HeadSettings:
     read_out: ReadOut = "mixture"
     ridge: float = 0.01  # share of the mean within-group variance added to every feature's variance
     tau: float = 0.25  # sharpness of the mixture: factor on the Gaussian log-affinities
+    source_tau: float | None = None  # the same for the real sources; None: as sharp as the families
+    profile_shift: float = 0.0  # share of a subject's shift between profiles that counts as variation inside it
     max_units: int = 64  # most activations (units); never more than groups - 1
     min_group: int = 5  # groups with fewer rows are not modelled
     noise_correction: bool = False  # take the sampling noise out of the squared norms of group means
@@ -34,6 +36,10 @@ class HeadSettings:
             raise ConfigurationError(f"ridge: {self.ridge} is not a positive number")
         if not 0.0 < self.tau < float("inf"):
             raise ConfigurationError(f"tau: {self.tau} is not a positive number")
+        if self.source_tau is not None and not 0.0 < self.source_tau < float("inf"):
+            raise ConfigurationError(f"source_tau: {self.source_tau} is not a positive number")
+        if not 0.0 <= self.profile_shift < float("inf"):
+            raise ConfigurationError(f"profile_shift: {self.profile_shift} is negative")
         if self.max_units < 1:
             raise ConfigurationError(f"max_units: {self.max_units} is under 1")
         if self.min_group < 2:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigh, solve_triangular, svd
+from scipy.linalg.lapack import dtrtri
 
 from daemon.errors import BadInputError
 from daemon.heads.closed_form import ClosedFormHead
@@ -53,7 +54,8 @@ def solve_pooled(pooled: Pooled, settings: HeadSettings) -> ClosedFormHead:
     added = settings.ridge * float(np.trace(within)) / int(varies.sum())
     if added <= 0.0:
         raise BadInputError("a head cannot be solved: the pictures of every group are identical")
-    lower = cholesky(within + added * np.eye(len(centre)), lower=True)
+    nuisance = np.sqrt(settings.profile_shift) * _between_profiles(pooled.keys, shifts, weights)
+    lower = cholesky(within + nuisance.T @ nuisance + added * np.eye(len(centre)), lower=True)
     whitened = solve_triangular(lower, shifts.T, lower=True).T  # (g, d)
     _, singular, right = svd(np.sqrt(weights)[:, None] * whitened, full_matrices=False)
     rank = int((singular > _RANK * singular[0]).sum())
@@ -66,12 +68,13 @@ def solve_pooled(pooled: Pooled, settings: HeadSettings) -> ClosedFormHead:
     return ClosedFormHead(
         read_out=settings.read_out,
         tau=settings.tau,
+        source_tau=settings.source_tau or settings.tau,
         keys=pooled.keys,
         centre=centre,
         inverse_scale=inverse_scale,
         units=np.ascontiguousarray(units),
         means=means,
-        half_norms=_half_norms(means, whitened, lower, added, pooled.counts, settings.noise_correction),
+        half_norms=_half_norms(means, whitened, lower, added, nuisance, pooled.counts, settings.noise_correction),
         log_weights=np.log(weights) + _log_priors(pooled.keys, settings),
     )
 
@@ -80,6 +83,25 @@ def _log_priors(keys: Sequence[GroupKey], settings: HeadSettings) -> NDArray[np.
     """Log of the factor on each group's mixture weight, (g,); the linear read-out has no such weights."""
     priors = dict(settings.log_priors) if settings.read_out == "mixture" else {}
     return np.array([priors.get(key.subject.name, 0.0) if key.subject.kind == "family" else 0.0 for key in keys])
+
+
+def _between_profiles(
+    keys: Sequence[GroupKey], shifts: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The profiles' means around their subject's, (g, d), so weighted that x' x is their covariance.
+
+    How a picture was delivered says nothing of where it comes from: what moves with the profile alone is a nuisance,
+    and counts as variation within the subject.
+
+    Source: Hatch et al., "Within-class covariance normalization for SVM-based speaker recognition", 2006; Solomonoff et
+    al., "Advances in channel compensation for SVM speaker recognition", 2005 (nuisance directions of the channel).
+    """
+    subjects = {subject: s for s, subject in enumerate(sorted({key.subject for key in keys}))}
+    members = np.zeros((len(subjects), len(keys)))
+    members[[subjects[key.subject] for key in keys], np.arange(len(keys))] = weights
+    centres = members @ shifts / members.sum(axis=1, keepdims=True)
+    apart: NDArray[np.float64] = shifts - centres[[subjects[key.subject] for key in keys]]
+    return np.sqrt(weights)[:, None] * apart
 
 
 def _decorrelating(
@@ -101,15 +123,18 @@ def _half_norms(
     whitened: NDArray[np.float64],
     lower: NDArray[np.float64],
     added: float,
+    nuisance: NDArray[np.float64],
     counts: NDArray[np.int64],
     noise_correction: bool,
 ) -> NDArray[np.float64]:
     """|m_g|^2 / 2 per group, if wanted less the sampling noise tr(C^-1 C0) / n_g that inflates it."""
     norms: NDArray[np.float64] = np.einsum("gk,gk->g", means, means)
     if noise_correction:
-        inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
-        # C0 = C - added I, hence tr(C^-1 C0) = d - added tr(C^-1)
-        noise = (len(lower) - added * float(np.einsum("ij,ij->", inverse, inverse))) / counts
+        inverse, _ = dtrtri(lower, lower=1)
+        moved = inverse @ nuisance.T
+        # C0 = C - added I - nuisance' nuisance, hence tr(C^-1 C0) = d - added tr(C^-1) - |L^-1 nuisance'|^2
+        beside = added * float(np.einsum("ij,ij->", inverse, inverse)) + float(np.einsum("ij,ij->", moved, moved))
+        noise = (len(lower) - beside) / counts
         # with fewer units than groups - 1 a mean keeps only part of its norm, and of that noise
         kept = norms / np.maximum(np.einsum("gd,gd->g", whitened, whitened), np.finfo(np.float64).tiny)
         norms = np.maximum(norms - noise * kept, 0.0)

@@ -34,6 +34,11 @@ def _quantised(residual: Plane, step: float, bound: int) -> Levels:
     return np.asarray((np.clip(scaled, -bound, bound) + np.float32(bound)).astype(np.int8))
 
 
+def _relative(residual: Plane, bound: int) -> Levels:
+    """Levels of a residual in units of its own mean size."""
+    return _quantised(residual, max(0.25, float(np.abs(residual).mean())), bound)
+
+
 def _triples(first: Levels, second: Levels, third: Levels, levels: int) -> NDArray[np.intp]:
     """Histogram of triples, (levels ** 3,)."""
     index = (first * np.int8(levels) + second).astype(np.uint8) * np.uint8(levels) + third.astype(np.uint8)
@@ -66,9 +71,7 @@ def cooccurrences(window: Window) -> NDArray[np.float64]:
     green = window.green_residuals
     across2, down2 = _quantised(green.across2, 1.5, 2), _quantised(green.down2, 1.5, 2)
     square = _quantised(green.square, 2.0, 2)
-    half = window.half_residuals.square
-    spread = max(0.25, float(np.abs(half).mean()))
-    relative = _quantised(half, spread, 2)
+    relative = _relative(window.half_residuals.square, 2)
     red_green = _quantised(window.red_green_residuals.square, 2.0, 1)
     blue_green = _quantised(window.blue_green_residuals.square, 2.0, 1)
     return np.concatenate(
@@ -78,5 +81,25 @@ def cooccurrences(window: Window) -> NDArray[np.float64]:
             _folded(_along(relative, 5) + _upright(relative, 5), IN_LINE),
             _folded(_along(red_green, 3) + _upright(red_green, 3), COARSE),
             _folded(_along(blue_green, 3) + _upright(blue_green, 3), COARSE),
+        ]
+    )
+
+
+def coarse_cooccurrences(window: Window) -> NDArray[np.float64]:
+    """Third-order co-occurrences at half and quarter size, where less of a JPEG is left (137).
+
+    In grey levels at both sizes; in units of the residual's own size at quarter size and for colour.
+
+    Source: as `cooccurrences`; the scales as in Farid and Lyu, "Higher-order wavelet statistics and their
+    application to digital forensics", 2003.
+    """
+    half = _quantised(window.half_residuals.square, 2.0, 2)
+    quarter = _quantised(window.quarter_residuals.square, 4.0, 2)
+    relative = _relative(window.quarter_residuals.square, 2)
+    colours = [_relative(residuals.square, 1) for residuals in window.half_colour_residuals]
+    return np.concatenate(
+        [
+            *(_folded(_along(plane, 5) + _upright(plane, 5), IN_LINE) for plane in (half, quarter, relative)),
+            *(_folded(_along(plane, 3) + _upright(plane, 3), COARSE) for plane in colours),
         ]
     )

@@ -4,37 +4,53 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon.encoders.forensic.blocks import blocks
 from daemon.encoders.forensic.colour import colours, gradients
-from daemon.encoders.forensic.cooccurrence import cooccurrences
+from daemon.encoders.forensic.cooccurrence import coarse_cooccurrences, cooccurrences
 from daemon.encoders.forensic.grid import grids
 from daemon.encoders.forensic.natural import naturalness
 from daemon.encoders.forensic.residuals import correlations, moments
-from daemon.encoders.forensic.spectrum import spectra
+from daemon.encoders.forensic.scales import scales
+from daemon.encoders.forensic.spectrum import coarse_spectra, spectra
+from daemon.encoders.forensic.texture import textures
 from daemon.encoders.forensic.window import Window
 from daemon.errors import ImageRejected
 
-FEATURES_VERSION = 1  # raise it with every change that can move a value: vectors of two versions never meet
+FEATURES_VERSION = 2  # raise it with every change that can move a value: vectors of two versions never meet
 SMALLEST_SIDE = 64  # pixels
 WINDOW_SIDE = 512  # pixels
 BOUND = 1000.0  # no feature comes near it; far under the largest float16
 
-Group = Callable[[Window], NDArray[np.float64]]
-GROUPS: tuple[tuple[str, Group, int], ...] = (
-    ("residual_moments", moments, 15),
-    ("residual_correlations", correlations, 66),
-    ("cooccurrences", cooccurrences, 137),
-    ("grids", grids, 84),
-    ("spectra", spectra, 116),
-    ("blocks", blocks, 101),
-    ("colours", colours, 27),
-    ("gradients", gradients, 20),
-    ("naturalness", naturalness, 40),
+
+class Group(NamedTuple):
+    """One documented group of features."""
+
+    name: str
+    function: Callable[[Window], NDArray[np.float64]]
+    size: int
+    description: str  # one line for people
+
+
+GROUPS = (
+    Group("residual_moments", moments, 15, "how strong the noise is and how heavy its tails"),
+    Group("residual_correlations", correlations, 66, "how noise goes on to the next pixels and from colour to colour"),
+    Group("cooccurrences", cooccurrences, 137, "which steps of brightness and colour follow each other"),
+    Group("coarse_cooccurrences", coarse_cooccurrences, 137, "the same steps at half and quarter size"),
+    Group("grids", grids, 84, "periodic traces of upsampling, of a camera's colour mosaic, of JPEG blocks"),
+    Group("spectra", spectra, 116, "how much detail there is of each fineness and direction, and peaks in it"),
+    Group("coarse_spectra", coarse_spectra, 112, "the same at half and quarter size, where recoding leaves more"),
+    Group("blocks", blocks, 101, "coefficients of 8x8 blocks; noise against brightness and detail"),
+    Group("colours", colours, 27, "tone, saturation, clipped and grey areas"),
+    Group("gradients", gradients, 20, "how steep edges are and where they point"),
+    Group("naturalness", naturalness, 40, "brightness beside its surroundings, as in natural scenes"),
+    Group("textures", textures, 153, "which neighbours are brighter than a pixel, at three sizes"),
+    Group("scales", scales, 30, "how fine detail goes with coarse, and colour with brightness"),
 )
 
 
@@ -72,7 +88,7 @@ def _fingerprint() -> str:
     described = {
         "name": ForensicEncoder.name,
         "features_version": FEATURES_VERSION,
-        "groups": [[name, size] for name, _, size in GROUPS],
+        "groups": [[group.name, group.size] for group in GROUPS],
         "smallest_side": SMALLEST_SIDE,
         "window_side": WINDOW_SIDE,
     }
@@ -81,8 +97,8 @@ def _fingerprint() -> str:
 
 def _slices() -> tuple[tuple[str, slice], ...]:
     """Name and columns of each group."""
-    ends = np.cumsum([size for _, _, size in GROUPS]).tolist()
-    return tuple((name, slice(end - size, end)) for (name, _, size), end in zip(GROUPS, ends, strict=True))
+    ends = np.cumsum([group.size for group in GROUPS]).tolist()
+    return tuple((group.name, slice(end - group.size, end)) for group, end in zip(GROUPS, ends, strict=True))
 
 
 class ForensicEncoder:
@@ -100,6 +116,10 @@ class ForensicEncoder:
         self.feature_groups = _slices()
         self.dimension = self.feature_groups[-1][1].stop
         self.fingerprint = _fingerprint()
+
+    def describe(self) -> Mapping[str, str]:
+        """What each feature group looks at, in one line: name -> description."""
+        return {group.name: group.description for group in GROUPS}
 
     def encode(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Feature vector of a picture, the mean over its windows.
@@ -123,6 +143,6 @@ class ForensicEncoder:
     def _encode_window(self, window: Window) -> NDArray[np.float64]:
         """All groups of one window."""
         vector = np.empty(self.dimension)
-        for (_, group, _), (_, columns) in zip(GROUPS, self.feature_groups, strict=True):
-            vector[columns] = group(window)
+        for group, (_, columns) in zip(GROUPS, self.feature_groups, strict=True):
+            vector[columns] = group.function(window)
         return vector

@@ -103,3 +103,27 @@ def spectra(window: Window) -> NDArray[np.float64]:
         mean = np.log(power.mean(axis=0).astype(np.float64) + NOISE)
         found += [_COLOUR_RINGS @ typical, _PEAKS[:8] @ mean]
     return np.concatenate(found)
+
+
+def _at_least_a_tile(plane: Plane) -> Plane:
+    """The plane, mirrored at its ends as often as it takes to hold a tile."""
+    short = [max(0, TILE - side) for side in plane.shape]
+    return np.pad(plane, ((0, short[0]), (0, short[1])), mode="symmetric") if any(short) else plane
+
+
+def coarse_spectra(window: Window) -> NDArray[np.float64]:
+    """Radial log spectra of luminance at half and quarter size and of colour at half size (112).
+
+    Level and shape apart, for a change of contrast moves the level alone.
+
+    Source: as `spectra`; van der Schaaf and van Hateren, "Modelling the power spectra of natural images",
+    1996 (slope and its spread over a picture).
+    """
+    found = []
+    for plane in (window.half, window.quarter, window.reds_greens[0], window.blues_greens[0]):
+        logs = np.log(_powers(_at_least_a_tile(plane)) + np.float32(NOISE))
+        typical = logs.mean(axis=0).astype(np.float64)
+        rings = _COLOUR_RINGS @ typical
+        bands = logs @ _COLOUR_RINGS[1::2].T.astype(np.float32)
+        found += [[rings.mean() / 2], rings - rings.mean(), _SECTORS @ typical, bands.std(axis=0)]
+    return np.concatenate(found)

@@ -45,6 +45,13 @@ def _channel(pixels: NDArray[np.uint8], channel: int) -> Plane:
     return pixels[:, :, channel].astype(np.float32, order="C")
 
 
+def _smaller(plane: Plane) -> tuple[Plane, Plane, Plane]:
+    """The plane at half, quarter and eighth size."""
+    half = halved(plane)
+    quarter = halved(half)
+    return half, quarter, halved(quarter)
+
+
 class Residuals:
     """High-pass residuals of one plane in grey levels, each computed when first asked for.
 
@@ -114,6 +121,26 @@ class Window:
         return halved(self.half)
 
     @cached_property
+    def eighth(self) -> Plane:
+        """Luminance at an eighth of the size."""
+        return halved(self.quarter)
+
+    @cached_property
+    def greens(self) -> tuple[Plane, Plane, Plane]:
+        """Green at half, quarter and eighth size."""
+        return _smaller(self.green)
+
+    @cached_property
+    def reds_greens(self) -> tuple[Plane, Plane, Plane]:
+        """R - G at half, quarter and eighth size."""
+        return _smaller(self.red_green)
+
+    @cached_property
+    def blues_greens(self) -> tuple[Plane, Plane, Plane]:
+        """B - G at half, quarter and eighth size."""
+        return _smaller(self.blue_green)
+
+    @cached_property
     def green_residuals(self) -> Residuals:
         """Residuals of the green channel."""
         return Residuals(self.green)
@@ -132,6 +159,11 @@ class Window:
     def half_residuals(self) -> Residuals:
         """Residuals of the luminance at half the size."""
         return Residuals(self.half)
+
+    @cached_property
+    def half_colour_residuals(self) -> tuple[Residuals, Residuals]:
+        """Residuals of R - G and B - G at half the size."""
+        return Residuals(self.reds_greens[0]), Residuals(self.blues_greens[0])
 
     @cached_property
     def quarter_residuals(self) -> Residuals:

@@ -44,15 +44,22 @@ def test_groups_tile_the_vector_and_give_the_sizes_they_declare() -> None:
     assert stops[-1] == ENCODER.dimension
     assert len({name for name, _ in ENCODER.feature_groups}) == len(GROUPS)
     window = Window(textured(1))
-    assert [len(group(window)) for _, group, _ in GROUPS] == [size for _, _, size in GROUPS]
+    assert [len(group.function(window)) for group in GROUPS] == [group.size for group in GROUPS]
 
 
 def test_every_group_names_its_literature() -> None:
-    assert all("Source:" in (group.__doc__ or "") for _, group, _ in GROUPS)
+    assert all("Source:" in (group.function.__doc__ or "") for group in GROUPS)
+
+
+def test_every_group_is_described_in_a_line_of_its_own() -> None:
+    described = ENCODER.describe()
+    assert list(described) == [name for name, _ in ENCODER.feature_groups]
+    assert len(set(described.values())) == len(described)
+    assert all(10 < len(line) < 90 and "\n" not in line for line in described.values())
 
 
 def test_the_size_in_a_groups_docstring_is_its_size() -> None:
-    assert all(f"({size})" in (group.__doc__ or "").split("\n")[0] for _, group, size in GROUPS)
+    assert all(f"({group.size})" in (group.function.__doc__ or "").split("\n")[0] for group in GROUPS)
 
 
 def test_the_fingerprint_is_a_sha256_shared_by_all_instances() -> None:
@@ -192,3 +199,33 @@ def test_a_two_pixel_grid_shows_in_the_grid_group_at_frequency_one_half() -> Non
     mosaic = 10  # (1/2, 1/2)
     assert signed[mosaic] > 3.0
     assert np.abs(np.delete(signed, mosaic)).max() < 1.0
+
+
+def of_group(picture: Picture, name: str) -> NDArray[np.float32]:
+    return ENCODER.encode(picture)[dict(ENCODER.feature_groups)[name]]
+
+
+def test_textures_stay_when_a_picture_is_turned_or_mirrored() -> None:
+    picture = textured(9)
+    expected = of_group(picture, "textures")
+    for other in (np.rot90(picture), picture[::-1], picture[:, ::-1], picture.transpose(1, 0, 2)):
+        assert np.abs(of_group(other, "textures") - expected).max() < 0.02
+    assert np.abs(of_group(textured(10), "textures") - expected).max() > 0.1
+
+
+def test_half_the_contrast_moves_the_level_of_a_coarse_spectrum_and_hardly_its_shape() -> None:
+    picture = textured(11, 256, 256)
+    weaker = np.rint(64 + picture / 2.0).astype(np.uint8)
+    moved = of_group(weaker, "coarse_spectra") - of_group(picture, "coarse_spectra")
+    luma = moved[:28]  # level, 12 rings, 9 sectors, 6 spreads of the half-size luminance
+    assert abs(luma[0] - np.log(0.25) / 2) < 0.1
+    assert np.abs(luma[1:13]).max() < 0.25
+
+
+def test_scales_see_whether_the_channels_share_their_noise() -> None:
+    random = np.random.default_rng(12)
+    own = np.clip(128 + random.normal(0, 20, (128, 128, 3)), 0, 255).astype(np.uint8)
+    shared = np.repeat(own[:, :, :1], 3, axis=2)
+    together = slice(3, 6)  # red with green, blue with green, red with blue at half size
+    assert of_group(shared, "scales")[together].min() > 0.95
+    assert np.abs(of_group(own, "scales")[together]).max() < 0.15

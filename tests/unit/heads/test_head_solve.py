@@ -98,6 +98,58 @@ def test_the_mixture_is_the_formula_row_by_row(world, learn, noise_correction):
         assert score == pytest.approx(math.log(sides["family"]) - math.log(sides["source"]), abs=1e-9)
 
 
+def test_sources_may_be_read_more_softly_in_the_families_unit(world, learn):
+    head = solve(moments_of(learn(world)), replace(SETTINGS, source_tau=0.05))
+    weights = group_weights(head.keys)
+    vectors = world["raw"].vectors[::17]
+    for z, score in zip(head.activations(vectors), head.scores(vectors), strict=True):
+        sides = {"family": 0.0, "source": 0.0}
+        for g, key in enumerate(head.keys):
+            tau = {"family": 0.25, "source": 0.05}[key.subject.kind]
+            sides[key.subject.kind] += 2 * weights[g] * math.exp(tau * (float(z @ head.means[g]) - head.half_norms[g]))
+        assert score == pytest.approx(math.log(sides["family"]) - 5 * math.log(sides["source"]), abs=1e-9)
+
+
+def test_without_a_tau_of_their_own_sources_are_read_as_sharply_as_families(world, learn):
+    moments, vectors = moments_of(learn(world)), world["raw"].vectors
+    alike = solve(moments, replace(SETTINGS, source_tau=SETTINGS.tau))
+    assert np.array_equal(alike.scores(vectors), solve(moments, SETTINGS).scores(vectors))
+
+
+def test_what_moves_with_the_profile_alone_weighs_less_the_more_its_shift_counts(world, learn):
+    moments = moments_of(learn(world))
+    standing = {key: group.total / group.count for key, group in moments.items()}
+    subjects = sorted({key.subject for key in moments})
+    moves = [standing[GroupKey(s, "laundered")] - standing[GroupKey(s, "raw")] for s in subjects]
+
+    def moved(profile_shift: float) -> float:
+        head = solve(moments, replace(SETTINGS, profile_shift=profile_shift))
+        own = np.stack(moves) * head.inverse_scale @ head.units
+        return float((own**2).sum() / (head.means**2).sum())
+
+    assert moved(0.0) > 1.2 * moved(1.0) > 1.2 * moved(10.0)
+
+
+def test_a_profile_shift_counts_as_the_covariance_of_the_profiles_means_around_their_subjects(world, learn):
+    moments = moments_of(learn(world))
+    plain, shifted = solve(moments, SETTINGS), solve(moments, replace(SETTINGS, profile_shift=0.7))
+    weights = group_weights(plain.keys)
+    within = sum(
+        w * np.cov(standardised(plain, rows_of(world, key)).T, bias=True)
+        for w, key in zip(weights, plain.keys, strict=True)
+    )
+    means = {key: standardised(plain, rows_of(world, key)).mean(0) for key in plain.keys}
+    for subject in {key.subject for key in plain.keys}:
+        apart = (means[GroupKey(subject, "raw")] - means[GroupKey(subject, "laundered")]) / 2
+        weight = sum(w for w, key in zip(weights, plain.keys, strict=True) if key.subject == subject)
+        within = within + 0.7 * weight * np.outer(apart, apart)
+    ridge = 0.01 * np.trace(total_covariance(plain, world, lambda rows: standardised(plain, rows)) - sum(
+        w * np.outer(means[key], means[key]) for w, key in zip(weights, plain.keys, strict=True)
+    )) / len(within)  # fmt: skip
+    covariance = within + ridge * np.eye(len(within))
+    np.testing.assert_allclose(shifted.units.T @ covariance @ shifted.units, np.eye(shifted.units.shape[1]), atol=1e-8)
+
+
 def test_the_noise_correction_takes_the_sampling_noise_out_of_the_squared_norms(world, learn):
     moments = moments_of(learn(world))
     plain = solve(moments, SETTINGS)
@@ -220,7 +272,15 @@ def test_a_head_needs_both_sides(world, learn):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("read_out", "forest"), ("ridge", 0.0), ("tau", float("nan")), ("max_units", 0), ("min_group", 1)],
+    [
+        ("read_out", "forest"),
+        ("ridge", 0.0),
+        ("tau", float("nan")),
+        ("source_tau", 0.0),
+        ("profile_shift", -1.0),
+        ("max_units", 0),
+        ("min_group", 1),
+    ],
 )
 def test_settings_out_of_range_name_the_key(key, value):
     with pytest.raises(ConfigurationError, match=f"^{key}:"):

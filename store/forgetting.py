@@ -97,7 +97,8 @@ class Forgetting(Vectors):
             connection.execute(update(t.sample).where(s.state == "forgotten", s.has_blob).values(has_blob=False))
             open_rows = connection.execute(select(f.gone).where(f.state != "done")).scalars().all()
             connection.execute(update(t.forget).where(f.state != "done").values(state="done", done_at=at))
-            return sum(open_rows)
+        self._database.fold_log()
+        return sum(open_rows)
 
 
 class _Removal:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-import numpy as np
 import structlog
 
 from daemon import __version__

@@ -21,7 +21,11 @@ class LoadedVersion:
     artifact: VersionArtifact
 
     def learned(self, revisions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which rows this version has learned, from the statistics revision that took each in (0: none)."""
+        """Which rows this version may have learned, from the first revision that ever took each in (0: none).
+
+        One that was taken out since, and perhaps learned again, still shaped this version if that came later. If it
+        came earlier, the head of its fold has not seen the row either: cross-fitting it is right in both cases.
+        """
         return (revisions > 0) & (revisions <= self.record.statistics_revision)
 
     def held_out(self, rows: LabelledVectors) -> NDArray[np.float64]:

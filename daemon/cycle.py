@@ -15,6 +15,7 @@ from daemon.encoders.embedding import embed
 from daemon.evaluate.measuring import evaluate
 from daemon.evaluate.scoring import score
 from daemon.intake.taking_in import intake
+from daemon.learn.bookkeeping import finish_forgetting
 from daemon.learn.learning import learn
 from daemon.notify.notifying import notify
 from daemon.promote.judging import judge
@@ -33,6 +34,7 @@ class CycleReport:
     version: str | None = None  # the challenger that was solved
     decision: str | None = None  # what the gate said of it
     told: int = 0  # events sent
+    forgotten: int = 0  # samples whose last byte went
 
     @property
     def idle(self) -> bool:
@@ -42,6 +44,8 @@ class CycleReport:
     def __str__(self) -> str:
         parts = [f"{self.delivered} delivered", f"{self.embedded} embedded", f"{self.scored} scored"]
         parts += [f"{family} evades" for family in self.alarmed]
+        if self.forgotten:
+            parts.append(f"{self.forgotten} forgotten")
         if self.version:
             parts.append(f"{self.version}: {self.decision}")
         return ", ".join(parts)
@@ -52,9 +56,12 @@ def run_cycle(
 ) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
+    Before all of them comes what was asked to be forgotten and is not yet.
+
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
     """
+    forgotten = finish_forgetting(context)
     delivered = sum(intake(context, adapter) for adapter in adapters)
     embedded = embed(context)
     scored = score(context)
@@ -74,4 +81,5 @@ def run_cycle(
         version=challenge.version.record.id if challenge else None,
         decision=verdict.decision if verdict else None,
         told=told,
+        forgotten=forgotten,
     )

@@ -15,6 +15,7 @@ Profile = Literal["raw", "laundered"]
 Split = Literal["train", "calibration", "reference", "holdout"]
 Trust = Literal["trusted", "known", "untrusted"]
 SubjectKind = Literal["family", "source"]
+ForgetKind = Literal["source", "family", "sample"]
 
 LABELS: tuple[Label, ...] = ("real", "synthetic")
 PROFILES: tuple[Profile, ...] = ("raw", "laundered")
@@ -60,7 +61,7 @@ class LabelledVectors:
     groups: tuple[str, ...]  # (n,) group key
     splits: tuple[Split, ...]  # (n,)
     folds: NDArray[np.int8]  # (n,) 0 .. FOLDS-1, by stable hash of the group key
-    learned_revision: NDArray[np.int64]  # (n,) statistics revision that took the row in; 0: never learned
+    learned_revision: NDArray[np.int64]  # (n,) first statistics revision that ever took the row in; 0: never learned
     delivered_at: tuple[datetime, ...] = field(repr=False)  # (n,) UTC, aware
 
     def __len__(self) -> int:
@@ -326,6 +327,47 @@ class AdapterRow:
     stored: int
     rejected: dict[str, int]  # by reason
     quarantined: dict[str, int]  # by reason
+
+
+class LearnedRow(NamedTuple):
+    """A sample that an encoder's statistics hold, and as what."""
+
+    sample_id: int
+    subject: Subject  # what it was learned as; it may be labelled otherwise by now
+    fold: int
+
+
+class ForgetTarget(NamedTuple):
+    """What is to be forgotten."""
+
+    kind: ForgetKind
+    name: str  # of the source or family, or the sample's sha256
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name[:12] if self.kind == 'sample' else self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCounts:
+    """What forgetting takes away."""
+
+    deliveries: int
+    gone: int  # samples that nobody else delivered
+    kept: int  # samples that stay, decided anew from their other deliveries
+    learned: int  # of both: how many the statistics of some encoder hold
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRecord:
+    """A forgetting: out of every figure at once (`taken_out`), its bytes gone a little later (`done`)."""
+
+    id: int
+    target: ForgetTarget
+    reason: str
+    actor: str
+    at: datetime
+    state: str  # taken_out, done
+    counts: ForgetCounts
 
 
 @dataclass(frozen=True, slots=True)

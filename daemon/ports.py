@@ -23,9 +23,13 @@ from daemon.model import (
     EvaluationRow,
     Event,
     FamilyRow,
+    ForgetCounts,
+    ForgetRecord,
+    ForgetTarget,
     GoldenRecord,
     Inspected,
     LabelledVectors,
+    LearnedRow,
     PendingSample,
     Profile,
     Receipt,
@@ -129,7 +133,11 @@ class SampleStore(Protocol):
         ...
 
     def learned_revisions(self, fingerprint: str, sample_ids: Sequence[int]) -> NDArray[np.int64]:
-        """(n,) the revision of that encoder's statistics that took each sample in; 0: none did."""
+        """(n,) the first revision of that encoder's statistics that ever took each sample in; 0: none did.
+
+        It stays when the sample is taken out or learned again: versions solved since then may know it, and whoever
+        scores it by the head of its fold is right about all of them.
+        """
         ...
 
     def add_scores(
@@ -183,11 +191,51 @@ class SampleStore(Protocol):
         changed: Mapping[StatisticsKey, tuple[int, bytes]],
         sample_ids: Sequence[int],
         at: datetime,
+        *,
+        removed: Sequence[int] = (),
     ) -> None:
         """Write the changed groups' files (n, bytes), set their rows, and mark the samples learned at `revision`.
 
-        One transaction. Refuses (ChampionMoved's cousin: TemporaryError) when `revision` is not current + 1 or a
-        sample was learned before: nothing is ever added twice.
+        A group with n 0 is dropped. removed: samples that the changed groups no longer hold (as what they were
+        learned); one of `sample_ids` may be among them, when it is learned anew as something else.
+        One transaction. Refuses (ChampionMoved's cousin: TemporaryError) when `revision` is not current + 1, a
+        sample is learned already, or a removed one is not: nothing is ever added or subtracted twice.
+        """
+        ...
+
+    def learned_fingerprints(self) -> list[str]:
+        """The encoders whose statistics hold a sample."""
+        ...
+
+    def learned_rows(self, fingerprint: str) -> list[LearnedRow]:
+        """What that encoder's statistics hold, in the order in which it was learned."""
+        ...
+
+    def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
+        """(samples that the statistics of that revision held and that are no longer learned, when the last went)."""
+        ...
+
+    # forget
+    def forget_preview(self, target: ForgetTarget) -> ForgetCounts:
+        """What `forget` would take away now."""
+        ...
+
+    def forget(self, target: ForgetTarget, reason: str, actor: str, at: datetime) -> ForgetRecord | None:
+        """Remove its deliveries and take what nobody else delivered out of every figure; one audited transaction.
+
+        Samples that stay are decided anew from their other deliveries; their group stays. None, and nothing is
+        written, when there is nothing of it.
+        """
+        ...
+
+    def forgets(self) -> list[ForgetRecord]:
+        """Every forgetting, oldest first."""
+        ...
+
+    def erase_forgotten(self, at: datetime) -> int:
+        """Delete the bytes of what was taken out: vectors, pictures, old files; returns how many samples.
+
+        Only the holder of the state's lock may call it. Raises TemporaryError while statistics still hold one.
         """
         ...
 

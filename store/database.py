@@ -76,6 +76,17 @@ class Database:
         with _typed_errors(), self._engine.connect():
             pass
 
+    def fold_log(self) -> None:
+        """Fold SQLite's write-ahead log into the database and empty it, as far as readers let it."""
+        if self.dialect != "sqlite":
+            return
+        with self._lock, _typed_errors():
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                raw.close()
+
     def close(self) -> None:
         """Close every connection (SQLite then folds the write-ahead log into the database)."""
         self._readers.dispose()
@@ -156,6 +167,7 @@ def _sqlite_engine(path: Path, mode: str, busy_seconds: float) -> Engine:
         connection.isolation_level = None  # SQLAlchemy's recipe: the driver must not begin by itself
         if writer:
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten, not only unlinked
         else:
             connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA foreign_keys=ON")

@@ -73,9 +73,14 @@ def read_checked(path: Path, digest: str) -> bytes:
 
 
 def remove_files(paths: Iterable[Path]) -> None:
-    """Remove files that no row refers to any more."""
+    """Remove files that no row refers to any more; on return they are gone for good."""
+    folders = set()
     for path in paths:
         path.unlink(missing_ok=True)
+        folders.add(path.parent)
+    for folder in sorted(folders):
+        if folder.is_dir():
+            _fsync_folder(folder)
 
 
 def _make_folder(folder: Path) -> set[Path]:

@@ -9,14 +9,15 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, func, insert, select, update
 
 from daemon.errors import BadInputError
 from daemon.model import PROFILES, Admission, Candidate, Receipt, Split, Trust
 from store import tables as t
 from store.database import chunks
-from store.parts import Part
-from store.scores import insert_new_scores
+from store.draft import PLAIN, Draft, default_group
+from store.parts import Part, ids_by_name
+from store.scores import insert_new_scores, renew_scores
 from store.shards import Shards
 from store.splits import fold_of, split_of
 from store.vectors import dimension_of, register_shard, with_vector
@@ -41,10 +42,12 @@ class Intake(Part):
         """
         # One order whatever the order of delivery: a shuffled batch gives the same rows.
         ordered = sorted(admissions, key=_order)
-        self._blobs.put(
+        blobs = [
             (a.sha256, a.candidate.content) for a in ordered if a.reason is None and a.candidate.content is not None
-        )
+        ]
+        self._blobs.put(blobs)
         with self._database.write() as connection:
+            self._blobs.put(blobs)  # those that `forget` removed meanwhile: it does so in a transaction, so not now
             batch = _Batch(connection, adapter, trust, at)
             batch.load(ordered)
             for admission in ordered:
@@ -75,62 +78,6 @@ class Intake(Part):
 
 
 @dataclass(slots=True)
-class _Draft:
-    """A sample row under construction, with names where the table has ids."""
-
-    sha256: str
-    size: int
-    has_blob: bool
-    source: str
-    group: str
-    delivered_at: datetime
-    adapter_id: int
-    id: int | None = None
-    width: int | None = None
-    height: int | None = None
-    format: str | None = None
-    phash: str | None = None
-    label: str | None = None
-    label_from: str | None = None
-    family: str | None = None
-    caption: str | None = None
-    state: str = "active"
-    reason: str | None = None
-    detail: str = ""
-    quarantined_at: datetime | None = None
-    learned: bool = False
-
-    @property
-    def has_subject(self) -> bool:
-        return self.label == "real" or (self.label == "synthetic" and self.family is not None)
-
-    def disagrees(self, candidate: Candidate) -> str | None:
-        """What the candidate claims otherwise than earlier deliveries did."""
-        for ours, theirs in ((self.label, candidate.label), (self.family, candidate.family)):
-            if ours is not None and theirs is not None and ours != theirs:
-                return f"{theirs}, earlier {ours}"
-        if "real" in (self.label, candidate.label) and (self.family or candidate.family) is not None:
-            return f"real, and of family {self.family or candidate.family}"
-        return None
-
-    def fill_in(self, admission: Admission, adapter: str) -> None:
-        """Take over what was unknown so far."""
-        candidate = admission.candidate
-        if self.label is None and candidate.label is not None:
-            self.label, self.label_from = candidate.label, adapter
-        self.family = self.family or candidate.family
-        self.caption = self.caption or candidate.caption
-        # A learned sample keeps its group: another group might lie on another side of the split.
-        if candidate.group is not None and self.group == default_group(self.sha256) and not self.learned:
-            self.group = candidate.group
-        if candidate.content is not None:
-            self.has_blob, self.size = True, admission.size
-        if admission.inspected is not None and self.width is None:
-            seen = admission.inspected
-            self.width, self.height, self.format, self.phash = seen.width, seen.height, seen.format, seen.phash
-
-
-@dataclass(slots=True)
 class _Known:
     """A delivery that is in the store, or in this batch."""
 
@@ -151,8 +98,8 @@ class _Batch:
     at: datetime
     adapter_id: int = 0
     known: dict[tuple[str, str], _Known] = field(default_factory=dict)
-    drafts: dict[str, _Draft] = field(default_factory=dict)
-    before: dict[str, _Draft] = field(default_factory=dict)  # as loaded, to see what changed
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    before: dict[str, Draft] = field(default_factory=dict)  # as loaded, to see what changed
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     late: list[dict[str, Any]] = field(default_factory=list)  # deliveries whose claim grew
     accepted: list[Admission] = field(default_factory=list)
@@ -160,11 +107,12 @@ class _Batch:
     rejected: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
+    revived: int = 0  # forgotten samples that came again
 
     @property
     def receipt(self) -> Receipt:
         return Receipt(
-            stored=len(self.drafts) - len(self.before),
+            stored=len(self.drafts) - len(self.before) + self.revived,
             repeated=self.repeated,
             rejected=self.rejected.total(),
             quarantined=self.quarantined.total(),
@@ -191,19 +139,20 @@ class _Batch:
             .join(t.sample_group)
             .outerjoin(t.family)
             .outerjoin(t.learned, t.learned.c.sample_id == t.sample.c.id)
+            .outerjoin(t.unlearned, t.unlearned.c.sample_id == t.sample.c.id)
         )
         columns: list[Any] = [
             t.sample,
             t.source.c.name.label("source"),
             t.sample_group.c.key.label("group"),
             t.family.c.name.label("family"),
-            t.learned.c.revision.label("learned"),
+            func.coalesce(t.learned.c.revision, t.unlearned.c.revision).label("learned"),
         ]
-        names = set(_Draft.__slots__)
+        names = set(Draft.__slots__)
         for digests in chunks({a.sha256 for a in admissions if a.reason is None}):
             query = select(*columns).select_from(joined).where(t.sample.c.sha256.in_(digests))
             for found in self.connection.execute(query).mappings():
-                draft = _Draft(**{name: value for name, value in found.items() if name in names})
+                draft = Draft(**{name: value for name, value in found.items() if name in names})
                 draft.learned = found["learned"] is not None
                 self.drafts[draft.sha256] = draft
                 self.before[draft.sha256] = replace(draft)
@@ -237,24 +186,20 @@ class _Batch:
             return
         self.accepted.append(admission)
         draft = self.drafts.get(admission.sha256)
-        if draft is None:
-            self.drafts[admission.sha256] = self._draft(admission)
+        if draft is None or draft.state == "forgotten":
+            self.drafts[admission.sha256] = self._draft(admission, draft)
         else:
             self.repeated += 1
             self._merge(draft, admission)
 
-    def _merge(self, draft: _Draft, admission: Admission) -> None:
-        conflict = draft.disagrees(admission.candidate)
-        if conflict is None:
-            draft.fill_in(admission, self.adapter)
-        elif draft.state == "active":
-            draft.state, draft.reason, draft.quarantined_at = "quarantined", "label_conflict", self.at
-            draft.detail = f"{self.adapter} {admission.candidate.uri} says {conflict}"
+    def _merge(self, draft: Draft, admission: Admission) -> None:
+        if draft.merge(admission, self.adapter, self.at):
             self.quarantined["label_conflict"] += 1
 
-    def _draft(self, admission: Admission) -> _Draft:
+    def _draft(self, admission: Admission, forgotten: Draft | None) -> Draft:
+        """A new sample, or one that was forgotten and comes again; what was learned once keeps its group."""
         candidate = admission.candidate
-        draft = _Draft(
+        draft = Draft(
             sha256=admission.sha256,
             size=admission.size,
             has_blob=candidate.content is not None,
@@ -263,6 +208,11 @@ class _Batch:
             delivered_at=self.at,
             adapter_id=self.adapter_id,
         )
+        if forgotten is not None:
+            self.revived += 1
+            draft.id, draft.learned = forgotten.id, forgotten.learned
+            draft.has_blob = draft.has_blob or forgotten.has_blob
+            draft.group = forgotten.group if forgotten.learned else draft.group
         self._merge(draft, admission)
         return draft
 
@@ -298,6 +248,7 @@ class _Batch:
             "at": self.at,
             "reason": reason,
             "detail": detail,
+            "trust": self.trust,
         }
 
     # --- writing ---------------------------------------------------------------------------------------
@@ -340,7 +291,7 @@ class _Batch:
         groups = self._ensure_groups({draft.group for draft in changed}, shares)
         rows = [
             {
-                **{name: getattr(draft, name) for name in _PLAIN},
+                **{name: getattr(draft, name) for name in PLAIN},
                 "family_id": None if draft.family is None else families[draft.family],
                 "source_id": sources[draft.source],
                 "group_id": groups[draft.group],
@@ -357,23 +308,16 @@ class _Batch:
                 select(t.sample.c.id, t.sample.c.sha256).where(t.sample.c.sha256.in_(digests))
             ):
                 self.drafts[row.sha256].id = row.id
-        self._renew_scores(
-            [draft.id for draft in changed if draft.id and draft.has_subject and not self._had_subject(draft)]
+        renew_scores(
+            self.connection,
+            [draft.id for draft in changed if draft.id and draft.has_subject and not self._had_subject(draft)],
         )
 
-    def _had_subject(self, draft: _Draft) -> bool:
+    def _had_subject(self, draft: Draft) -> bool:
         before = self.before.get(draft.sha256)
         return before is None or before.has_subject
 
-    def _renew_scores(self, sample_ids: list[int]) -> None:
-        """Give the scores of samples that got their label late new ids: whoever reads "after id" has not seen them."""
-        for ids in chunks(sample_ids):
-            rows = self.connection.execute(select(t.score).where(t.score.c.sample_id.in_(ids)).order_by(t.score.c.id))
-            renewed = [{name: value for name, value in row.items() if name != "id"} for row in rows.mappings()]
-            self.connection.execute(delete(t.score).where(t.score.c.sample_id.in_(ids)))
-            _insert(self.connection, t.score, renewed)
-
-    def _ensure_families(self, candidates: list[Candidate], changed: list[_Draft]) -> dict[str, int]:
+    def _ensure_families(self, candidates: list[Candidate], changed: list[Draft]) -> dict[str, int]:
         claims: dict[str, dict[str, str | None]] = {
             draft.family: {"kind": None, "released": None} for draft in changed if draft.family is not None
         }
@@ -383,7 +327,7 @@ class _Batch:
                 claim["kind"] = claim["kind"] or candidate.kind
                 claim["released"] = claim["released"] or candidate.released
         f = t.family.c
-        found = _by_name(self.connection, t.family, "name", claims)
+        found = ids_by_name(self.connection, t.family, "name", claims)
         _insert(self.connection, t.family, [{"name": name, **claims[name]} for name in claims if name not in found])
         for name in claims.keys() & found.keys():
             for column in (f.kind, f.released):
@@ -393,10 +337,10 @@ class _Batch:
                         .where(and_(f.name == name, column.is_(None)))
                         .values({column.name: claims[name][column.name]})
                     )
-        return _by_name(self.connection, t.family, "name", claims)
+        return ids_by_name(self.connection, t.family, "name", claims)
 
     def _ensure_sources(self, names: set[str]) -> dict[str, int]:
-        found = _by_name(self.connection, t.source, "name", names)
+        found = ids_by_name(self.connection, t.source, "name", names)
         _insert(
             self.connection,
             t.source,
@@ -410,10 +354,10 @@ class _Batch:
                 .where(t.source.c.name.in_(delivered), t.source.c.trust.in_(higher))
                 .values(trust=self.trust)
             )
-        return _by_name(self.connection, t.source, "name", names)
+        return ids_by_name(self.connection, t.source, "name", names)
 
     def _ensure_groups(self, keys: set[str], shares: Mapping[Split, float]) -> dict[str, int]:
-        found = _by_name(self.connection, t.sample_group, "key", keys)
+        found = ids_by_name(self.connection, t.sample_group, "key", keys)
         _insert(
             self.connection,
             t.sample_group,
@@ -423,7 +367,7 @@ class _Batch:
                 if key not in found
             ],
         )
-        return _by_name(self.connection, t.sample_group, "key", keys)
+        return ids_by_name(self.connection, t.sample_group, "key", keys)
 
     def _store_vectors(self, shards: Shards, ids: Mapping[str, int]) -> None:
         by_fingerprint: dict[str, dict[int, Any]] = {}
@@ -456,14 +400,6 @@ class _Batch:
         insert_new_scores(self.connection, rows)
 
 
-_PLAIN = tuple(name for name in _Draft.__slots__ if name not in ("id", "family", "source", "group", "learned"))
-
-
-def default_group(sha256: str) -> str:
-    """The group of a sample that came without one: itself."""
-    return f"sample:{sha256}"
-
-
 def _order(admission: Admission) -> tuple[str, ...]:
     candidate = admission.candidate
     return (admission.sha256, candidate.uri, candidate.label or "", candidate.family or "", admission.reason or "")
@@ -489,14 +425,6 @@ def _ensure_adapter(connection: Connection, name: str) -> int:
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(insert(table), rows)
-
-
-def _by_name(connection: Connection, table: Table, column: str, names: Any) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for part in chunks(names):
-        rows = connection.execute(select(table.c[column], table.c.id).where(table.c[column].in_(part)))
-        found.update({row[0]: row[1] for row in rows})
-    return found
 
 
 def _count(connection: Connection, adapter_id: int, outcome: str, reasons: Counter[str]) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
 from daemon.model import Split, Subject
 from store import tables as t
 from store.blobs import Blobs
-from store.database import Database
+from store.database import Database, chunks
 from store.layout import Layout
 from store.shards import Shards
 
@@ -57,3 +57,12 @@ def subjects_of(connection: Connection, sample_ids: list[int]) -> dict[int, Subj
         row.id: Subject(row.subject_kind, row.subject_name)
         for row in connection.execute(query.where(t.sample.c.id.in_(sample_ids)))
     }
+
+
+def ids_by_name(connection: Connection, table: Table, column: str, names: Iterable[str]) -> dict[str, int]:
+    """The id of each named row that is there."""
+    found: dict[str, int] = {}
+    for part in chunks(names):
+        rows = connection.execute(select(table.c[column], table.c.id).where(table.c[column].in_(part)))
+        found.update({row[0]: row[1] for row in rows})
+    return found

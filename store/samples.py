@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from store.events import Events
+from store.forgetting import Forgetting
 from store.intake import Intake
 from store.measurements import Measurements
 from store.overview import Overview
 from store.scores import Scores
 from store.statistics import StatisticsFiles
-from store.vectors import Vectors
 
 
-class SqlSampleStore(Intake, Vectors, Scores, Measurements, StatisticsFiles, Events, Overview):
+class SqlSampleStore(Intake, Forgetting, Scores, Measurements, StatisticsFiles, Events, Overview):
     """Samples, vectors, scores, statistics, measurements."""

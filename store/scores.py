@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from daemon.errors import BadInputError
 from daemon.model import PROFILES, Profile, ScoredRow, Subject
@@ -120,3 +120,13 @@ def insert_new_scores(connection: Connection, rows: list[dict[str, Any]]) -> Non
             new.setdefault(key, row)
     if new:
         connection.execute(insert(t.score), list(new.values()))
+
+
+def renew_scores(connection: Connection, sample_ids: list[int]) -> None:
+    """Give the scores of samples whose label came late new ids: whoever reads "after id" has not seen them."""
+    for ids in chunks(sample_ids):
+        rows = connection.execute(select(t.score).where(t.score.c.sample_id.in_(ids)).order_by(t.score.c.id))
+        renewed = [{name: value for name, value in row.items() if name != "id"} for row in rows.mappings()]
+        connection.execute(delete(t.score).where(t.score.c.sample_id.in_(ids)))
+        if renewed:
+            connection.execute(insert(t.score), renewed)

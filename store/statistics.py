@@ -7,15 +7,15 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from daemon.errors import TemporaryError
-from daemon.model import Subject
+from daemon.model import LearnedRow, Subject
 from daemon.ports import StatisticsKey
 from store import tables as t
 from store.database import chunks
 from store.files import read_checked, sha256_hex, write_files
-from store.parts import Part, subjects_of
+from store.parts import Part, canonical_order, subjects_of
 
 
 class StatisticsFiles(Part):
@@ -43,16 +43,48 @@ class StatisticsFiles(Part):
             }
 
     def learned_revisions(self, fingerprint: str, sample_ids: Sequence[int]) -> NDArray[np.int64]:
-        """(n,) the revision of that encoder's statistics that took each sample in; 0: none did."""
+        """(n,) the first revision of that encoder's statistics that ever took each sample in; 0: none did."""
         found: dict[int, int] = {}
-        learned = t.learned.c
         with self._database.read() as connection:
             for part in chunks([int(sample_id) for sample_id in sample_ids]):
-                query = select(learned.sample_id, learned.revision).where(
-                    learned.fingerprint == fingerprint, learned.sample_id.in_(part)
-                )
-                found.update({row[0]: row[1] for row in connection.execute(query)})
+                for table in (t.learned, t.unlearned):  # what was taken out once was learned before it is now
+                    query = select(table.c.sample_id, table.c.revision).where(
+                        table.c.fingerprint == fingerprint, table.c.sample_id.in_(part)
+                    )
+                    found.update({row[0]: row[1] for row in connection.execute(query)})
         return np.array([found.get(int(sample_id), 0) for sample_id in sample_ids], dtype=np.int64)
+
+    def learned_fingerprints(self) -> list[str]:
+        """The encoders whose statistics hold a sample."""
+        with self._database.read() as connection:
+            return sorted(connection.execute(select(t.learned.c.fingerprint).distinct()).scalars())
+
+    def learned_rows(self, fingerprint: str) -> list[LearnedRow]:
+        """What that encoder's statistics hold, in the order in which it was learned."""
+        learned = t.learned.c
+        query = (
+            select(learned.sample_id, learned.subject_kind, learned.subject_name, t.sample_group.c.fold)
+            .join(t.sample, t.sample.c.id == learned.sample_id)
+            .join(t.sample_group, t.sample_group.c.id == t.sample.c.group_id)
+            .where(learned.fingerprint == fingerprint)
+            .order_by(learned.revision, *canonical_order)
+        )
+        with self._database.read() as connection:
+            return [LearnedRow(i, Subject(kind, name), fold) for i, kind, name, fold in connection.execute(query)]
+
+    def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
+        """(samples that the statistics of that revision held and that are no longer learned, when the last went)."""
+        once = t.unlearned.c
+        learned = select(t.learned.c.sample_id).where(t.learned.c.fingerprint == fingerprint)
+        query = select(func.count(), func.coalesce(func.max(once.until), 0)).where(
+            once.fingerprint == fingerprint,
+            once.revision <= revision,
+            once.until > revision,
+            once.sample_id.not_in(learned),
+        )
+        with self._database.read() as connection:
+            count, until = connection.execute(query).one()
+            return count, until
 
     def commit_statistics(
         self,
@@ -61,26 +93,28 @@ class StatisticsFiles(Part):
         changed: Mapping[StatisticsKey, tuple[int, bytes]],
         sample_ids: Sequence[int],
         at: datetime,
+        *,
+        removed: Sequence[int] = (),
     ) -> None:
         """Write the changed groups (n, bytes), set their rows and mark the samples learned at `revision`.
 
-        Raises TemporaryError, and changes nothing, when `revision` is not the current one + 1, or when a sample was
-        learned before or is no longer active and labelled: read again, learn again.
+        Raises TemporaryError, and changes nothing, when `revision` is not the current one + 1, when a sample was
+        learned before or is no longer active and labelled, or a removed one was not: read again, learn again.
         """
-        digests = {key: sha256_hex(content) for key, (_, content) in changed.items()}
+        digests = {key: sha256_hex(content) for key, (n, content) in changed.items() if n}
         with self._shards.steady:  # nobody is between a row and its file
-            write_files({self._layout.statistics_file(digests[key]): content for key, (_, content) in changed.items()})
+            write_files({self._layout.statistics_file(digest): changed[key][1] for key, digest in digests.items()})
             ids = [int(sample_id) for sample_id in sample_ids]
             with self._database.write(durable=True) as connection:
                 current = _revision(connection, fingerprint)
                 if revision != current + 1:
                     raise TemporaryError(f"statistics are at revision {current}, not {revision - 1}; learn again")
+                _unlearn(connection, fingerprint, [int(sample_id) for sample_id in removed], revision)
                 subjects = _to_learn(connection, fingerprint, ids)
-                old = set()
-                for (subject, profile), (n, _) in changed.items():
-                    old.add(
-                        _set_group(connection, fingerprint, subject, profile, n, digests[subject, profile], revision)
-                    )
+                old = {
+                    _set_group(connection, fingerprint, key, n, digests.get(key), revision)
+                    for key, (n, _) in changed.items()
+                }
                 if ids:
                     connection.execute(
                         insert(t.learned),
@@ -130,29 +164,46 @@ def _to_learn(connection: Connection, fingerprint: str, sample_ids: list[int]) -
     return subjects
 
 
+def _unlearn(connection: Connection, fingerprint: str, sample_ids: list[int], revision: int) -> None:
+    """The samples are no longer learned; which revisions held them is remembered."""
+    learned, once = t.learned.c, t.unlearned.c
+    for part in chunks(sample_ids):
+        held = and_(learned.fingerprint == fingerprint, learned.sample_id.in_(part))
+        rows = connection.execute(select(learned.sample_id, learned.revision).where(held)).all()
+        missing = set(part) - {row.sample_id for row in rows}
+        if missing:
+            raise TemporaryError(f"sample {min(missing)} is not learned, so it cannot be taken out; learn again")
+        before = and_(once.fingerprint == fingerprint, once.sample_id.in_(part))
+        known = set(connection.execute(select(once.sample_id).where(before)).scalars())
+        connection.execute(update(t.unlearned).where(before).values(until=revision))
+        new = [
+            {"sample_id": row.sample_id, "fingerprint": fingerprint, "revision": row.revision, "until": revision}
+            for row in rows
+            if row.sample_id not in known
+        ]
+        if new:
+            connection.execute(insert(t.unlearned), new)
+        connection.execute(delete(t.learned).where(held))
+
+
 def _set_group(
-    connection: Connection, fingerprint: str, subject: Subject, profile: str, n: int, digest: str, revision: int
+    connection: Connection, fingerprint: str, key: StatisticsKey, n: int, digest: str | None, revision: int
 ) -> str | None:
-    """Set one group's row; returns the digest that it had."""
+    """Set one group's row, or drop it when it is empty; returns the digest that it had."""
     s = t.statistics
-    key = and_(
-        s.c.fingerprint == fingerprint,
-        s.c.subject_kind == subject.kind,
-        s.c.subject_name == subject.name,
-        s.c.profile == profile,
-    )
-    old = connection.execute(select(s.c.digest).where(key)).scalar()
+    names = {
+        "fingerprint": fingerprint,
+        "subject_kind": key[0].kind,
+        "subject_name": key[0].name,
+        "profile": key[1],
+    }
+    this = and_(*(s.c[name] == value for name, value in names.items()))
+    old = connection.execute(select(s.c.digest).where(this)).scalar()
     values = {"n": n, "digest": digest, "revision": revision}
-    if old is not None:
-        connection.execute(update(s).where(key).values(values))
+    if n == 0:
+        connection.execute(delete(s).where(this))
+    elif old is not None:
+        connection.execute(update(s).where(this).values(values))
     else:
-        connection.execute(
-            insert(s).values(
-                fingerprint=fingerprint,
-                subject_kind=subject.kind,
-                subject_name=subject.name,
-                profile=profile,
-                **values,
-            )
-        )
+        connection.execute(insert(s).values(**names, **values))
     return old

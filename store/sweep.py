@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from store import tables as t
 from store.database import Database
@@ -42,6 +42,19 @@ def unreferenced(database: Database, layout: Layout) -> list[Path]:
         (layout.versions, ".json", manifests.__contains__),
     ]
     return [path for folder, suffix, is_named in named for path in _files(folder, suffix) if not is_named(path.stem)]
+
+
+def unreferenced_by_rows(connection: Connection, layout: Layout) -> list[Path]:
+    """Whole shards and statistics files that no row names.
+
+    Inside a write transaction, with `Shards.steady` held, nobody is between such a file and its row.
+    """
+    shards = set(connection.execute(select(t.vector_shard.c.digest)).scalars())
+    statistics = set(connection.execute(select(t.statistics.c.digest)).scalars())
+    return [
+        *(path for path in _files(layout.vectors, ".parquet") if path.stem not in shards),
+        *(path for path in _files(layout.statistics, "") if path.name not in statistics),
+    ]
 
 
 def _files(folder: Path, suffix: str) -> Iterator[Path]:

@@ -100,7 +100,7 @@ class Sample(Base, table=True):
     adapter_id: int = Field(foreign_key="adapter.id", index=True)  # of the first delivery
     caption: str | None = Field(default=None, sa_type=Text)
     delivered_at: datetime = Field(sa_type=UtcDateTime)  # of the first delivery
-    state: str  # active, quarantined
+    state: str  # active, quarantined, forgotten (only digest and group are kept)
     reason: str | None = None
     detail: str = Field(default="", sa_type=Text)
     quarantined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -126,6 +126,7 @@ class Delivery(Base, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     reason: str | None = None
     detail: str = Field(default="", sa_type=Text)
+    trust: str | None = None  # of the adapter at that time; NULL: delivered before it was noted
 
 
 class VectorShard(Base, table=True):
@@ -374,6 +375,38 @@ class Golden(Base, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
+class Unlearned(Base, table=True):
+    """A sample that was taken out of an encoder's statistics, once or more often.
+
+    Versions solved since `revision` may hold it; those solved since `until` and before it was learned again do not.
+    """
+
+    __tablename__ = "unlearned"
+    __table_args__ = (PrimaryKeyConstraint("sample_id", "fingerprint"), Index(None, "fingerprint", "until"))
+    sample_id: int = Field(foreign_key="sample.id")
+    fingerprint: str
+    revision: int  # the first that took it in
+    until: int  # the last that took it out
+
+
+class ForgetRow(Base, table=True):
+    """What somebody asked to forget; `taken_out` until its bytes are gone, then `done`."""
+
+    __tablename__ = "forget"
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str  # source, family, sample
+    name: str
+    reason: str = Field(sa_type=Text)
+    actor: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    state: str
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    deliveries: int
+    gone: int
+    kept: int
+    learned: int
+
+
 metadata: Final = Base.metadata
 
 
@@ -403,3 +436,5 @@ statistics = _table("statistics")
 statistics_revision = _table("statistics_revision")
 learned = _table("learned")
 golden = _table("golden")
+unlearned = _table("unlearned")
+forget = _table("forget")

@@ -95,6 +95,29 @@ class Vectors(Part):
                 self._shards.forget(shard.digest)
         return len(old)
 
+    def _rewrite_shards(self) -> None:
+        """Write every shard that holds a forgotten sample anew without it, each in a transaction of its own."""
+        v, sh = t.vector.c, t.vector_shard.c
+        forgotten = select(t.sample.c.id).where(t.sample.c.state == "forgotten")
+        touched = select(sh.id, sh.digest, sh.fingerprint, sh.profile).where(
+            sh.id.in_(select(v.shard_id).where(v.sample_id.in_(forgotten)))
+        )
+        while True:
+            with self._shards.steady:
+                with self._database.write(durable=True) as connection:
+                    old = connection.execute(touched.limit(1)).first()
+                    if old is None:
+                        return
+                    gone = set(connection.execute(select(v.sample_id).where(v.sample_id.in_(forgotten))).scalars())
+                    shard = self._shards.read(old.digest)
+                    left = np.array([row for row, i in enumerate(shard.sample_ids.tolist()) if i not in gone], np.intp)
+                    connection.execute(delete(t.vector).where(v.shard_id == old.id))
+                    connection.execute(delete(t.vector_shard).where(sh.id == old.id))
+                    if len(left):
+                        ids = shard.sample_ids[left].tolist()
+                        register_shard(connection, self._shards, old.fingerprint, old.profile, ids, shard.vectors[left])
+                self._shards.forget(old.digest)
+
     def vectors_of(self, fingerprint: str, profile: Profile, sample_ids: Sequence[int]) -> NDArray[np.float16]:
         """(n, d) in the order asked for. Raises BadInputError when one of the samples has no such vector."""
         v = t.vector.c
@@ -136,7 +159,7 @@ class Vectors(Part):
                 t.sample_group.c.key,
                 t.sample_group.c.split,
                 t.sample_group.c.fold,
-                func.coalesce(t.learned.c.revision, 0).label("revision"),
+                func.coalesce(t.unlearned.c.revision, t.learned.c.revision, 0).label("revision"),
                 t.sample.c.delivered_at,
                 t.sample.c.sha256,
                 v.shard_id,
@@ -150,6 +173,9 @@ class Vectors(Part):
                 )
                 .outerjoin(
                     t.learned, (t.learned.c.sample_id == t.sample.c.id) & (t.learned.c.fingerprint == fingerprint)
+                )
+                .outerjoin(
+                    t.unlearned, (t.unlearned.c.sample_id == t.sample.c.id) & (t.unlearned.c.fingerprint == fingerprint)
                 )
             )
             .where(labelled, vector_exists(fingerprint, other))

@@ -17,6 +17,7 @@ from store import tables as t
 from store.files import read_checked
 from store.splits import fold_of
 from store.state import Store
+from store.sweep import unreferenced_by_rows
 
 _SHOWN = 5  # faults spelt out per invariant; the rest is counted
 
@@ -94,7 +95,7 @@ def _audit(store: Store) -> Iterator[str]:
     if broken is not None:
         yield f"audit: {broken}"
     # Only a change of the champion carries a version into force; a hold or a rejection names one that is not.
-    promoted = [row.version for row in rows if row.action not in ("hold", "reject")]
+    promoted = [row.version for row in rows if row.action not in ("hold", "reject", "forget")]
     champion = store.registry.champion()
     last = promoted[-1] if promoted else None
     found = None if champion is None else champion.id
@@ -115,10 +116,11 @@ def _samples(store: Store, deep: bool) -> Iterator[str]:
             .group_by(sh.id, sh.digest, sh.rows)
         )
         for digest, rows, there, last in connection.execute(counts):
-            if there > rows or (last is not None and last >= rows):
+            if there != rows or (last is not None and last >= rows):
                 yield f"shard {digest[:12]} has {rows} rows, the database refers to {there}, up to {last}"
         shards = connection.execute(select(sh.id, sh.digest)).all()
         yield from _learned_counts(connection)
+    yield from _forgotten(store, deep)
     faults = dict(_file_faults(store, deep))
     if deep:
         for shard in shards:
@@ -133,7 +135,7 @@ def _named_files(store: Store) -> list[tuple[str, Path]]:
     """(digest, path) of every blob, shard and statistics file that a row names."""
     layout, s = store.layout, t.sample.c
     with store.database.read() as connection:
-        blobs = connection.execute(select(s.sha256).where(s.has_blob)).scalars().all()
+        blobs = connection.execute(select(s.sha256).where(s.has_blob, s.state != "forgotten")).scalars().all()
         shards = connection.execute(select(t.vector_shard.c.digest)).scalars().all()
         statistics = connection.execute(select(t.statistics.c.digest).distinct()).scalars().all()
     return [
@@ -186,6 +188,42 @@ def _learned_counts(connection: Connection) -> Iterator[str]:
     for kind, name, profile, n, found in connection.execute(query):
         if n != found:
             yield f"the {profile} statistics of {kind} {name} count {n} samples, {found} were learned"
+
+    groupless = (
+        select(learned.subject_kind, learned.subject_name, func.count())
+        .outerjoin(
+            t.statistics,
+            (learned.fingerprint == g.fingerprint)
+            & (learned.subject_kind == g.subject_kind)
+            & (learned.subject_name == g.subject_name),
+        )
+        .where(g.n.is_(None))
+        .group_by(learned.fingerprint, learned.subject_kind, learned.subject_name)
+    )
+    yield from _each(connection, groupless, "{2} samples were learned as {0} {1}, which has no statistics")
+
+
+def _forgotten(store: Store, deep: bool) -> Iterator[str]:
+    """Nothing is left of a forgotten sample, unless its bytes are still on their way out."""
+    s = t.sample.c
+    with store.database.read() as connection:
+        forgotten = select(s.id).where(s.state == "forgotten")
+        delivered = select(t.delivery.c.sha256).where(t.delivery.c.sample_id.in_(forgotten)).distinct()
+        yield from _each(connection, delivered, "sample {0} is forgotten, though somebody delivered it")
+        if connection.execute(select(t.forget.c.id).where(t.forget.c.state != "done").limit(1)).first():
+            return
+        for table, what in ((t.vector, "vectors"), (t.score, "scores"), (t.learned, "statistics")):
+            left = select(s.sha256).where(s.id.in_(select(table.c.sample_id)), s.state == "forgotten")
+            yield from _each(connection, left, f"sample {{0}} is forgotten, yet there are {what} of it")
+        digests = connection.execute(select(s.sha256).where(s.state == "forgotten")).scalars().all()
+        ids = set(connection.execute(forgotten).scalars())
+        stray = unreferenced_by_rows(connection, store.layout) if deep and ids else []
+    for digest in digests:
+        if store.layout.blob(digest).exists():
+            yield f"sample {digest} is forgotten, yet its picture is there"
+    for path in stray:
+        if path.suffix == ".parquet" and not ids.isdisjoint(store.shards.load(path.stem).sample_ids.tolist()):
+            yield f"{path} holds vectors of a forgotten sample"
 
 
 def _runs(store: Store, now: datetime) -> Iterator[str]:

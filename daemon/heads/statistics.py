@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from daemon.model import FOLDS, Profile, Subject
 # Rows enter the moments in blocks of this many, counted from a fold's first row: the floating-point sums
 # then depend on the sequence of rows alone, never on how deliveries cut it into batches.
 BLOCK = 64
+
+Rows = tuple[NDArray[np.float16], NDArray[np.int8]]  # vectors (n, d) and their folds (n,)
 
 
 class GroupKey(NamedTuple):
@@ -59,14 +62,30 @@ class Moments:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packed:
-    """Moments of whole blocks of rows, the second moment as its upper triangle."""
+    """Moments of rows that are not kept, the second moment as its upper triangle."""
 
     count: int
     total: NDArray[np.float64]  # (d,)
     triangle: NDArray[np.float64]  # (d (d + 1) / 2,) upper triangle, row by row
 
+    @classmethod
+    def of(cls, moments: Moments) -> Packed:
+        return cls(moments.count, moments.total, moments.second[_triangle(len(moments.total))])
+
     def moments(self) -> Moments:
         return Moments(self.count, self.total, unpack_triangle(self.triangle, len(self.total)))
+
+    def __add__(self, other: Packed) -> Packed:
+        return Packed(self.count + other.count, self.total + other.total, self.triangle + other.triangle)
+
+    def without(self, rows: NDArray[np.float16]) -> Packed:
+        """Less the moments of `rows`; of no rows at all exactly nothing is left."""
+        if len(rows) > self.count:
+            raise BadInputError(f"cannot take {len(rows)} vectors out of statistics that hold {self.count} of them")
+        if len(rows) == self.count:
+            return Packed.of(Moments.zero(len(self.total)))
+        gone = Packed.of(Moments.of(rows))
+        return Packed(self.count - gone.count, self.total - gone.total, self.triangle - gone.triangle)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +122,27 @@ class FoldStatistics:
         if whole == 0 and self.packed is not None:
             return self
         moments = FoldStatistics(self.rows[:whole], self.packed).moments()
-        dimension = self.rows.shape[1]
-        triangle = moments.second[_triangle(dimension)]
-        return FoldStatistics(self.rows[whole:].copy(), Packed(moments.count, moments.total, triangle))
+        return FoldStatistics(self.rows[whole:].copy(), Packed.of(moments))
+
+    def merge(self, other: FoldStatistics) -> FoldStatistics:
+        """This fold with the other's rows and moments after its own."""
+        packed = [part for part in (self.packed, other.packed) if part is not None]
+        together = packed[0] + packed[1] if len(packed) == 2 else packed[0] if packed else None
+        return FoldStatistics(np.concatenate([self.rows, other.rows]), together)
+
+    def without(self, gone: NDArray[np.float16]) -> FoldStatistics:
+        """Less these rows: those kept as bytes by their bytes, all others out of the packed moments."""
+        wanted = Counter(row.tobytes() for row in gone)
+        kept = []
+        for number, row in enumerate(self.rows):
+            if wanted[row.tobytes()] > 0:
+                wanted[row.tobytes()] -= 1
+            else:
+                kept.append(number)
+        rest = np.frombuffer(b"".join(wanted.elements()), np.float16).reshape(-1, self.rows.shape[1])
+        if len(rest) and self.packed is None:
+            raise BadInputError(f"cannot take {len(rest)} vectors out of statistics that do not hold them")
+        return FoldStatistics(self.rows[kept], None if self.packed is None else self.packed.without(rest))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +187,52 @@ class GroupStatistics:
         Raises:
             BadInputError: a wrong dtype or shape, an unknown fold, or a value that is not finite.
         """
+        self._check(vectors, folds)
+        return GroupStatistics(tuple(fold.append(vectors[folds == f]) for f, fold in enumerate(self.folds)))._in_form()
+
+    def __add__(self, other: GroupStatistics) -> GroupStatistics:
+        """Both groups in one, as when two families turn out to be the same.
+
+        Raises:
+            BadInputError: the vectors of the two differ in length.
+        """
+        if other.dimension != self.dimension:
+            raise BadInputError(f"statistics of {self.dimension} and of {other.dimension} features cannot be merged")
+        return GroupStatistics(tuple(map(FoldStatistics.merge, self.folds, other.folds)))._in_form()
+
+    def subtract(
+        self, vectors: NDArray[np.float16], folds: NDArray[np.int8], left: Callable[[], Rows]
+    ) -> GroupStatistics:
+        """Forget vectors that were added before.
+
+        Rows that are kept are found by their bytes, packed moments are subtracted. When the group falls to d / 2
+        vectors, or fewer are left than go, it is built anew from those that are left: exact, and less work.
+
+        Parameters:
+            vectors: float16 (n, d), as they were added, in any order.
+            folds: int8 (n,), the fold that each was added to.
+            left: reads the vectors that stay, in canonical order, with their folds; called only when needed.
+
+        Raises:
+            BadInputError: as `add`; a vector that the statistics do not hold (seen for kept rows and by the
+                counts), or `left` gives another number of them than there must be.
+        """
+        self._check(vectors, folds)
+        remaining = self.n - len(vectors)
+        if remaining < 0:
+            raise BadInputError(f"cannot take {len(vectors)} vectors out of statistics of {self.n}")
+        if self.is_packed and (remaining <= self.dimension / 2 or remaining < len(vectors)):
+            rows, of_folds = left() if remaining else (vectors[:0], folds[:0])
+            if len(rows) != remaining:
+                raise BadInputError(f"{len(rows)} vectors are left of a group that must have {remaining}")
+            return GroupStatistics.empty(self.dimension).add(rows, of_folds)
+        return GroupStatistics(tuple(fold.without(vectors[folds == f]) for f, fold in enumerate(self.folds)))
+
+    def _in_form(self) -> GroupStatistics:
+        """Packed as soon as there are more than d / 2 vectors."""
+        return GroupStatistics(tuple(fold.pack() for fold in self.folds)) if self.n > self.dimension / 2 else self
+
+    def _check(self, vectors: NDArray[np.float16], folds: NDArray[np.int8]) -> None:
         if vectors.dtype != np.float16 or vectors.ndim != 2 or vectors.shape[1] != self.dimension:
             raise BadInputError(
                 f"statistics of {self.dimension} features take float16 rows of as many, "
@@ -159,10 +242,6 @@ class GroupStatistics:
             raise BadInputError(f"statistics want one fold in 0..{FOLDS - 1} for each of {len(vectors)} rows")
         if not np.isfinite(vectors).all():
             raise BadInputError("a vector that is not finite cannot enter the statistics")
-        grown = tuple(fold.append(vectors[folds == f]) for f, fold in enumerate(self.folds))
-        if sum(fold.count for fold in grown) > self.dimension / 2:
-            grown = tuple(fold.pack() for fold in grown)
-        return GroupStatistics(grown)
 
     def moments(self, without_fold: int | None = None) -> Moments:
         """Moments of all vectors, or of all but those of one fold."""
@@ -222,8 +301,10 @@ def _read_fold(tensors: dict[str, NDArray[Any]], f: int, dimension: int, packed:
     _expect(count, np.int64, (1,), f"fold{f}.count")
     _expect(total, np.float64, (dimension,), f"fold{f}.total")
     _expect(triangle, np.float64, (dimension * (dimension + 1) // 2,), f"fold{f}.triangle")
-    if count[0] < 0 or count[0] % BLOCK or len(rows) >= BLOCK:
-        raise CorruptArtifact(f"group statistics: fold {f} does not hold whole blocks of {BLOCK} rows")
+    if count[0] < 0 or len(rows) >= BLOCK:
+        raise CorruptArtifact(f"group statistics: fold {f} holds {count[0]} packed rows and {len(rows)} others")
+    if count[0] == 0 and (total.any() or triangle.any()):
+        raise CorruptArtifact(f"group statistics: fold {f} holds moments of no rows")
     return FoldStatistics(rows, Packed(int(count[0]), total, triangle))
 
 

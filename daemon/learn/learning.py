@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-import numpy as np
 import structlog
 
 from daemon import __version__
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
-from daemon.errors import BadInputError, CorruptArtifact
+from daemon.errors import BadInputError, CorruptArtifact, TemporaryError
 from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
+from daemon.learn.bookkeeping import bring_up_to_date
 from daemon.learn.settling import settle
 from daemon.learn.triggers import attempts, due_triggers, may_start, new_family_weight
-from daemon.model import PROFILES, LabelledVectors, Profile, Subject
-from daemon.ports import StatisticsKey
+from daemon.model import PROFILES, FamilyRow, LabelledVectors, Profile, Subject
 
 log = structlog.get_logger("sidwatch.learn")
 
@@ -56,7 +55,28 @@ def learn(context: Context) -> Challenge | None:
         champion.record.id,
         context.settings.learn,
     )
+    if not triggers and holds_forgotten(context, champion) and not _judged_without_it(context, champion):
+        triggers = _families(subjects)
     return _challenge(context, champion, triggers) if triggers else None
+
+
+def holds_forgotten(context: Context, champion: LoadedVersion) -> int:
+    """How many samples the champion was solved from that were taken out of the statistics since."""
+    return context.samples.taken_out_since(champion.record.fingerprint, champion.record.statistics_revision)[0]
+
+
+def _judged_without_it(context: Context, champion: LoadedVersion) -> bool:
+    """Whether the gate has answered on a challenger without anything that was taken out."""
+    record = champion.record
+    _, until = context.samples.taken_out_since(record.fingerprint, record.statistics_revision)
+    return any(
+        version.parent == record.id and version.statistics_revision >= until and version.verdict is not None
+        for version in context.registry.versions()
+    )
+
+
+def _families(subjects: Sequence[FamilyRow]) -> tuple[Subject, ...]:
+    return tuple(sorted(row.subject for row in subjects if row.subject.kind == "family" and row.may_trigger))
 
 
 def update(context: Context, make: Make | None = None) -> Challenge | None:
@@ -70,7 +90,7 @@ def update(context: Context, make: Make | None = None) -> Challenge | None:
     champion = context.champion.get()
     if champion is None and not may_start(subjects, context.settings.learn):
         raise BadInputError("too few families and real sources for a first champion; see `learn` in config.yaml")
-    families = tuple(sorted(row.subject for row in subjects if row.subject.kind == "family" and row.may_trigger))
+    families = _families(subjects)
     if champion is not None and not families:
         raise BadInputError("no family may be learned from: one needs a trusted source, or two known ones")
     return _challenge(context, champion, families if champion else (), make)
@@ -90,48 +110,12 @@ def _first_challenge(context: Context) -> Challenge | None:
 def _challenge(
     context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...], make: Make | None = None
 ) -> Challenge | None:
-    _bring_statistics_up_to_date(context)
+    bring_up_to_date(context)
     version = (make or closed_form())(context, champion, triggers)
     if version.record.verdict is not None:
         return None  # nothing new was learned since the gate judged this very version
     groups = {row.subject: row.groups for row in context.samples.subjects()}
     return Challenge(version, champion, triggers, {subject.name: groups.get(subject, 0) for subject in triggers})
-
-
-def _bring_statistics_up_to_date(context: Context) -> None:
-    """Add what may be learned and is not yet; one transaction, so that nothing is ever added twice."""
-    fingerprint = context.encoder.fingerprint
-    files = context.samples.statistics(fingerprint)
-    changed: dict[StatisticsKey, tuple[int, bytes]] = {}
-    newly: set[int] = set()
-    for profile in PROFILES:
-        rows = _learnable(context, profile)
-        newly.update(int(i) for i in rows.sample_ids)
-        for subject in sorted(set(rows.subjects)):
-            own = np.array([i for i, other in enumerate(rows.subjects) if other == subject])
-            key = GroupKey(subject, profile)
-            before = (
-                GroupStatistics.from_bytes(files[key]) if key in files else GroupStatistics.empty(rows.vectors.shape[1])
-            )
-            after = before.add(rows.vectors[own], rows.folds[own])
-            changed[key] = (after.n, after.to_bytes())
-    if changed:
-        revision = context.samples.statistics_revision(fingerprint) + 1
-        context.samples.commit_statistics(fingerprint, revision, changed, sorted(newly), context.clock.now())
-
-
-def _learnable(context: Context, profile: Profile) -> LabelledVectors:
-    """Rows of the train split of sources that may be learned from, scored before, and not learned yet."""
-    fingerprint = context.encoder.fingerprint
-    rows = _trusted(context, context.samples.labelled_vectors(fingerprint, profile))
-    everything = context.samples.sample_counts()["total"]  # unlabelled samples wait in the same line
-    unscored = set(context.samples.unscored(fingerprint, everything)) if context.registry.champion() else set()
-    keep = [
-        i
-        for i in range(len(rows))
-        if rows.splits[i] == "train" and rows.learned_revision[i] == 0 and int(rows.sample_ids[i]) not in unscored
-    ]
-    return rows.take(keep)
 
 
 def _trusted(context: Context, rows: LabelledVectors) -> LabelledVectors:
@@ -179,10 +163,12 @@ def evidence(context: Context) -> dict[Profile, LabelledVectors]:
 
 def _solve(context: Context, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:
     fingerprint = context.encoder.fingerprint
+    revision = context.samples.statistics_revision(fingerprint)
     files = context.samples.statistics(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
     rows = evidence(context)
-    revision = context.samples.statistics_revision(fingerprint)
+    if context.samples.statistics_revision(fingerprint) != revision:
+        raise TemporaryError("the statistics changed while a version was solved from them; the next cycle solves it")
     artifact = fit_version(
         statistics,
         rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Literal
 
@@ -100,7 +100,8 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
     settings = context.settings.learn
     recipe = recipe_of(context.settings, learner)
     everything = evidence(context)
-    learned = {profile: _learned(rows, revision) for profile, rows in everything.items()}
+    held = {row.sample_id for row in context.samples.learned_rows(context.encoder.fingerprint)}
+    learned = {profile: _learned(rows, revision, held) for profile, rows in everything.items()}
     if not any(len(rows) for rows in learned.values()):
         raise BadInputError("there is nothing to train on: no picture of a trusted source was measured and learned yet")
     sources = sorted({s for rows in learned.values() for s in rows.subjects if s.kind == "source"})
@@ -166,8 +167,10 @@ def training_rows(
     )
 
 
-def _learned(rows: LabelledVectors, revision: int) -> LabelledVectors:
-    return rows.take(np.flatnonzero((rows.learned_revision > 0) & (rows.learned_revision <= revision)))
+def _learned(rows: LabelledVectors, revision: int, held: Collection[int]) -> LabelledVectors:
+    """What the statistics hold; a row that was taken out keeps its revision, and may not be trained on."""
+    there = np.array([sample in held for sample in rows.sample_ids.tolist()], np.bool_)
+    return rows.take(np.flatnonzero(there & (rows.learned_revision <= revision)))
 
 
 def _groups(learned: Mapping[Profile, LabelledVectors]) -> list[LearnedGroup]:

@@ -65,6 +65,18 @@ def test_activations_are_decorrelated_and_have_unit_within_group_variance(world,
     np.testing.assert_allclose(total, head.units.T @ within @ head.units + between, atol=1e-8)
 
 
+@pytest.mark.parametrize("ridge", [1e-4, 0.01, 0.5])
+@pytest.mark.parametrize(("dimension", "n", "packed"), [(16, 40, True), (64, 200, True), (200, 40, False)])
+def test_the_data_seen_are_decorrelated_whatever_ridge_and_dimension(world_of, learn, ridge, dimension, n, packed):
+    world = world_of(dimension=dimension, n=n, seed=dimension)
+    statistics = learn(world)
+    assert {group.is_packed for group in statistics.values()} == {packed}
+    head = solve_pooled(pool_statistics(statistics, 5), replace(SETTINGS, ridge=ridge))
+    total = total_covariance(head, world, head.activations)
+    assert np.abs(total - np.diag(np.diagonal(total))).max() <= 1e-6
+    assert np.diagonal(total).min() > 0.0
+
+
 def test_group_means_are_the_mean_activations_of_the_groups(world, learn):
     head = solve(moments_of(learn(world)), SETTINGS)
     for key, mean in zip(head.keys, head.means, strict=True):

@@ -11,7 +11,7 @@ from sqlalchemy import text, update
 from store_testing import PRINT, T0, embed, fake, minutes, real
 
 from daemon.errors import BadInputError
-from daemon.model import Subject
+from daemon.model import ForgetTarget, Subject
 from store import Store
 from store import tables as t
 from store.splits import split_of
@@ -93,6 +93,55 @@ def flip(path: Any) -> None:
 def test_a_sound_store_passes_all_ten(sound: Store) -> None:
     assert [check.number for check in checks(sound)] == list(range(1, 11))
     assert broken(sound) == broken(sound, deep=False) == {}
+
+
+def forgotten(store: Store) -> str:
+    """Forget one learned sample of the sound store; returns its digest."""
+    gone = fake("f0").sha256
+    assert store.samples.forget(ForgetTarget("sample", gone), "why", "me", T0)
+    return gone
+
+
+def taken_out(store: Store) -> str:
+    gone = forgotten(store)
+    with store.database.read() as connection:
+        out = connection.execute(text(f"SELECT id FROM sample WHERE sha256 = '{gone}'")).scalar_one()
+    gan = Subject("family", "stylegan2")
+    changed = {(gan, profile): (3, f"3 {profile}".encode()) for profile in ("raw", "laundered")}
+    store.samples.commit_statistics(PRINT, 2, changed, [], T0, removed=[out])
+    store.samples.erase_forgotten(T0)
+    return gone
+
+
+def test_a_store_passes_while_it_forgets_and_when_it_has_forgotten(sound: Store) -> None:
+    forgotten(sound)
+    assert broken(sound) == {}
+
+
+def test_3_something_left_of_what_was_forgotten(sound: Store) -> None:
+    digest = taken_out(sound)
+    assert broken(sound) == broken(sound, deep=False) == {}
+    blob = sound.layout.blob(digest)
+    blob.write_bytes(b"the picture")
+    assert "yet its picture is there" in broken(sound)[3]
+    blob.unlink()
+    ids = f"(SELECT id FROM sample WHERE sha256 = '{digest}')"
+    execute(sound, f"INSERT INTO score VALUES (99, {ids}, 'v1', 'raw', 0.0, 0, '2026-01-01')")
+    assert "yet there are scores of it" in broken(sound)[3]
+    execute(sound, "DELETE FROM score WHERE id = 99")
+    execute(sound, f"INSERT INTO learned VALUES ({ids}, '{PRINT}', 1, 'family', 'stylegan2')")
+    assert "yet there are statistics of it" in broken(sound)[3]
+    assert "statistics of family stylegan2 count 3 samples, 4 were learned" in broken(sound)[3]
+    execute(sound, f"DELETE FROM learned WHERE sample_id = {ids}")
+    with sound.database.read() as connection:
+        sample_id = connection.execute(text(ids.strip("()"))).scalar_one()
+    sound.shards.write(PRINT, "raw", np.array([sample_id]), np.zeros((1, 8), np.float16))
+    assert "holds vectors of a forgotten sample" in broken(sound)[3]
+
+
+def test_3_a_learned_group_without_statistics(sound: Store) -> None:
+    execute(sound, "DELETE FROM statistics WHERE subject_name = 'kodak'")
+    assert "4 samples were learned as source kodak, which has no statistics" in broken(sound)[3]
 
 
 def test_a_new_store_passes(store: Store) -> None:

@@ -1,0 +1,83 @@
+"""Keeps the group statistics in step with the samples: adds what may be learned, takes out what may not any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from daemon.context import Context
+from daemon.heads import GroupStatistics
+from daemon.heads.statistics import Rows
+from daemon.learn.forgetting import learnable, subtracted, to_take_out
+from daemon.model import PROFILES, LabelledVectors, LearnedRow, Profile
+from daemon.ports import StatisticsKey
+
+
+def finish_forgetting(context: Context) -> int:
+    """Carry on with what was asked to be forgotten until its last byte is gone; returns how many samples went.
+
+    Statistics first, for the vectors to subtract are among those bytes. Killed anywhere, it goes on from the store.
+    """
+    if all(record.state == "done" for record in context.samples.forgets()):
+        return 0
+    for fingerprint in context.samples.learned_fingerprints():
+        _keep_books(context, fingerprint, adding=False)
+    return context.samples.erase_forgotten(context.clock.now())
+
+
+def bring_up_to_date(context: Context) -> None:
+    """Make the statistics hold what may be learned, no more and no less."""
+    _keep_books(context, context.encoder.fingerprint, adding=True)
+
+
+def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
+    """One transaction: nothing is ever added or subtracted twice."""
+    samples = context.samples
+    revision = samples.statistics_revision(fingerprint)  # first: whatever changes from here on makes the commit refuse
+    learned = samples.learned_rows(fingerprint)
+    untrusted = samples.untrusted()
+    rows = {profile: learnable(samples.labelled_vectors(fingerprint, profile), untrusted) for profile in PROFILES}
+    gone = to_take_out(learned, rows["raw"])
+    files = samples.statistics(fingerprint)
+
+    def read(profile: Profile, wanted: Sequence[LearnedRow]) -> Rows:
+        vectors = samples.vectors_of(fingerprint, profile, [row.sample_id for row in wanted])
+        return vectors, np.array([row.fold for row in wanted], np.int8)
+
+    changed = subtracted(files, learned, gone, read)
+    new: set[int] = set()
+    if adding:
+        held = {row.sample_id for row in learned} - gone
+        held.update(_unscored(context, fingerprint))  # scored first, learned later
+        for profile in PROFILES:
+            fresh = rows[profile].take([i for i, s in enumerate(rows[profile].sample_ids.tolist()) if s not in held])
+            new.update(fresh.sample_ids.tolist())
+            _add(changed, files, fresh, profile)
+    if changed:
+        packed = {key: (group.n, group.to_bytes() if group.n else b"") for key, group in changed.items()}
+        now = context.clock.now()
+        samples.commit_statistics(fingerprint, revision + 1, packed, sorted(new), now, removed=sorted(gone))
+
+
+def _add(
+    changed: dict[StatisticsKey, GroupStatistics],
+    files: dict[StatisticsKey, bytes],
+    rows: LabelledVectors,
+    profile: Profile,
+) -> None:
+    for subject in sorted(set(rows.subjects)):
+        own = np.array([i for i, other in enumerate(rows.subjects) if other == subject])
+        before = changed.get((subject, profile))
+        if before is None:
+            stored = files.get((subject, profile))
+            empty = GroupStatistics.empty(rows.vectors.shape[1])
+            before = empty if stored is None else GroupStatistics.from_bytes(stored)
+        changed[subject, profile] = before.add(rows.vectors[own], rows.folds[own])
+
+
+def _unscored(context: Context, fingerprint: str) -> list[int]:
+    if context.registry.champion() is None:
+        return []
+    everything = context.samples.sample_counts()["total"]  # unlabelled samples wait in the same line
+    return context.samples.unscored(fingerprint, everything)

@@ -1,0 +1,75 @@
+"""What the statistics may hold: decided anew every time from what the deliveries say by now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from daemon.errors import CorruptArtifact
+from daemon.heads import GroupStatistics
+from daemon.heads.statistics import Rows
+from daemon.model import PROFILES, LabelledVectors, LearnedRow, Profile
+from daemon.ports import StatisticsKey
+
+ReadRows = Callable[[Profile, Sequence[LearnedRow]], Rows]
+
+
+def learnable(rows: LabelledVectors, untrusted: Collection[int]) -> LabelledVectors:
+    """The rows that a head may learn from: of the train split, their source not untrusted."""
+    return rows.take(
+        [
+            i
+            for i, (sample, split) in enumerate(zip(rows.sample_ids.tolist(), rows.splits, strict=True))
+            if split == "train" and sample not in untrusted
+        ]
+    )
+
+
+def to_take_out(learned: Sequence[LearnedRow], may_learn: LabelledVectors) -> set[int]:
+    """Ids of the samples that the statistics hold as something that they would not be learned as now.
+
+    They were forgotten, put in quarantine or relabelled since, or their source is no longer trusted.
+
+    Parameters:
+        learned: what the statistics hold.
+        may_learn: see `learnable`.
+    """
+    subjects = dict(zip(may_learn.sample_ids.tolist(), may_learn.subjects, strict=True))
+    return {row.sample_id for row in learned if subjects.get(row.sample_id) != row.subject}
+
+
+def subtracted(
+    files: dict[StatisticsKey, bytes], learned: Sequence[LearnedRow], gone: Collection[int], read: ReadRows
+) -> dict[StatisticsKey, GroupStatistics]:
+    """The groups that change when these samples are taken out, as they are then; a group may be left empty.
+
+    Parameters:
+        files: every group's statistics, as stored.
+        learned: what they hold, in the order in which it was learned.
+        gone: sample ids.
+        read: the vectors and folds of learned rows under a profile.
+
+    Raises:
+        CorruptArtifact: a group that must hold one of them is not there.
+        BadInputError: the statistics do not hold the vectors that they must.
+
+    Source: method section 4, "forgetting subtracts".
+    """
+    changed: dict[StatisticsKey, GroupStatistics] = {}
+    for subject in sorted({row.subject for row in learned if row.sample_id in gone}):
+        own = [row for row in learned if row.subject == subject]
+        out = [row for row in own if row.sample_id in gone]
+        left = [row for row in own if row.sample_id not in gone]
+        for profile in PROFILES:
+            if (subject, profile) not in files:
+                raise CorruptArtifact(f"the {profile} statistics of {subject.kind} {subject.name} are missing")
+            before = GroupStatistics.from_bytes(files[subject, profile])
+            changed[subject, profile] = _without(before, profile, out, left, read)
+    return changed
+
+
+def _without(
+    before: GroupStatistics, profile: Profile, out: list[LearnedRow], left: list[LearnedRow], read: ReadRows
+) -> GroupStatistics:
+    if not left:
+        return GroupStatistics.empty(before.dimension)
+    return before.subtract(*read(profile, out), lambda: read(profile, left))

@@ -1,0 +1,263 @@
+"""Forgetting: what was delivered goes out of every figure in one transaction, its bytes follow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
+
+from daemon.errors import TemporaryError
+from daemon.model import Admission, Candidate, ForgetCounts, ForgetRecord, ForgetTarget, Subject
+from store import audit
+from store import tables as t
+from store.database import chunks
+from store.draft import PLAIN, Draft
+from store.files import remove_files
+from store.parts import ids_by_name, subjects_of
+from store.scores import renew_scores
+from store.sweep import unreferenced_by_rows
+from store.vectors import Vectors
+
+# A forgotten sample keeps its id, so that no other one ever gets it, its digest and its group.
+_BLANK: dict[str, Any] = {
+    "state": "forgotten",
+    "size": 0,
+    "width": None,
+    "height": None,
+    "format": None,
+    "phash": None,
+    "label": None,
+    "label_from": None,
+    "family_id": None,
+    "caption": None,
+    "reason": None,
+    "detail": "",
+    "quarantined_at": None,
+}
+
+
+class Forgetting(Vectors):
+    """Forgets deliveries, and samples that nobody else delivered."""
+
+    def forget_preview(self, target: ForgetTarget) -> ForgetCounts:
+        """What `forget` would take away now."""
+        with self._database.read() as connection:
+            return _Removal(connection, target).counts
+
+    def forget(self, target: ForgetTarget, reason: str, actor: str, at: datetime) -> ForgetRecord | None:
+        """Take what was delivered out of every figure; see `daemon.ports.SampleStore.forget`."""
+        with self._database.write(durable=True) as connection:
+            removal = _Removal(connection, target)
+            if not removal.deliveries:
+                return None
+            removal.carry_out(at, note=f"forgotten: {reason}")
+            counts = asdict(removal.counts)
+            values = {"kind": target.kind, "name": target.name, "reason": reason, "actor": actor, "at": at}
+            connection.execute(insert(t.forget).values(**values, **counts, state="taken_out"))
+            audit.append(
+                connection,
+                at=at,
+                actor=actor,
+                action="forget",
+                version=None,
+                previous=None,
+                reason=reason,
+                payload={"kind": target.kind, "name": target.name, **counts},
+            )
+            return _records(connection)[-1]
+
+    def forgets(self) -> list[ForgetRecord]:
+        """Every forgetting, oldest first."""
+        with self._database.read() as connection:
+            return _records(connection)
+
+    def erase_forgotten(self, at: datetime) -> int:
+        """Delete the bytes of what was taken out; see `daemon.ports.SampleStore.erase_forgotten`.
+
+        Every step finds its work in the rows, so a process that is killed at any of them leaves the rest to the next.
+        """
+        s, f = t.sample.c, t.forget.c
+        forgotten = select(s.id).where(s.state == "forgotten")
+        with self._database.read() as connection:
+            if connection.execute(select(f.id).where(f.state != "done").limit(1)).first() is None:
+                return 0
+            if connection.execute(select(t.learned.c.sample_id).where(t.learned.c.sample_id.in_(forgotten))).first():
+                raise TemporaryError("the statistics still hold what is to be forgotten; the next cycle takes it out")
+        self._rewrite_shards()
+        # In a transaction nobody else is between a file and its row, and a picture that is delivered again waits.
+        with self._shards.steady, self._database.write(durable=True) as connection:
+            connection.execute(delete(t.score).where(t.score.c.sample_id.in_(forgotten)))
+            with_blob = select(s.sha256).where(s.state == "forgotten", s.has_blob)
+            pictures = [self._layout.blob(sha256) for sha256 in connection.execute(with_blob).scalars()]
+            remove_files(pictures + unreferenced_by_rows(connection, self._layout))
+            connection.execute(update(t.sample).where(s.state == "forgotten", s.has_blob).values(has_blob=False))
+            open_rows = connection.execute(select(f.gone).where(f.state != "done")).scalars().all()
+            connection.execute(update(t.forget).where(f.state != "done").values(state="done", done_at=at))
+        self._database.fold_log()
+        return sum(open_rows)
+
+
+class _Removal:
+    """The deliveries that go, and what that means for their samples."""
+
+    def __init__(self, connection: Connection, target: ForgetTarget) -> None:
+        self.connection = connection
+        d = t.delivery.c
+        query = select(d.id, d.sample_id, d.adapter_id, d.source).where(_matches(target)).order_by(d.id)
+        self.deliveries = connection.execute(query).all()
+        doomed = {row.id for row in self.deliveries}
+        touched = sorted({row.sample_id for row in self.deliveries if row.sample_id is not None})
+        self.left: dict[int, list[Any]] = {}  # sample id -> its other deliveries, oldest first
+        for ids in chunks(touched):
+            others = (
+                select(t.delivery, t.adapter.c.name.label("adapter"))
+                .join(t.adapter, t.adapter.c.id == d.adapter_id)
+                .where(d.sample_id.in_(ids))
+                .order_by(d.id)
+            )
+            for row in connection.execute(others):
+                if row.id not in doomed:
+                    self.left.setdefault(row.sample_id, []).append(row)
+        self.gone = [sample_id for sample_id in touched if sample_id not in self.left]
+
+    @property
+    def counts(self) -> ForgetCounts:
+        learned = t.learned.c.sample_id
+        known = 0
+        for ids in chunks([*self.gone, *self.left]):
+            known += self.connection.execute(
+                select(func.count(learned.distinct())).where(learned.in_(ids))
+            ).scalar_one()
+        return ForgetCounts(len(self.deliveries), len(self.gone), len(self.left), known)
+
+    def carry_out(self, at: datetime, *, note: str) -> None:
+        connection = self.connection
+        touched = [*self.gone, *self.left]
+        before = _subjects(connection, touched)
+        for ids in chunks(row.id for row in self.deliveries):
+            connection.execute(delete(t.delivery).where(t.delivery.c.id.in_(ids)))
+        for adapter, count in Counter(row.adapter_id for row in self.deliveries).items():
+            a = t.adapter.c
+            connection.execute(update(t.adapter).where(a.id == adapter).values(deliveries=a.deliveries - count))
+        for source in {row.source for row in self.deliveries}:
+            _decide_trust(connection, source)
+        for ids in chunks(self.gone):
+            connection.execute(delete(t.score).where(t.score.c.sample_id.in_(ids)))
+            connection.execute(update(t.sample).where(t.sample.c.id.in_(ids)).values(_BLANK))
+        self._decide_anew(at)
+        after = _subjects(connection, touched)
+        renew_scores(connection, [i for i in self.left if i in after and before.get(i) != after[i]])
+        _drop_figures(connection, {*before.values(), *after.values()}, note)
+
+    def _decide_anew(self, at: datetime) -> None:
+        """The samples that stay, as their other deliveries alone would have made them; group and split stay."""
+        connection, s = self.connection, t.sample.c
+        drafts = []
+        for ids in chunks(self.left):
+            rows = select(t.sample, t.sample_group.c.key).join(t.sample_group).where(s.id.in_(ids))
+            drafts += [_decided(row, self.left[row.id], at) for row in connection.execute(rows)]
+        sources = ids_by_name(connection, t.source, "name", {draft.source for draft in drafts})
+        families = ids_by_name(connection, t.family, "name", {draft.family for draft in drafts if draft.family})
+        values = [
+            {
+                "b_id": draft.id,
+                **{name: getattr(draft, name) for name in PLAIN},
+                "source_id": sources[draft.source],
+                "family_id": None if draft.family is None else families[draft.family],
+            }
+            for draft in drafts
+        ]
+        if values:
+            connection.execute(update(t.sample).where(s.id == bindparam("b_id")), values)
+
+
+def _matches(target: ForgetTarget) -> ColumnElement[bool]:
+    d, name = t.delivery.c, target.name
+    if target.kind == "sample":
+        return d.sha256 == name
+    if target.kind == "source":  # a photo collection, or all that an adapter delivered
+        return or_(d.source == name, d.adapter_id.in_(select(t.adapter.c.id).where(t.adapter.c.name == name)))
+    # A delivery that claims nothing went by the family which another one named; one that contradicts it stays.
+    claimed = t.delivery.alias().c
+    members = select(t.sample.c.id).join(t.family).where(t.family.c.name == name, t.sample.c.state == "active")
+    named = select(claimed.sample_id).where(claimed.family == name, claimed.sample_id.is_not(None))
+    silent = and_(d.family.is_(None), or_(d.label.is_(None), d.label == "synthetic"))
+    return or_(d.family == name, d.sample_id.in_(members), and_(d.sample_id.in_(named), silent))
+
+
+def _decided(row: Any, deliveries: list[Any], at: datetime) -> Draft:
+    first = deliveries[0]
+    draft = Draft(
+        sha256=row.sha256,
+        size=row.size,
+        has_blob=row.has_blob,
+        source=first.source,
+        group=row.key,
+        delivered_at=first.at,
+        adapter_id=first.adapter_id,
+        id=row.id,
+        width=row.width,
+        height=row.height,
+        format=row.format,
+        phash=row.phash,
+        learned=True,  # keeps its group
+    )
+    for delivery in deliveries:
+        claim = Candidate(delivery.uri, label=delivery.label, family=delivery.family, caption=delivery.caption)
+        draft.merge(Admission(claim, row.sha256, 0, None), delivery.adapter, at)
+    if row.state == "quarantined" and (row.reason != "label_conflict" or draft.state == "quarantined"):
+        draft.state, draft.reason, draft.quarantined_at = row.state, row.reason, row.quarantined_at
+        draft.detail = row.detail if row.reason != "label_conflict" else draft.detail
+    return draft
+
+
+def _decide_trust(connection: Connection, source: str) -> None:
+    """The lowest trust of the deliveries that are left; unknown (NULL) ones leave it as it is."""
+    d = t.delivery.c
+    left = set(connection.execute(select(d.trust).where(d.source == source, d.reason.is_(None)).distinct()).scalars())
+    lowest = next((trust for trust in ("untrusted", "known") if trust in left), "trusted")
+    if None not in left:
+        connection.execute(update(t.source).where(t.source.c.name == source).values(trust=lowest))
+
+
+def _subjects(connection: Connection, sample_ids: Iterable[int]) -> dict[int, Subject]:
+    found: dict[int, Subject] = {}
+    for ids in chunks(sample_ids):
+        found |= subjects_of(connection, ids)
+    return found
+
+
+def _drop_figures(connection: Connection, subjects: set[Subject], note: str) -> None:
+    """Figures and tests that counted a touched sample; what still holds is measured again from what is left."""
+    for kind, name in subjects:
+        for table in (t.evaluation, t.test_state):
+            connection.execute(delete(table).where(table.c.subject_kind == kind, table.c.subject_name == name))
+    if any(subject.kind == "source" for subject in subjects):  # every figure was measured against the real pictures
+        champion = select(t.alias.c.version).where(t.alias.c.name == "champion")
+        connection.execute(delete(t.evaluation).where(t.evaluation.c.version.in_(champion)))
+    s, e = t.sample.c, t.episode.c
+    for kind, name in subjects:
+        members = select(s.id).join(t.family).where(t.family.c.name == name, s.state == "active")
+        if kind == "family" and connection.execute(members.limit(1)).first() is None:
+            still_open = and_(e.family == name, e.state.in_(("alarmed", "learned")))
+            connection.execute(update(t.episode).where(still_open).values(state="closed", note=note))
+
+
+def _records(connection: Connection) -> list[ForgetRecord]:
+    rows = connection.execute(select(t.forget).order_by(t.forget.c.id))
+    return [
+        ForgetRecord(
+            row.id,
+            ForgetTarget(row.kind, row.name),
+            row.reason,
+            row.actor,
+            row.at,
+            row.state,
+            ForgetCounts(row.deliveries, row.gone, row.kept, row.learned),
+        )
+        for row in rows
+    ]

@@ -225,6 +225,10 @@ class ScheduleSettings(Section):
     drain_deadline: Duration = parse_duration("20s")
 
 
+class ExplainSettings(Section):
+    vocabulary: Path | None = None
+
+
 class Settings(BaseSettings):
     """The whole configuration."""
 
@@ -245,6 +249,7 @@ class Settings(BaseSettings):
     learn: LearnSettings = LearnSettings()
     gate: GateSettings = GateSettings()
     recovery: RecoverySettings = RecoverySettings()
+    explain: ExplainSettings = ExplainSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
     @model_validator(mode="after")
@@ -349,7 +354,9 @@ def _relative_to(settings: Settings, folder: Path) -> Settings:
     adapters = tuple(
         adapter.model_copy(update={"options": _resolve_paths(adapter.options, folder)}) for adapter in settings.adapters
     )
-    return settings.model_copy(update={"store": store, "encoder": encoder, "adapters": adapters})
+    vocabulary = settings.explain.vocabulary
+    explain = ExplainSettings(vocabulary=(folder / vocabulary).resolve()) if vocabulary else settings.explain
+    return settings.model_copy(update={"store": store, "encoder": encoder, "adapters": adapters, "explain": explain})
 
 
 def _resolve_paths(options: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -190,6 +190,19 @@ class ProbeSettings(Section):
     standardise: bool | None = None
 
 
+class ConceptSettings(Section):
+    learning_rate: float = Field(1e-3, gt=0)
+    gate_factor: float = Field(10.0, gt=0)
+    weight_decay: float = Field(1e-5, ge=0)
+    batch_size: int = Field(256, ge=2)
+    temperature: float = Field(0.1, gt=0)
+    sparsity_weight: float = Field(1e-4, ge=0)
+    sparsity: float = Field(1e-4, gt=0, lt=1)
+    max_epochs: int = Field(200, ge=1)
+    patience: int = Field(10, ge=1)
+    seed: int = Field(123, ge=0)
+
+
 class LearnSettings(Section):
     automatic: bool = True
     first_families: int = Field(2, ge=1)
@@ -199,6 +212,7 @@ class LearnSettings(Section):
     new_family_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((1.0, 0.4, 0.15, 0.05), min_length=1)
     gradient: GradientSettings = GradientSettings()
     probe: ProbeSettings = ProbeSettings()
+    concept: ConceptSettings = ConceptSettings()
     left_out_heads: int = Field(20, ge=5)
     deadline: Duration = parse_duration("30m")
     memory_limit: Size = parse_size("4GiB")

@@ -13,7 +13,7 @@ import sys
 import typer
 
 from daemon import __version__
-from daemon.commands import adapters, configuration, demo, families, looking, models, running, working
+from daemon.commands import adapters, configuration, demo, explaining, families, looking, models, running, working
 from daemon.errors import SidwatchError
 
 # Of the click that this typer uses: newer ones carry their own, whose classes are not those of `click`.
@@ -49,6 +49,7 @@ configuration.register(app)
 running.register(app)
 looking.register(app)
 working.register(app)
+explaining.register(app)
 app.add_typer(families.app, name="families")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")

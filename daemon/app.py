@@ -19,6 +19,7 @@ from daemon.ports import Meter, Notifier, Progress
 from daemon.settings import Settings
 from daemon.status import Sources, snapshot
 from daemon.views import Status
+from store.derived import DerivedFiles
 from store.layout import Layout
 from store.lock import StateLock, is_held, last_start
 from store.state import Store, open_store
@@ -90,6 +91,7 @@ def opened(
             store.registry,
             store.runs,
             store.golden,
+            derived=DerivedFiles(store.layout),
             encoder=encoder,
             read_only=read_only,
             meter=meter,

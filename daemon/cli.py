@@ -13,7 +13,18 @@ import sys
 import typer
 
 from daemon import __version__
-from daemon.commands import adapters, configuration, demo, families, forgetting, looking, models, running, working
+from daemon.commands import (
+    adapters,
+    configuration,
+    demo,
+    explaining,
+    families,
+    forgetting,
+    looking,
+    models,
+    running,
+    working,
+)
 from daemon.errors import SidwatchError
 
 # Of the click that this typer uses: newer ones carry their own, whose classes are not those of `click`.
@@ -50,6 +61,7 @@ running.register(app)
 looking.register(app)
 working.register(app)
 forgetting.register(app)
+explaining.register(app)
 app.add_typer(families.app, name="families")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")

@@ -6,8 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from daemon.champion import ChampionCache
-from daemon.ports import Clock, EncoderService, Inspector, Meter, Notifier, Poller, Registry, RunLog, SampleStore
+from daemon.ports import (
+    Clock,
+    DerivedFiles,
+    EncoderService,
+    Inspector,
+    Meter,
+    Notifier,
+    Poller,
+    Registry,
+    RunLog,
+    SampleStore,
+)
 from daemon.settings import AdapterSettings, Settings
+
+
+class NothingKept:
+    """For a context without a place to keep what can be computed again."""
+
+    def get(self, kind: str, key: str) -> None: ...
+    def put(self, kind: str, key: str, content: bytes) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -26,3 +44,4 @@ class Context:
     meter: Meter
     champion: ChampionCache
     progress: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)  # long work tells
+    derived: DerivedFiles = field(default_factory=NothingKept)

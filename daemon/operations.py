@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.metadata import entry_points
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from daemon.app import no_progress, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
@@ -33,6 +33,7 @@ from daemon.web import WebServer, create_app
 from daemon.wiring import make_poller, make_telemetry
 
 ADAPTERS = "sidwatch.adapters"  # the entry point group
+Judged = TypeVar("Judged", bound=ScoreView)
 
 
 def run_service(settings: Settings, say: Callable[[str], None]) -> None:
@@ -120,7 +121,7 @@ def evaluate_version(settings: Settings, version: str | None) -> list[dict[str, 
         if version is not None and version.startswith(OUTSIDE):
             rows = measure_outside(state.context, version)
         else:
-            found = _version_or_champion(state.context, version)
+            found = version_or_champion(state.context, version)
             own = StoppedEncoder(found.record.fingerprint)  # its own vectors, whatever the champion's are
             rows = measure(replace(state.context, encoder=own), found)
     return [
@@ -129,7 +130,8 @@ def evaluate_version(settings: Settings, version: str | None) -> list[dict[str, 
     ]
 
 
-def _version_or_champion(context: Context, version: str | None) -> LoadedVersion:
+def version_or_champion(context: Context, version: str | None) -> LoadedVersion:
+    """A version by its id, or the champion. Raises BadInputError when there is none."""
     if version is not None:
         return load_version(context.registry, context.registry.version(version))
     champion = context.champion.get()
@@ -140,23 +142,27 @@ def _version_or_champion(context: Context, version: str | None) -> LoadedVersion
 
 def score_files(settings: Settings, images: Sequence[Path]) -> list[dict[str, Any]]:
     """Judge files by the champion."""
-    contents = []
-    for path in images:
-        try:
-            contents.append(path.read_bytes())
-        except OSError as error:
-            raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+    contents = [read_picture(path) for path in images]
     with opened(settings, encoder=True, lock=False, read_only=True) as state:
         service = Service(state.context, make_telemetry(settings), state.simulated)
         return [
-            {"path": str(path), **_scored(service, path, content).model_dump(mode="json")}
+            {"path": str(path), **judge_picture(path, service.score, content).model_dump(mode="json")}
             for path, content in zip(images, contents, strict=True)
         ]
 
 
-def _scored(service: Service, path: Path, content: bytes) -> ScoreView:
+def read_picture(path: Path) -> bytes:
+    """A file's bytes. Raises BadInputError."""
     try:
-        return service.score(content)
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def judge_picture(path: Path, judge: Callable[[bytes], Judged], content: bytes) -> Judged:
+    """What `judge` says of a file's bytes; an error names the file."""
+    try:
+        return judge(content)
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
 

@@ -315,6 +315,13 @@ class Registry(Protocol):
     def audit(self) -> list[AuditRow]: ...
 
 
+class DerivedFiles(Protocol):
+    """What can be computed again, kept to save time."""
+
+    def get(self, kind: str, key: str) -> bytes | None: ...
+    def put(self, kind: str, key: str, content: bytes) -> None: ...
+
+
 class RunLog(Protocol):
     """The record of what ran: ticks become rows, rows are claimed with a lease and finished with an outcome."""
 

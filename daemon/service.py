@@ -12,8 +12,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.errors import CorruptArtifact, TemporaryError
+from daemon.explain.making import ExplainerCache
+from daemon.explain.views import ExplainedScoreView
 from daemon.intake.decode import check_size
 from daemon.intake.inspecting import limits_of
 from daemon.status import Sources, snapshot
@@ -42,6 +48,7 @@ class Service:
     _status: Status | None = None
     _beat: float = field(default_factory=time.monotonic)
     _lock: Lock = field(default_factory=Lock)
+    _explainers: ExplainerCache = field(default_factory=ExplainerCache)
 
     def refresh(self, *, restore: bool = False) -> Status:
         """Read the snapshot anew from the store and publish it; called after every run."""
@@ -93,27 +100,40 @@ class Service:
         return self.telemetry.exposition()
 
     def score(self, content: bytes) -> ScoreView:
+        champion, vector = self._encoded(content)
+        return _judged(champion, vector, content)
+
+    def explain(self, content: bytes) -> ExplainedScoreView:
+        champion, vector = self._encoded(content)
+        explanation = self._explainers.get(self.context, champion).explain(vector[0])
+        judged = _judged(champion, vector, content)
+        return ExplainedScoreView(**judged.model_dump(), explanation=explanation)
+
+    def _encoded(self, content: bytes) -> tuple[LoadedVersion, NDArray[np.float32]]:
         champion = self.context.champion.get()
         if champion is None:
             raise TemporaryError("there is no champion yet, so nothing can be scored")
         check_size(content, limits_of(self.context.settings.intake))
-        vector = self.context.encoder.encode_now(content)[None, :]
-        artifact = champion.artifact
-        logit = float(artifact.head.scores(vector)[0])
-        threshold = champion.threshold("raw")
-        fired = artifact.head.fired(vector)[0]
-        verdict = artifact.verdict(logit, "raw", fired.outside)
-        return ScoreView(
-            sha256=hashlib.sha256(content).hexdigest(),
-            probability=float(artifact.calibration.probability(artifact.head.scores(vector))[0]),
-            logit=logit,
-            threshold=threshold if math.isfinite(threshold) else None,
-            verdict=verdict,
-            outside=fired.outside,
-            family=fired.family.name if verdict == "synthetic" and fired.family else None,
-            nearest_real_source=fired.source.name if fired.source else None,
-            version=champion.record.id,
-        )
+        return champion, self.context.encoder.encode_now(content)[None, :]
+
+
+def _judged(champion: LoadedVersion, vector: NDArray[np.float32], content: bytes) -> ScoreView:
+    artifact = champion.artifact
+    logit = float(artifact.head.scores(vector)[0])
+    threshold = champion.threshold("raw")
+    fired = artifact.head.fired(vector)[0]
+    verdict = artifact.verdict(logit, "raw", fired.outside)
+    return ScoreView(
+        sha256=hashlib.sha256(content).hexdigest(),
+        probability=float(artifact.calibration.probability(artifact.head.scores(vector))[0]),
+        logit=logit,
+        threshold=threshold if math.isfinite(threshold) else None,
+        verdict=verdict,
+        outside=fired.outside,
+        family=fired.family.name if verdict == "synthetic" and fired.family else None,
+        nearest_real_source=fired.source.name if fired.source else None,
+        version=champion.record.id,
+    )
 
 
 def size_of(directory: Path) -> int:

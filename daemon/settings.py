@@ -192,6 +192,19 @@ class ProbeSettings(Section):
     standardise: bool | None = None
 
 
+class ConceptSettings(Section):
+    learning_rate: float = Field(1e-3, gt=0)
+    gate_factor: float = Field(10.0, gt=0)
+    weight_decay: float = Field(1e-5, ge=0)
+    batch_size: int = Field(256, ge=2)
+    temperature: float = Field(0.1, gt=0)
+    sparsity_weight: float = Field(1e-4, ge=0)
+    sparsity: float = Field(1e-4, gt=0, lt=1)
+    max_epochs: int = Field(200, ge=1)
+    patience: int = Field(10, ge=1)
+    seed: int = Field(123, ge=0)
+
+
 class LearnSettings(Section):
     automatic: bool = True
     first_families: int = Field(2, ge=1)
@@ -201,6 +214,7 @@ class LearnSettings(Section):
     new_family_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((1.0, 0.4, 0.15, 0.05), min_length=1)
     gradient: GradientSettings = GradientSettings()
     probe: ProbeSettings = ProbeSettings()
+    concept: ConceptSettings = ConceptSettings()
     left_out_heads: int = Field(20, ge=5)
     deadline: Duration = parse_duration("30m")
     memory_limit: Size = parse_size("4GiB")
@@ -227,6 +241,10 @@ class ScheduleSettings(Section):
     drain_deadline: Duration = parse_duration("20s")
 
 
+class ExplainSettings(Section):
+    vocabulary: Path | None = None
+
+
 class Settings(BaseSettings):
     """The whole configuration."""
 
@@ -247,6 +265,7 @@ class Settings(BaseSettings):
     learn: LearnSettings = LearnSettings()
     gate: GateSettings = GateSettings()
     recovery: RecoverySettings = RecoverySettings()
+    explain: ExplainSettings = ExplainSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
     @model_validator(mode="after")
@@ -351,7 +370,9 @@ def _relative_to(settings: Settings, folder: Path) -> Settings:
     adapters = tuple(
         adapter.model_copy(update={"options": _resolve_paths(adapter.options, folder)}) for adapter in settings.adapters
     )
-    return settings.model_copy(update={"store": store, "encoder": encoder, "adapters": adapters})
+    vocabulary = settings.explain.vocabulary
+    explain = ExplainSettings(vocabulary=(folder / vocabulary).resolve()) if vocabulary else settings.explain
+    return settings.model_copy(update={"store": store, "encoder": encoder, "adapters": adapters, "explain": explain})
 
 
 def _resolve_paths(options: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from daemon.intake.polling import poll_in_child
 from daemon.notify.notifying import LogNotifier
 from daemon.ports import (
     Clock,
+    DerivedFiles,
     EncoderService,
     GoldenLog,
     Meter,
@@ -44,6 +45,7 @@ def make_context(
     runs: RunLog,
     golden: GoldenLog,
     *,
+    derived: DerivedFiles,
     encoder: bool,
     read_only: bool,
     meter: Meter | None,
@@ -80,6 +82,7 @@ def make_context(
         meter=meter or make_telemetry(settings),
         champion=ChampionCache(registry),
         progress=progress,
+        derived=derived,
     )
 
 

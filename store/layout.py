@@ -39,6 +39,11 @@ class Layout:
         return self.root / "versions"
 
     @property
+    def derived(self) -> Path:
+        """What can be computed again."""
+        return self.root / "derived"
+
+    @property
     def spool(self) -> Path:
         """Children's scratch; nothing in it outlives the process that wrote it."""
         return self.root / "spool"
@@ -65,7 +70,7 @@ class Layout:
 
     def temporary_files(self, older_than: float) -> list[Path]:
         """Half-written files whose modification (Unix seconds, wall clock) lies before `older_than`."""
-        folders = (self.blobs, self.vectors, self.statistics, self.versions)
+        folders = (self.blobs, self.vectors, self.statistics, self.versions, self.derived)
         found = [path for folder in folders for path in folder.rglob(f"*{TEMPORARY_SUFFIX}")]
         found += [path for path in self.spool.rglob("*") if path.is_file()]
         return sorted(path for path in found if path.stat().st_mtime < older_than)

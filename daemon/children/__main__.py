@@ -24,6 +24,10 @@ def main(role: str) -> int:
             from daemon.learn.train_child import serve
         elif role == "checkpoint":
             from daemon.learn.checkpoint_child import serve
+        elif role == "concepts":
+            from daemon.explain.embedding import serve
+        elif role == "thumbnail":
+            from daemon.explain.thumbnail import serve
         else:
             raise ConfigurationError(f"there is no child role {role!r}")
         serve(host, arguments.header)

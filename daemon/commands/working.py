@@ -138,7 +138,7 @@ def retrain(
         str,
         typer.Option(
             "--learner",
-            help="closed_form; gradient: the paper's recipe; probe: logistic regression, the baseline.",
+            help="closed_form; gradient: the paper's recipe; probe: logistic regression; concept: concepts.",
         ),
     ] = "closed_form",
     read_out: Annotated[

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.errors import BadInputError
+from daemon.heads.concept_head import ConceptHead
 from daemon.heads.linear_head import LinearHead
 from daemon.heads.standardise import Standardisation
 
@@ -40,7 +41,7 @@ class GradientSettings:
 class TrainedHead:
     """A trained head and how the training went."""
 
-    head: LinearHead
+    head: LinearHead | ConceptHead
     epochs: int  # passes over the rows, or iterations of the solver
     best_epoch: int  # the pass that the head is of, counted from 1
     losses: tuple[float, ...]  # validation loss after each epoch; none where nothing is validated

@@ -8,11 +8,13 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.errors import BadInputError
+from daemon.heads.concept_training import ConceptRecipe, Concepts, train_concepts
 from daemon.heads.gradient import Epochs, GradientSettings, TrainedHead, no_epochs, train_gradient
 from daemon.heads.probe import ProbeSettings, train_probe
 
-Recipe = GradientSettings | ProbeSettings
-RECIPES: dict[str, type[Recipe]] = {"gradient": GradientSettings, "probe": ProbeSettings}
+Recipe = GradientSettings | ProbeSettings | ConceptRecipe
+RECIPES: dict[str, type[Recipe]] = {"gradient": GradientSettings, "probe": ProbeSettings, "concept": ConceptRecipe}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,12 +48,13 @@ def train_without(
     *,
     fold: int | None = None,
     source: int | None = None,
+    concepts: Concepts | None = None,
     progress: Epochs = no_epochs,
 ) -> TrainedHead:
-    """Train a head on the rows, leaving out a fold or a real source.
+    """Train a head on the rows, leaving out a fold or a real source; concepts: for a concept recipe alone.
 
     Raises:
-        BadInputError: a label is missing among what is left.
+        BadInputError: a label is missing among what is left, or there are no concepts for a concept recipe.
     """
     kept = np.ones(len(rows.synthetic), np.bool_)
     if fold is not None:
@@ -61,6 +64,9 @@ def train_without(
     if isinstance(recipe, ProbeSettings):  # it stops by itself, so it learns from the validation rows too
         return train_probe(rows.vectors[kept], rows.synthetic[kept], recipe)
     learn, validate = kept & ~rows.validation, kept & rows.validation
-    return train_gradient(
-        rows.vectors[learn], rows.synthetic[learn], rows.vectors[validate], rows.synthetic[validate], recipe, progress
-    )
+    split = (rows.vectors[learn], rows.synthetic[learn], rows.vectors[validate], rows.synthetic[validate])
+    if isinstance(recipe, GradientSettings):
+        return train_gradient(*split, recipe, progress)
+    if concepts is None:
+        raise BadInputError("the concept model needs concepts to learn from")
+    return train_concepts(*split, concepts, recipe, progress)

@@ -12,7 +12,9 @@ from daemon import __version__
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError
+from daemon.explain.space import trainable_concepts
 from daemon.heads import GroupKey, Origin, VersionArtifact, fit_trained, write
+from daemon.heads.concept_training import ConceptRecipe
 from daemon.heads.gradient import GradientSettings, TrainedHead
 from daemon.heads.learner import LearnedGroup
 from daemon.heads.probe import ProbeSettings
@@ -22,7 +24,7 @@ from daemon.learn.trainer import Trainer
 from daemon.model import FOLDS, LabelledVectors, Profile, Subject
 from daemon.settings import Settings
 
-Learner = Literal["closed_form", "gradient", "probe"]
+Learner = Literal["closed_form", "gradient", "probe", "concept"]
 ReadOut = Literal["mixture", "linear"]
 # What `sidwatch retrain` can ask for, as the name of the running service's job.
 RETRAININGS: Mapping[str, tuple[Learner, ReadOut | None]] = {
@@ -30,6 +32,7 @@ RETRAININGS: Mapping[str, tuple[Learner, ReadOut | None]] = {
     "retrain_linear": ("closed_form", "linear"),
     "retrain_gradient": ("gradient", None),
     "retrain_probe": ("probe", None),
+    "retrain_concept": ("concept", None),
 }
 
 
@@ -42,10 +45,10 @@ def job_of(learner: str, read_out: str | None, settings: Settings) -> str:
     for job, known in RETRAININGS.items():
         if known == wanted:
             return job
-    if learner in ("gradient", "probe"):
+    if learner in ("gradient", "probe", "concept"):
         raise BadInputError(f"the learner {learner} has no read-out: leave --read-out away")
     if learner != "closed_form":
-        raise BadInputError(f"there is no learner {learner!r}: closed_form, gradient or probe")
+        raise BadInputError(f"there is no learner {learner!r}: closed_form, gradient, probe or concept")
     raise BadInputError(f"there is no read-out {read_out!r}: mixture or linear")
 
 
@@ -71,6 +74,8 @@ def recipe_of(settings: Settings, learner: Learner) -> Recipe:
             max_iterations=probe.max_iterations,
             standardise=by_default if probe.standardise is None else probe.standardise,
         )
+    if learner == "concept":
+        return ConceptRecipe(**settings.learn.concept.model_dump())
     gradient = settings.learn.gradient
     values = gradient.model_dump(exclude={"validation", "standardise"})
     return GradientSettings(**values, standardise=by_default if gradient.standardise is None else gradient.standardise)
@@ -114,6 +119,7 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
         recipe,
         deadline=settings.deadline.total_seconds(),
         memory_limit=settings.memory_limit,
+        concepts=trainable_concepts(context, rows.vectors.shape[1]) if learner == "concept" else None,
     ) as trainer:
 
         def train(fold: int | None, source: Subject | None) -> TrainedHead:

@@ -9,7 +9,8 @@ import numpy as np
 
 from daemon.children.frames import Frame
 from daemon.children.host import Host
-from daemon.heads.gradient import GradientSettings
+from daemon.heads.concept_training import ConceptRecipe, Concepts
+from daemon.heads.probe import ProbeSettings
 from daemon.heads.tensors import save_tensors
 from daemon.heads.training import RECIPES, TrainingRows, train_without
 
@@ -17,11 +18,12 @@ from daemon.heads.training import RECIPES, TrainingRows, train_without
 def serve(host: Host, arguments: Mapping[str, Any]) -> None:
     """Train what is asked for, for ever; the epochs of each training are told as they pass."""
     recipe = RECIPES[arguments["learner"]](**arguments["recipe"])
-    if isinstance(recipe, GradientSettings):
+    if not isinstance(recipe, ProbeSettings):
         import torch
 
         torch.set_num_threads(1)  # products this small only wait for each other
     rows = _receive_rows(host)
+    concepts = _receive_concepts(host) if isinstance(recipe, ConceptRecipe) else None
     while True:
         task = host.receive().header
         trained = train_without(
@@ -29,6 +31,7 @@ def serve(host: Host, arguments: Mapping[str, Any]) -> None:
             recipe,
             fold=task["fold"],
             source=task["source"],
+            concepts=concepts,
             progress=lambda done, total: host.send({"epoch": done, "of": total}),
         )
         about = {
@@ -38,6 +41,13 @@ def serve(host: Host, arguments: Mapping[str, Any]) -> None:
             "converged": trained.converged,
         }
         host.send(about, [save_tensors(trained.head.to_tensors())])
+
+
+def _receive_concepts(host: Host) -> Concepts:
+    frame = host.receive()
+    concepts = Concepts.from_bytes(frame.header["concepts"], frame.parts[0])
+    host.send({"taken": len(concepts.names)})
+    return concepts
 
 
 def _receive_rows(host: Host) -> TrainingRows:

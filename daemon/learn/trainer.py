@@ -14,6 +14,8 @@ import numpy as np
 from daemon.children import Child
 from daemon.children.frames import Frame
 from daemon.errors import BadInputError, ChildFailed, CorruptArtifact
+from daemon.heads.concept_head import ConceptHead
+from daemon.heads.concept_training import Concepts
 from daemon.heads.gradient import Epochs, TrainedHead, no_epochs
 from daemon.heads.linear_head import LinearHead
 from daemon.heads.tensors import load_tensors
@@ -25,18 +27,31 @@ _FRAME = 64 * 2**20  # bytes of vectors sent at once
 class Trainer:
     """Trains heads on the same rows; a context manager that ends its child.
 
-    learner: `gradient` or `probe`. deadline: seconds for everything together. memory_limit: bytes.
+    learner: `gradient`, `probe` or `concept`, which needs `concepts`. deadline: seconds for everything together.
+    memory_limit: bytes.
     """
 
-    def __init__(self, rows: TrainingRows, learner: str, recipe: Recipe, *, deadline: float, memory_limit: int) -> None:
+    def __init__(
+        self,
+        rows: TrainingRows,
+        learner: str,
+        recipe: Recipe,
+        *,
+        deadline: float,
+        memory_limit: int,
+        concepts: Concepts | None = None,
+    ) -> None:
         self._learner = learner
         self._dimension = rows.vectors.shape[1]
+        self._concepts = concepts
         self._deadline = self._left = deadline
         self._child = Child(
             "train", {"learner": learner, "recipe": asdict(recipe)}, deadline=deadline, memory_limit=memory_limit
         )
         try:
             self._send(rows)
+            if concepts is not None:
+                self._timed(partial(self._request, {"concepts": list(concepts.names)}, [concepts.to_bytes()]))
         except BaseException:
             self.close()
             raise
@@ -62,7 +77,7 @@ class Trainer:
         while "epoch" in frame.header:
             progress(int(frame.header["epoch"]), int(frame.header["of"]))
             frame = self._timed(lambda left: self._child.receive(deadline=left))
-        return _trained(frame.header, frame.parts[0], self._dimension)
+        return _trained(frame.header, frame.parts[0], self._dimension, self._concepts)
 
     def _send(self, rows: TrainingRows) -> None:
         chunk = max(1, _FRAME // (2 * self._dimension))
@@ -93,10 +108,15 @@ class Trainer:
         return frame
 
 
-def _trained(header: Mapping[str, Any], tensors: bytes, dimension: int) -> TrainedHead:
+def _trained(header: Mapping[str, Any], tensors: bytes, dimension: int, concepts: Concepts | None) -> TrainedHead:
     """What the child sent, checked like a file."""
+    head: LinearHead | ConceptHead
     try:
-        head = LinearHead.from_tensors(load_tensors(tensors, "a trained head"), {})
+        arrays = load_tensors(tensors, "a trained head")
+        if concepts is None:
+            head = LinearHead.from_tensors(arrays, {})
+        else:
+            head = ConceptHead.from_tensors(arrays, {"concepts": list(concepts.names)})
         head.validate("the trained head")
     except (CorruptArtifact, KeyError) as error:
         raise BadInputError(f"the training gave no usable head ({error}): lower its learning rate") from error

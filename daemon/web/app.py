@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
 from daemon.errors import TemporaryError
+from daemon.explain.views import ExplainedScoreView
 from daemon.views import (
     AdapterView,
     DecisionView,
@@ -52,6 +53,9 @@ class WebService(Protocol):
 
     def score(self, content: bytes) -> ScoreView:
         """Judge one picture. Raises ImageRejected, or TemporaryError without a champion."""
+
+    def explain(self, content: bytes) -> ExplainedScoreView:
+        """Judge one picture and say why. Raises as `score`, and ConfigurationError."""
 
     def exposition(self) -> tuple[bytes, str]:
         """The metrics and their content type."""
@@ -172,13 +176,13 @@ def _add_scoring(app: FastAPI, service: WebService, max_upload: int) -> None:
     places = asyncio.Semaphore(SCORING_AT_ONCE)
 
     @app.post("/v1/score", openapi_extra={"requestBody": _SCORE_BODY})
-    async def score(request: Request) -> ScoreView:
-        """Judge one picture: the multipart field `image`, or a raw body of type image/*."""
+    async def score(request: Request, explain: bool = False) -> ExplainedScoreView | ScoreView:
+        """Judge one picture: the multipart field `image`, or a raw body of type image/*; explain=true says why."""
         if places.locked():
             raise TemporaryError(f"{SCORING_AT_ONCE} pictures are being scored already; try again")
         async with places:
             content = await read_picture(request, max_upload, UPLOAD_SECONDS)
-            return await run_in_threadpool(service.score, content)
+            return await run_in_threadpool(service.explain if explain else service.score, content)
 
 
 _BINARY = {"type": "string", "format": "binary"}

@@ -48,7 +48,7 @@ def quick(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize("job", sorted(RETRAININGS))
+@pytest.mark.parametrize("job", sorted(RETRAININGS.keys() - {"retrain_concept"}))  # which needs texts
 def test_a_retraining_is_judged_by_the_gate_and_recorded(world: World, job: str) -> None:
     champion = world.store.registry.champion()
     assert champion is not None

@@ -70,3 +70,9 @@ def test_mutilated_configurations_give_a_configuration_error_or_load(tmp_path: P
             load(written(tmp_path, "".join(text)))
         except ConfigurationError as error:
             assert "\n" not in str(error)
+
+
+def test_the_vocabulary_lies_beside_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "explain: {vocabulary: pairs.csv}\n")
+    assert load(path).explain.vocabulary == tmp_path / "pairs.csv"
+    assert load(None).explain.vocabulary is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daemon.errors import SidwatchError
+from daemon.explain.views import ExplainedScoreView, ExplanationView
 from daemon.views import ScoreView, Status
 from tests.unit.web.snapshot import score, status
 
@@ -32,6 +33,19 @@ class FakeService:
         if isinstance(self.verdict, Exception):
             raise self.verdict
         return self.verdict
+
+    def explain(self, content: bytes) -> ExplainedScoreView:
+        judged = self.score(content)
+        why = ExplanationView(
+            method="integrated_gradients",
+            baseline=0.0,
+            reference="",
+            contributions=[],
+            remainder=judged.logit,
+            explained=None,
+            notes=[],
+        )
+        return ExplainedScoreView(**judged.model_dump(), explanation=why)
 
     def exposition(self) -> tuple[bytes, str]:
         return b"sidwatch_up 1\n", "text/plain; version=0.0.4; charset=utf-8"

@@ -54,6 +54,16 @@ def test_a_picture_is_scored_from_a_form_and_from_a_raw_body() -> None:
     assert service.seen == [b"one", b"two"]
 
 
+def test_a_picture_is_explained_when_asked_and_the_rest_of_the_answer_is_the_same() -> None:
+    web = client(FakeService())
+    plain = web.post("/v1/score", files={"image": b"one"}).json()
+    why = web.post("/v1/score?explain=true", files={"image": b"one"}).json()
+    assert "explanation" not in plain
+    assert why.pop("explanation")["method"] == "integrated_gradients"
+    assert why == plain
+    assert web.post("/v1/score?explain=perhaps", files={"image": b"one"}).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "error", "code"),
     [

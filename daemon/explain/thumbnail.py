@@ -1,0 +1,51 @@
+"""A small copy of a picture for the page; made in a child, for the bytes are untrusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from daemon.children.child import Child
+from daemon.children.frames import Limits as FrameLimits
+from daemon.children.host import Host
+from daemon.intake.decode import Limits, decode
+from daemon.intake.inspecting import limits_of
+from daemon.settings import IntakeSettings
+
+SIDE = 480  # pixels
+_BYTES = 2 * 2**20
+
+
+def thumbnails(contents: list[bytes], intake: IntakeSettings) -> list[bytes]:
+    """JPEG copies of at most 480 px, in the same order. Raises ImageRejected, ChildFailed."""
+    child = Child(
+        "thumbnail",
+        dataclasses.asdict(limits_of(intake)),
+        deadline=intake.deadline.total_seconds() + 30.0,  # the first one waits for imports
+        memory_limit=intake.memory_limit,
+        limits=FrameLimits(header=65_536, parts=1, total=_BYTES),
+    )
+    try:
+        return [child.request({}, [content]).part(0) for content in contents]
+    finally:
+        child.close()
+
+
+def serve(host: Host, arguments: Mapping[str, Any]) -> None:
+    """The child: answer requests for ever."""
+    limits = Limits(**arguments)
+    while True:
+        host.send({}, [shrink(host.receive().part(0), limits)])
+
+
+def shrink(content: bytes, limits: Limits) -> bytes:
+    """JPEG bytes of the picture at a longest side of at most 480 px. Raises ImageRejected."""
+    from PIL import Image
+
+    picture = Image.fromarray(decode(content, limits))
+    picture.thumbnail((SIDE, SIDE))
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=88)
+    return written.getvalue()

@@ -1,0 +1,42 @@
+"""Files that can be computed again: kept to save time, never needed to be right."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from store.files import sha256_hex, write_files
+from store.layout import Layout
+
+_DIGEST = 64  # hex digits before the content
+_NO_PLACE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT)
+
+
+class DerivedFiles:
+    """Contents by kind and key; what is missing or damaged is simply not there."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        """What was kept, or None; a damaged file counts as none."""
+        try:
+            kept = self._path(kind, key).read_bytes()
+        except FileNotFoundError:
+            return None
+        content = kept[_DIGEST:]
+        return content if kept[:_DIGEST].decode("ascii", "replace") == sha256_hex(content) else None
+
+    def put(self, kind: str, key: str, content: bytes) -> None:
+        """Keep it; where nothing may be written it is not kept. Raises TemporaryError when there is no space."""
+        path = self._path(kind, key)
+        try:
+            if self.get(kind, key) is None:
+                path.unlink(missing_ok=True)  # a damaged one
+            write_files({path: sha256_hex(content).encode() + content})
+        except OSError as error:
+            if error.errno not in _NO_PLACE:
+                raise
+
+    def _path(self, kind: str, key: str) -> Path:
+        return self._layout.derived / kind / key

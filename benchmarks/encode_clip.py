@@ -132,11 +132,12 @@ def measure(settings: EncoderSettings, contents: list[bytes], rounds: int) -> di
         client.encode_many(contents, ["raw"])  # the first pass pays for threads and for the size of requests
         for way in every.values():
             way(prepared[:8])
-        for _ in range(rounds):
+        for number in range(rounds):
             for name, way in every.items():
                 seconds[name].append(timed(lambda way=way: way(prepared), own))  # type: ignore[misc]
             pipeline = timed(lambda: client.encode_many(contents, ["raw"]), child)
             seconds["end to end, torch fp32"].append(pipeline)
+            print(f"round {number + 1}: " + ", ".join(f"{n} {t[-1][0]:.1f} s" for n, t in seconds.items()), flush=True)
     finally:
         client.close()
     alone, whole = seconds["torch fp32"], seconds["end to end, torch fp32"]

@@ -28,15 +28,20 @@ def make_explainer(context: Context, version: LoadedVersion) -> Explainer:
 
 
 class ExplainerCache:
-    """The champion's explainer, made when first asked for and again for the next champion; safe in any thread."""
+    """The champion's explainer, made when first asked for; safe in any thread.
+
+    Made again for the next champion, and when something was learned or forgotten: a forgotten picture must not live on
+    in the reference.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._made: tuple[str, Explainer] | None = None
+        self._made: tuple[tuple[str, int], Explainer] | None = None
 
     def get(self, context: Context, champion: LoadedVersion) -> Explainer:
         """Raises as `make_explainer`."""
+        key = champion.record.id, context.samples.statistics_revision(champion.record.fingerprint)
         with self._lock:
-            if self._made is None or self._made[0] != champion.record.id:
-                self._made = champion.record.id, make_explainer(context, champion)
+            if self._made is None or self._made[0] != key:
+                self._made = key, make_explainer(context, champion)
             return self._made[1]

@@ -20,7 +20,7 @@ from daemon.service import Service
 from daemon.settings import EncoderSettings
 from daemon.supervisor import run_update
 from store.derived import DerivedFiles
-from tests.integration.world import DIMENSION, FINGERPRINT, World, beginning
+from tests.integration.world import DIMENSION, FINGERPRINT, SOURCES, World, beginning, candidate
 
 EMBEDDED = 12
 
@@ -99,3 +99,15 @@ def test_a_closed_form_champion_on_clip_is_described_by_concepts(world: World, t
     assert {effect.kind for effect in effects} == {"concept"}
     assert all(effect.towards for effect in effects)
     assert found.known is True
+
+
+def test_the_reference_is_read_again_when_something_was_learned(world: World, tmp_path: Path) -> None:
+    with_texts(world, tmp_path)
+    service = Service(world.context, None, False)  # type: ignore[arg-type]
+    first = service.explain(b"old_gan:3").explanation
+    assert service.explain(b"old_gan:3").explanation == first
+    world.inbox.put([candidate(SOURCES[0], i) for i in range(1000, 1080)])
+    world.until_idle()
+    run_update(world.context)
+    again = service.explain(b"old_gan:3").explanation
+    assert again.reference != first.reference

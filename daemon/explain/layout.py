@@ -16,12 +16,16 @@ _WORDS = {
     "residual_moments": "noise strength and shape",
     "residual_correlations": "noise correlation between pixels and colours",
     "cooccurrences": "co-occurring residual values",
+    "coarse_cooccurrences": "co-occurring residual values, coarse",
     "grids": "traces of upsampling grids",
     "spectra": "frequency spectrum",
+    "coarse_spectra": "frequency spectrum, coarse",
     "blocks": "compression blocks (8 x 8)",
     "colours": "colour statistics",
     "gradients": "edges and gradients",
     "naturalness": "natural-scene statistics",
+    "textures": "fine texture",
+    "scales": "change across scales",
 }
 
 

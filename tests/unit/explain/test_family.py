@@ -30,8 +30,9 @@ def test_the_one_feature_group_in_which_a_family_differs_comes_first(group: str)
         first = against_reals.effects[0]
         assert (against_reals.against, first.name) == ("reals", group)
         assert first.proved
-        assert first.lower <= 3.0 <= first.upper
-        assert all(effect.effect < 1.2 and effect.lower < 0.4 for effect in against_reals.effects[1:])
+        assert 2.4 < first.effect < 3.4
+        assert first.lower <= 3.2 and first.upper >= 2.8
+        assert all(effect.effect < 1.3 and effect.lower < 0.8 for effect in against_reals.effects[1:])
         assert "differs most from the reals in" in found.profiles[profile].summary[0]
         assert first.label in found.profiles[profile].summary[0]
 
@@ -61,8 +62,8 @@ def test_what_lies_where_no_known_family_differs_is_said_to_be_hardly_seen() -> 
     assert unseen.seen is not None and unseen.seen.share is not None
     assert seen.seen is not None and seen.seen.share is not None
     assert unseen.seen.share < 0.25 < 0.6 < seen.seen.share
-    assert unseen.seen.auroc < 0.75 < 0.9 < seen.seen.auroc
-    assert unseen.seen.recall < 0.3 < seen.seen.recall
+    assert unseen.seen.auroc < 0.75 < 0.8 < seen.seen.auroc
+    assert unseen.seen.recall < 0.2 < seen.seen.recall
     assert "sees little of the shift" in unseen.summary[-1]
     assert "has learned it and sees most of the shift" in seen.summary[-1]
 

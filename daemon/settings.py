@@ -145,9 +145,9 @@ class HeadSettings(Section):
     read_out: Literal["mixture", "linear"] = "mixture"
     ridge: float = Field(0.003, gt=0)
     tau: float = Field(0.06, gt=0)
-    source_tau: Annotated[float, Field(gt=0)] | None = 0.03
+    source_tau: Annotated[float, Field(gt=0)] | None = 0.04
     profile_shift: float = Field(0.3, ge=0)
-    max_units: int = Field(64, ge=1)
+    max_units: int = Field(128, ge=1)
     min_group: int = Field(3, ge=2)
     noise_correction: bool = True
 

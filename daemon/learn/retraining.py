@@ -22,6 +22,7 @@ from daemon.heads.training import Recipe, TrainingRows, is_validation
 from daemon.learn.learning import Challenge, Make, closed_form, evidence, fingerprint_of, update
 from daemon.learn.trainer import Trainer
 from daemon.model import FOLDS, LabelledVectors, Profile, Subject
+from daemon.reembed.recorded import settings_of
 from daemon.settings import Settings
 
 Learner = Literal["closed_form", "gradient", "probe", "concept"]
@@ -103,7 +104,8 @@ def _trained(learner: Learner) -> Make:
 
 def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, revision: int) -> VersionArtifact:
     settings = context.settings.learn
-    recipe = recipe_of(context.settings, learner)
+    made = settings_of(context, fingerprint_of(context, champion))  # config.yaml may name another encoder by now
+    recipe = recipe_of(context.settings.model_copy(update={"encoder": made}), learner)
     everything = evidence(context, fingerprint_of(context, champion))
     held = {row.sample_id for row in context.samples.learned_rows(fingerprint_of(context, champion))}
     learned = {profile: _learned(rows, revision, held) for profile, rows in everything.items()}

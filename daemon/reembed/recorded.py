@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from daemon.errors import BadInputError, ConfigurationError
 from daemon.model import Migration
 from daemon.settings import EncoderSettings
+
+if TYPE_CHECKING:
+    from daemon.context import Context
 
 # The machine's side of an encoder: config.yaml decides it at every start, no vector depends on it.
 _MACHINE = ("threads", "memory_limit", "deadline")
@@ -60,6 +63,12 @@ def known(migrations: Sequence[Migration]) -> dict[str, dict[str, Any]]:
             found[migration.from_fingerprint] = migration.from_settings
         found[migration.to_fingerprint] = migration.to_settings
     return found
+
+
+def settings_of(context: Context, fingerprint: str) -> EncoderSettings:
+    """How that encoder is made: as recorded; as configured when nothing is recorded, for then it never changed."""
+    recorded = known(context.migrations.all()).get(fingerprint)
+    return restore(recorded, context.settings.encoder) if recorded else context.settings.encoder
 
 
 def called(recorded: Mapping[str, Any]) -> str:

@@ -79,10 +79,13 @@ class Encoder:
 
     name: str = "in_memory"
     fingerprint: str = FINGERPRINT
-    dimension: int = DIMENSION
+    dimension: int = 0  # 0: the world's own
     blind: bool = False
     refused: tuple[bytes, ...] = ()  # what it cannot take
     closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.dimension = self.dimension or DIMENSION
 
     def close(self) -> None:
         self.closed = True

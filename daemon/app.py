@@ -91,6 +91,7 @@ def opened(
             store.registry,
             store.runs,
             store.golden,
+            store.migrations,
             derived=DerivedFiles(store.layout),
             encoder=encoder,
             read_only=read_only,
@@ -156,7 +157,7 @@ def verify_store(settings: Settings, *, deep: bool) -> list[Check]:
 
 def sources_of(settings: Settings, store: Store) -> Sources:
     """What a snapshot is made from."""
-    return Sources(settings, store.samples, store.registry, store.runs, None, is_simulated(settings))
+    return Sources(settings, store.samples, store.registry, store.runs, None, is_simulated(settings), store.migrations)
 
 
 def is_simulated(settings: Settings) -> bool:

@@ -22,6 +22,7 @@ from daemon.commands import (
     forgetting,
     looking,
     models,
+    reembedding,
     running,
     working,
 )
@@ -62,6 +63,7 @@ looking.register(app)
 working.register(app)
 forgetting.register(app)
 explaining.register(app)
+reembedding.register(app)
 app.add_typer(families.app, name="families")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from daemon.champion import ChampionCache
+from daemon.encoders.pool import Encoders
 from daemon.ports import (
     Clock,
     DerivedFiles,
     EncoderService,
     Inspector,
     Meter,
+    Migrations,
     Notifier,
     Poller,
     Registry,
@@ -37,7 +39,8 @@ class Context:
     samples: SampleStore
     registry: Registry
     runs: RunLog
-    encoder: EncoderService
+    migrations: Migrations
+    encoders: Encoders
     inspector: Inspector
     poller: Callable[[AdapterSettings], Poller]  # a poller with the adapter's own deadline, memory and secrets
     notifier: Notifier
@@ -45,3 +48,8 @@ class Context:
     champion: ChampionCache
     progress: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)  # long work tells
     derived: DerivedFiles = field(default_factory=NothingKept)
+
+    @property
+    def encoder(self) -> EncoderService:
+        """The encoder in force now; who needs it more than once keeps what this gave."""
+        return self.encoders.current

@@ -20,6 +20,7 @@ from daemon.learn.learning import learn
 from daemon.notify.notifying import notify
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
+from daemon.reembed.following import follow
 from daemon.settings import AdapterSettings
 
 
@@ -61,6 +62,7 @@ def run_cycle(
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
     """
+    follow(context)  # a switch or a rollback across encoders may have come between two cycles
     forgotten = finish_forgetting(context)
     delivered = sum(intake(context, adapter) for adapter in adapters)
     embedded = embed(context)

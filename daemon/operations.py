@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import entry_points
 from itertools import islice
@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from daemon.app import no_progress, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
-from daemon.encoders.stopped import StoppedEncoder
 from daemon.errors import BadInputError, ConfigurationError, StateLocked
 from daemon.evaluate.measuring import measure
 from daemon.evaluate.outside import OUTSIDE, measure_outside
@@ -121,9 +120,7 @@ def evaluate_version(settings: Settings, version: str | None) -> list[dict[str, 
         if version is not None and version.startswith(OUTSIDE):
             rows = measure_outside(state.context, version)
         else:
-            found = version_or_champion(state.context, version)
-            own = StoppedEncoder(found.record.fingerprint)  # its own vectors, whatever the champion's are
-            rows = measure(replace(state.context, encoder=own), found)
+            rows = measure(state.context, version_or_champion(state.context, version))
     return [
         {**{k: v for k, v in asdict(row).items() if k != "subject"}, "kind": row.subject.kind, "name": row.subject.name}
         for row in rows

@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -15,13 +16,14 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.champion import LoadedVersion
+from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import CorruptArtifact, TemporaryError
 from daemon.explain.making import ExplainerCache
 from daemon.explain.views import ExplainedScoreView
 from daemon.intake.decode import check_size
 from daemon.intake.inspecting import limits_of
+from daemon.ports import EncoderService
 from daemon.status import Sources, snapshot
 from daemon.views import ScoreView, Status
 
@@ -60,6 +62,7 @@ class Service:
             context.runs,
             context.encoder.fingerprint,
             self.simulated,
+            context.migrations,
         )
         status = snapshot(sources, self.state, context.clock.now())
         with self._lock:
@@ -110,11 +113,25 @@ class Service:
         return ExplainedScoreView(**judged.model_dump(), explanation=explanation)
 
     def _encoded(self, content: bytes) -> tuple[LoadedVersion, NDArray[np.float32]]:
-        champion = self.context.champion.get()
-        if champion is None:
-            raise TemporaryError("there is no champion yet, so nothing can be scored")
         check_size(content, limits_of(self.context.settings.intake))
-        return champion, self.context.encoder.encode_now(content)[None, :]
+        with ExitStack() as stack:
+            champion, encoder = self._in_force(stack)
+            return champion, encoder.encode_now(content)[None, :]
+
+    def _in_force(self, stack: ExitStack) -> tuple[LoadedVersion, EncoderService]:
+        """The champion with its encoder; while that one still starts, after a rollback, the version before it."""
+        context = self.context
+        for _ in range(3):  # the champion may change, and the encoder of the old one end, between two lines here
+            champion, before = context.champion.get(), context.registry.previous()
+            if champion is None:
+                raise TemporaryError("there is no champion yet, so nothing can be scored")
+            wanted = [champion.record.fingerprint, *([before.fingerprint] if before else [])]
+            encoder = stack.enter_context(context.encoders.lent(*wanted))
+            if encoder is not None and encoder.fingerprint == champion.record.fingerprint:
+                return champion, encoder
+            if encoder is not None and before is not None:
+                return load_version(context.registry, before), encoder
+        raise TemporaryError("the champion's encoder is starting; try again in a moment")
 
 
 def _judged(champion: LoadedVersion, vector: NDArray[np.float32], content: bytes) -> ScoreView:

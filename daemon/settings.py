@@ -235,6 +235,11 @@ class RecoverySettings(Section):
     ap: float = Field(0.90, gt=0.5, lt=1)
 
 
+class ReembedSettings(Section):
+    samples_per_cycle: int = Field(200, ge=1)
+    memory_limit: Size = parse_size("8GiB")
+
+
 class ScheduleSettings(Section):
     cycle_every: Duration = parse_duration("1m")
     lease: Duration = parse_duration("2m")
@@ -266,6 +271,7 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     recovery: RecoverySettings = RecoverySettings()
     explain: ExplainSettings = ExplainSettings()
+    reembed: ReembedSettings = ReembedSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
     @model_validator(mode="after")
@@ -308,6 +314,21 @@ def load(path: Path | None, overrides: dict[str, Any] | None = None) -> Settings
         return _relative_to(settings, path.parent if path is not None else Path())
     except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL, links in a circle
         raise ConfigurationError(f"{path or 'configuration'}: a path cannot be used ({_flat(error)})") from error
+
+
+def load_encoder(path: Path) -> EncoderSettings:
+    """The section `encoder:` of a YAML file, by itself: neither config.yaml nor the environment has a say in it.
+
+    Relative paths are relative to the file's folder. Raises ConfigurationError, one line, that names the key.
+    """
+    section = _read_yaml(path).get("encoder")
+    if not isinstance(section, dict):
+        raise ConfigurationError(f"{path}: there is no section `encoder:`; see the shipped config.yaml")
+    try:
+        found = EncoderSettings.model_validate(section)
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error, path)) from error
+    return _encoder_relative_to(found, path.parent)
 
 
 def shown(settings: Settings) -> dict[str, Any]:
@@ -360,19 +381,23 @@ def _flat(message: object) -> str:
 
 def _relative_to(settings: Settings, folder: Path) -> Settings:
     store = settings.store.model_copy(update={"directory": (folder / settings.store.directory).resolve()})
-    clip = settings.encoder.open_clip
-    found = {
-        key: (folder / value).resolve()
-        for key in ("weights_path", "cache_dir", "compiled_dir")
-        if (value := getattr(clip, key)) is not None
-    }
-    encoder = settings.encoder.model_copy(update={"open_clip": clip.model_copy(update=found)})
+    encoder = _encoder_relative_to(settings.encoder, folder)
     adapters = tuple(
         adapter.model_copy(update={"options": _resolve_paths(adapter.options, folder)}) for adapter in settings.adapters
     )
     vocabulary = settings.explain.vocabulary
     explain = ExplainSettings(vocabulary=(folder / vocabulary).resolve()) if vocabulary else settings.explain
     return settings.model_copy(update={"store": store, "encoder": encoder, "adapters": adapters, "explain": explain})
+
+
+def _encoder_relative_to(encoder: EncoderSettings, folder: Path) -> EncoderSettings:
+    clip = encoder.open_clip
+    found = {
+        key: (folder / value).resolve()
+        for key in ("weights_path", "cache_dir", "compiled_dir")
+        if (value := getattr(clip, key)) is not None
+    }
+    return encoder.model_copy(update={"open_clip": clip.model_copy(update=found)})
 
 
 def _resolve_paths(options: dict[str, Any], folder: Path) -> dict[str, Any]:

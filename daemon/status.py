@@ -20,7 +20,9 @@ from daemon.model import (
     TestState,
     VersionRecord,
 )
-from daemon.ports import Registry, RunLog, SampleStore
+from daemon.ports import Migrations, Registry, RunLog, SampleStore
+from daemon.reembed.in_force import encoder_notice
+from daemon.reembed.recorded import known
 from daemon.settings import Settings
 
 DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected", "rollback": "rolled_back"}
@@ -37,6 +39,7 @@ class Sources:
     runs: RunLog
     fingerprint: str | None  # None: the encoder was not started, so the queue is not counted
     simulated: bool
+    migrations: Migrations
 
 
 def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
@@ -69,7 +72,7 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
                 "state": state,
                 "now": now,
                 "simulated": sources.simulated,
-                "encoder": sources.settings.encoder.name,
+                "encoder": _encoder_name(sources, champion),
                 "fingerprint": fingerprint,
                 "prevalence": sources.settings.evaluate.prevalence,
             }
@@ -89,6 +92,8 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         samples=samples.sample_counts(),
         adapters=_adapters(sources),
         jobs=_jobs(sources.runs),
+        migration=_migration(sources),
+        encoder_notice=encoder_notice(sources.settings.encoder, registry, sources.migrations),
         events=[views.EventView(kind=e.kind, at=e.at, text=e.text) for e in samples.events(RECENT)],
     )
 
@@ -268,6 +273,34 @@ def _decision(row: AuditRow) -> views.DecisionView:
             "at": row.at,
             "actor": row.actor,
         }
+    )
+
+
+def _encoder_name(sources: Sources, champion: VersionRecord | None) -> str:
+    """Of the encoder in force, which config.yaml may not know yet."""
+    recorded = known(sources.migrations.all()).get(champion.fingerprint) if champion else None
+    return str(recorded["name"]) if recorded else sources.settings.encoder.name
+
+
+def _migration(sources: Sources) -> views.MigrationView | None:
+    every = sources.migrations.all()
+    if not every:
+        return None
+    last = every[-1]
+    counts = sources.migrations.counts(last.id)
+    return views.MigrationView(
+        id=last.id,
+        encoder=str(last.to_settings["name"]),
+        fingerprint=last.to_fingerprint,
+        state=last.state,
+        began_at=last.began_at,
+        changed_at=last.changed_at,
+        version=last.version,
+        embedded=counts.embedded,
+        waiting=counts.waiting,
+        without_picture=counts.without_picture,
+        failed=counts.failed,
+        reason=last.reason,
     )
 
 

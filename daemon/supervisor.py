@@ -22,6 +22,7 @@ from daemon.learn.learning import update
 from daemon.learn.retraining import RETRAININGS, retrain
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
+from daemon.reembed.migrating import step
 from daemon.runs import Leases, execute, tick
 from daemon.schedule import Schedule
 from daemon.service import Service
@@ -164,6 +165,7 @@ class Supervisor:
             Job("cycle", settings.schedule.cycle_every, self._cycle),
             Job("update", None, lambda: run_update(self._context)),
             *(Job(name, None, partial(self._retrain, name)) for name in RETRAININGS),
+            Job("reembed", None, lambda: migrate(self._context)),
         ]
         for adapter in settings.adapters:
             if adapter.enabled:
@@ -190,6 +192,8 @@ class Supervisor:
             self._context, may_learn=lambda: self._context.registry.champion() is not None or self._intake.none
         )
         self._context.clock.after_cycle()
+        if self._context.migrations.active() is not None:
+            self._tick("reembed")  # a job of its own: the second encoder never holds up a cycle
         return report
 
 
@@ -226,9 +230,10 @@ def run_until_idle(context: Context, service: Service, holder: str, stop: thread
     cycles = 0
     while not stop.is_set():
         report = run_one_cycle(context, leases)
+        moved = migrate_once(context, leases)
         service.refresh()
         cycles += 1
-        if report.idle:
+        if report.idle and not moved:
             break
     return cycles
 
@@ -246,6 +251,24 @@ def run_one_cycle(context: Context, leases: Leases) -> CycleReport:
     execute(context, leases, "cycle", work, raising=True)
     context.clock.after_cycle()
     return reports[0]
+
+
+def migrate_once(context: Context, leases: Leases) -> bool:
+    """One step of the migration under way in this thread, recorded as a run; False when there is none."""
+    if context.migrations.active() is None:
+        return False
+    tick(context, "reembed")
+    execute(context, leases, "reembed", lambda: migrate(context), raising=True)
+    return True
+
+
+def migrate(context: Context) -> str:
+    """The `reembed` job: one step of the migration under way."""
+    found = step(context)
+    if found is None:
+        return "no migration is under way"
+    counts = context.migrations.counts(found.id)
+    return f"migration {found.id}: {found.state}, {counts.embedded} embedded, {counts.waiting} waiting"
 
 
 @dataclass(frozen=True, slots=True)

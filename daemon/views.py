@@ -131,6 +131,23 @@ class EventView(View):
     text: str
 
 
+class MigrationView(View):
+    """The newest move from one encoder to another."""
+
+    id: int
+    encoder: str  # the target's name
+    fingerprint: str
+    state: str  # embedding, learning, shadow, judged, switched, held, rejected, cancelled
+    began_at: datetime
+    changed_at: datetime
+    version: str | None  # solved from the target's vectors
+    embedded: int  # active samples with the target's vectors
+    waiting: int
+    without_picture: int  # their picture is no longer kept
+    failed: int  # the target cannot take their picture
+    reason: str
+
+
 class ServiceView(View):
     version: str
     state: Literal["starting", "ready", "draining", "stopped"]
@@ -171,6 +188,8 @@ class Status(View):
     samples: dict[str, int]  # total, active, quarantined
     adapters: list[AdapterView]
     jobs: list[JobView]
+    migration: MigrationView | None = None
+    encoder_notice: str | None = None  # config.yaml does not name the encoder in force
     events: list[EventView]  # newest first
 
 

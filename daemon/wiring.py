@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import datetime
 from functools import partial
 
 from daemon import __version__
@@ -10,9 +11,9 @@ from daemon.champion import ChampionCache
 from daemon.context import Context
 from daemon.encoders.client import EncoderClient
 from daemon.encoders.golden import check_golden
+from daemon.encoders.pool import Encoders
 from daemon.encoders.stopped import StoppedEncoder
 from daemon.encoders.weights import locate_weights
-from daemon.errors import ConfigurationError
 from daemon.evaluate.measuring import differing_figures
 from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
@@ -24,6 +25,7 @@ from daemon.ports import (
     EncoderService,
     GoldenLog,
     Meter,
+    Migrations,
     Notifier,
     Poller,
     Progress,
@@ -31,7 +33,8 @@ from daemon.ports import (
     RunLog,
     SampleStore,
 )
-from daemon.settings import AdapterSettings, Settings
+from daemon.reembed.in_force import start_in_force
+from daemon.settings import AdapterSettings, EncoderSettings, Settings
 from daemon.telemetry import Telemetry
 
 __all__ = ["check_artifact", "differing_figures", "make_context", "make_poller", "make_telemetry"]
@@ -44,6 +47,7 @@ def make_context(
     registry: Registry,
     runs: RunLog,
     golden: GoldenLog,
+    migrations: Migrations,
     *,
     derived: DerivedFiles,
     encoder: bool,
@@ -59,14 +63,12 @@ def make_context(
     read_only: the store is; what the encoder makes of the golden picture is compared and not recorded.
     Raises WeightsMissing, ConfigurationError, ChildFailed.
     """
-    service: EncoderService
+    start = partial(_start_encoder, settings, golden, clock.now(), record_golden=not read_only)
     if encoder:
-        service = client = _start_encoder(settings, stack)
-        _same_encoder(registry, client.fingerprint)
-        check_golden(client, golden, clock.now(), record=not read_only)
+        encoders = start_in_force(settings.encoder, registry, migrations, start)
     else:
-        service = _stopped_encoder(registry)
-        _same_encoder(registry, service.fingerprint)
+        encoders = Encoders(_stopped_encoder(registry), None, start)
+    stack.callback(encoders.close)
     inspector = InspectorClient(settings.intake)
     stack.callback(inspector.close)
     return Context(
@@ -75,7 +77,8 @@ def make_context(
         samples=samples,
         registry=registry,
         runs=runs,
-        encoder=service,
+        migrations=migrations,
+        encoders=encoders,
         inspector=inspector,
         poller=partial(make_poller, settings),
         notifier=notifier or LogNotifier(),
@@ -90,6 +93,7 @@ def make_telemetry(settings: Settings) -> Telemetry:
     """The metrics of this process, with the series of every configured adapter and job from the start."""
     telemetry = Telemetry(__version__)
     telemetry.add_job("cycle")
+    telemetry.add_job("reembed")
     for adapter in settings.adapters:
         if adapter.enabled:
             telemetry.add_adapter(adapter.name)
@@ -113,22 +117,18 @@ def check_artifact(tensors: bytes, manifest: bytes) -> None:
     read(tensors, manifest)
 
 
-def _start_encoder(settings: Settings, stack: ExitStack) -> EncoderClient:
-    if "open_clip" in settings.encoder.parts:
-        locate_weights(settings.encoder.open_clip)  # says in seconds what the child would say after importing torch
-    client = EncoderClient(settings.encoder, settings.intake)
-    stack.callback(client.close)
+def _start_encoder(
+    settings: Settings, golden: GoldenLog, now: datetime, encoder: EncoderSettings, *, record_golden: bool
+) -> EncoderClient:
+    if "open_clip" in encoder.parts:
+        locate_weights(encoder.open_clip)  # says in seconds what the child would say after importing torch
+    client = EncoderClient(encoder, settings.intake)
+    try:
+        check_golden(client, golden, now, record=record_golden)
+    except BaseException:
+        client.close()
+        raise
     return client
-
-
-def _same_encoder(registry: Registry, fingerprint: str) -> None:
-    """Vectors of two encoders never meet: a champion only judges those that it was learned from."""
-    champion = registry.champion()
-    if champion is not None and champion.fingerprint != fingerprint:
-        raise ConfigurationError(
-            f"encoder: champion {champion.id} was learned with encoder {champion.fingerprint[:12]}, configured is "
-            f"{fingerprint[:12]}; configure that one again or give this one its own store.directory"
-        )
 
 
 def _stopped_encoder(registry: Registry) -> EncoderService:

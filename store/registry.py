@@ -72,23 +72,7 @@ class SqlRegistry:
         if state not in _ACTIONS:
             raise BadInputError(f"a verdict is held or rejected, not {state}; a promotion is `promote`")
         with self._database.write(durable=True) as connection:
-            record = _version(connection, version)
-            champion = _alias(connection, "champion")
-            if champion == version:
-                raise BadInputError(f"{version} is the champion; promote or roll back to another version first")
-            if record.state == state and record.verdict == dict(verdict):
-                return
-            _set_state(connection, version, state, verdict)
-            audit.append(
-                connection,
-                at=at,
-                actor=actor,
-                action=_ACTIONS[state],
-                version=version,
-                previous=champion,
-                reason=reason,
-                payload={"verdict": dict(verdict)},
-            )
+            record_verdict_in(connection, version, state, verdict, actor=actor, reason=reason, at=at)
 
     def promote(
         self,
@@ -107,25 +91,15 @@ class SqlRegistry:
         champion already.
         """
         with self._database.write(durable=True) as connection:
-            record = _version(connection, version)
-            champion = _alias(connection, "champion")
-            if champion != expected:
-                raise ChampionMoved(f"the champion is {champion or 'none'}, not {expected or 'none'}; decide again")
-            if champion == version:
-                raise BadInputError(f"{version} is the champion already")
-            _set_alias(connection, "champion", version)
-            if champion is not None:
-                _set_alias(connection, "previous", champion)
-            _set_state(connection, version, "promoted", record.verdict if verdict is None else verdict)
-            return audit.append(
+            return promote_in(
                 connection,
-                at=at,
+                version,
+                expected=expected,
                 actor=actor,
-                action=action,
-                version=version,
-                previous=champion,
                 reason=reason,
-                payload={} if verdict is None else {"verdict": dict(verdict)},
+                verdict=verdict,
+                at=at,
+                action=action,
             )
 
     def champion(self) -> VersionRecord | None:
@@ -161,8 +135,74 @@ class SqlRegistry:
 
     def _by_alias(self, name: str) -> VersionRecord | None:
         with self._database.read() as connection:
-            version = _alias(connection, name)
+            version = alias_in(connection, name)
             return None if version is None else _version(connection, version)
+
+
+def promote_in(
+    connection: Connection,
+    version: str,
+    *,
+    expected: str | None,
+    actor: str,
+    reason: str,
+    verdict: Mapping[str, object] | None,
+    at: datetime,
+    action: str,
+    more: Mapping[str, object] | None = None,
+) -> AuditRow:
+    """`SqlRegistry.promote` in the caller's transaction; `more` goes into the audit's payload."""
+    record = _version(connection, version)
+    champion = alias_in(connection, "champion")
+    if champion != expected:
+        raise ChampionMoved(f"the champion is {champion or 'none'}, not {expected or 'none'}; decide again")
+    if champion == version:
+        raise BadInputError(f"{version} is the champion already")
+    _set_alias(connection, "champion", version)
+    if champion is not None:
+        _set_alias(connection, "previous", champion)
+    _set_state(connection, version, "promoted", record.verdict if verdict is None else verdict)
+    return audit.append(
+        connection,
+        at=at,
+        actor=actor,
+        action=action,
+        version=version,
+        previous=champion,
+        reason=reason,
+        payload={**({} if verdict is None else {"verdict": dict(verdict)}), **(more or {})},
+    )
+
+
+def record_verdict_in(
+    connection: Connection,
+    version: str,
+    state: str,
+    verdict: Mapping[str, object],
+    *,
+    actor: str,
+    reason: str,
+    at: datetime,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """`SqlRegistry.record_verdict` in the caller's transaction; `more` goes into the audit's payload."""
+    record = _version(connection, version)
+    champion = alias_in(connection, "champion")
+    if champion == version:
+        raise BadInputError(f"{version} is the champion; promote or roll back to another version first")
+    if record.state == state and record.verdict == dict(verdict):
+        return
+    _set_state(connection, version, state, verdict)
+    audit.append(
+        connection,
+        at=at,
+        actor=actor,
+        action=_ACTIONS[state],
+        version=version,
+        previous=champion,
+        reason=reason,
+        payload={"verdict": dict(verdict), **(more or {})},
+    )
 
 
 def _select() -> Select[Any]:
@@ -180,7 +220,8 @@ def _version(connection: Connection, version: str) -> VersionRecord:
     return _record(row)
 
 
-def _alias(connection: Connection, name: str) -> str | None:
+def alias_in(connection: Connection, name: str) -> str | None:
+    """The version that `champion` or `previous` names."""
     return connection.execute(select(t.alias.c.version).where(t.alias.c.name == name)).scalar()
 
 

@@ -11,6 +11,7 @@ from daemon.errors import ConfigurationError
 from daemon.model import Split
 from store.blobs import Blobs
 from store.database import BUSY_SECONDS, Database, open_database, sqlite_url
+from store.encoder_migrations import SqlMigrations
 from store.golden import SqlGoldenLog
 from store.layout import Layout
 from store.registry import SqlRegistry
@@ -32,6 +33,7 @@ class Store:
     registry: SqlRegistry
     runs: SqlRunLog
     golden: SqlGoldenLog
+    migrations: SqlMigrations
 
     def sweep(self, started_at: float) -> int:
         """Remove what a killed process left behind; see `store.sweep`."""
@@ -73,5 +75,13 @@ def open_store(
     database = open_database(url or sqlite_url(layout.database), read_only=read_only, busy_seconds=busy_seconds)
     shards = Shards(layout)
     samples = SqlSampleStore(database, layout, shards, Blobs(layout), shares)
-    registry, runs, golden = SqlRegistry(database, layout), SqlRunLog(database), SqlGoldenLog(database)
-    return Store(layout, database, shards, samples, registry, runs, golden)
+    return Store(
+        layout,
+        database,
+        shards,
+        samples,
+        SqlRegistry(database, layout),
+        SqlRunLog(database),
+        SqlGoldenLog(database),
+        SqlMigrations(database, layout, shards),
+    )

@@ -407,6 +407,36 @@ class ForgetRow(Base, table=True):
     learned: int
 
 
+class MigrationRow(Base, table=True):
+    """The move from one encoder to another; `unfinished` is 1 or NULL, so that one is unfinished at most."""
+
+    __tablename__ = "migration"
+    id: int | None = Field(default=None, primary_key=True)
+    from_fingerprint: str
+    to_fingerprint: str
+    from_settings: dict[str, Any] | None = Field(default=None, sa_type=CanonicalJson)
+    to_settings: dict[str, Any] = Field(sa_type=CanonicalJson)
+    state: str
+    unfinished: int | None = Field(default=None, unique=True)
+    began_at: datetime = Field(sa_type=UtcDateTime)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+    version: str | None = Field(default=None, foreign_key="version.id")
+    champion: str | None = Field(default=None, foreign_key="version.id")
+    verdict: dict[str, Any] | None = Field(default=None, sa_type=CanonicalJson)
+    reason: str = Field(default="", sa_type=Text)
+
+
+class MigrationFailure(Base, table=True):
+    """A picture that a migration's target cannot take."""
+
+    __tablename__ = "migration_failure"
+    __table_args__ = (PrimaryKeyConstraint("migration_id", "sample_id"),)
+    migration_id: int = Field(foreign_key="migration.id")
+    sample_id: int = Field(foreign_key="sample.id")
+    reason: str
+    detail: str = Field(default="", sa_type=Text)
+
+
 metadata: Final = Base.metadata
 
 
@@ -438,3 +468,5 @@ learned = _table("learned")
 golden = _table("golden")
 unlearned = _table("unlearned")
 forget = _table("forget")
+migration = _table("migration")
+migration_failure = _table("migration_failure")

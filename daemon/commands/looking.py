@@ -17,7 +17,7 @@ from daemon.commands.common import (
     settings_of,
 )
 from daemon.errors import AnswerIsNo
-from daemon.views import FamilyView, Status
+from daemon.views import FamilyView, MigrationView, Status
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +42,10 @@ def print_status(found: Status) -> None:
     simulated = "  (SIMULATED)" if found.service.simulated else ""
     champion = found.champion
     typer.echo(f"encoder {found.service.encoder}{simulated}")
+    if found.encoder_notice:
+        typer.echo(found.encoder_notice)
+    if found.migration:
+        typer.echo(migration_line(found.migration))
     if champion is None:
         typer.echo("no champion yet: it needs at least two families and two real sources to learn from")
     else:
@@ -86,6 +90,14 @@ def print_status(found: Status) -> None:
             f"episode {episode.family}: {episode.state}, alarmed after {episode.samples_to_alarm} samples, "
             f"AP {number(episode.ap_before)} -> {number(episode.ap_after)}"
         )
+
+
+def migration_line(found: MigrationView) -> str:
+    """A migration in one line."""
+    line = f"migration {found.id} to {found.encoder} ({found.fingerprint[:12]}): {found.state}, "
+    line += f"{found.embedded} embedded, {found.waiting} waiting, {found.without_picture} without picture"
+    line += f", {found.failed} that it cannot take" if found.failed else ""
+    return line + (f"; {found.reason}" if found.reason else "")
 
 
 def _family_cells(family: FamilyView) -> list[object]:

@@ -116,7 +116,7 @@ class _Judge:
 
 def _reference_scores(context: Context, champion: LoadedVersion) -> NDArray[np.float64]:
     """The frozen real pool: pictures of the reference split, which no head ever learns."""
-    rows = context.samples.labelled_vectors(context.encoder.fingerprint, PROFILE)
+    rows = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE)
     chosen = [i for i, split in enumerate(rows.splits) if split == "reference" and rows.subjects[i].kind == "source"]
     return champion.artifact.head.scores(rows.vectors[chosen])
 

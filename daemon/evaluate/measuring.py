@@ -23,7 +23,7 @@ def evaluate(context: Context) -> bool:
     champion = context.champion.get()
     if champion is None:
         return False
-    labelled = {profile: _labelled(context, profile) for profile in PROFILES}
+    labelled = _labelled(context, champion)
     if _is_fresh(context.samples.latest_evaluations(champion.record.id), labelled):
         return False
     context.samples.save_evaluations(_measure(context, champion, labelled))
@@ -39,7 +39,7 @@ def differing_figures(context: Context) -> list[str]:
     if champion is None:
         return []
     saved = context.samples.latest_evaluations(champion.record.id)
-    labelled = {profile: _labelled(context, profile) for profile in PROFILES}
+    labelled = _labelled(context, champion)
     if not _is_fresh(saved, labelled):
         return []
     before = {(row.subject, row.profile, row.window): row for row in saved}
@@ -56,7 +56,7 @@ def differing_figures(context: Context) -> list[str]:
 
 def measure(context: Context, version: LoadedVersion) -> list[EvaluationRow]:
     """Held-out figures of any version under every profile, not saved."""
-    return _measure(context, version, {profile: _labelled(context, profile) for profile in PROFILES})
+    return _measure(context, version, _labelled(context, version))
 
 
 def _measure(context: Context, version: LoadedVersion, labelled: dict[Profile, LabelledVectors]) -> list[EvaluationRow]:
@@ -68,9 +68,14 @@ def _measure(context: Context, version: LoadedVersion, labelled: dict[Profile, L
     ]
 
 
-def _labelled(context: Context, profile: Profile) -> LabelledVectors:
+def _labelled(context: Context, version: LoadedVersion) -> dict[Profile, LabelledVectors]:
+    return {profile: newest_vectors(context, version.record.fingerprint, profile) for profile in PROFILES}
+
+
+def newest_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:
+    """The rows that figures are made from: the newest of every subject, as configured."""
     newest = context.settings.evaluate.last_per_subject
-    return context.samples.labelled_vectors(context.encoder.fingerprint, profile, last_per_subject=newest)
+    return context.samples.labelled_vectors(fingerprint, profile, last_per_subject=newest)
 
 
 def _is_fresh(measured: list[EvaluationRow], labelled: dict[Profile, LabelledVectors]) -> bool:

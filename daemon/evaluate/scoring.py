@@ -13,12 +13,13 @@ def score(context: Context) -> int:
     champion = context.champion.get()
     if champion is None:
         return 0
+    fingerprint = champion.record.fingerprint
     done = 0
-    while ids := context.samples.unscored(context.encoder.fingerprint, CHUNK):
-        learned = champion.learned(context.samples.learned_revisions(context.encoder.fingerprint, ids))
+    while ids := context.samples.unscored(fingerprint, CHUNK):
+        learned = champion.learned(context.samples.learned_revisions(fingerprint, ids))
         now = context.clock.now()
         for profile in reversed(PROFILES):  # raw last: its row is what marks the sample as scored
-            vectors = context.samples.vectors_of(context.encoder.fingerprint, profile, ids)
+            vectors = context.samples.vectors_of(fingerprint, profile, ids)
             logits = champion.artifact.head.scores(vectors)
             context.samples.add_scores(champion.record.id, profile, ids, logits, learned, now)
         done += len(ids)

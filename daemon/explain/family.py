@@ -30,6 +30,7 @@ from daemon.explain.subjects import FromVectors, Pictures, read_subjects
 from daemon.explain.views import ComparisonView, EffectView, FamilyExplanationView, FamilyProfileView, SeenView
 from daemon.explain.words import in_words
 from daemon.model import PROFILES, Profile, Subject
+from daemon.reembed.recorded import settings_of
 
 _UNITS_RIDGE = 1e-6  # activations are few and not collinear; only rounding is to be caught
 
@@ -69,7 +70,7 @@ def explain_family(context: Context, version: LoadedVersion, name: str) -> Famil
             f"({least} pictures of {MIN_GROUPS} groups are needed)"
         )
         return view.model_copy(update={"notes": [text]})
-    layout = layout_of(context.settings.encoder, version.artifact.head.dimension)
+    layout = layout_of(settings_of(context, version.record.fingerprint), version.artifact.head.dimension)
     space = space_of(context, version.record.fingerprint, layout)
     job = _Job(version, family, layout, space, context.settings.head.ridge)
     resembles, share = job.resembles(every["raw"])

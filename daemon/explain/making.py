@@ -12,6 +12,7 @@ from daemon.explain.picture import Explainer
 from daemon.explain.space import space_of
 from daemon.explain.vocabulary import load_vocabulary
 from daemon.heads.concept_head import ConceptHead
+from daemon.reembed.recorded import settings_of
 
 
 def make_explainer(context: Context, version: LoadedVersion) -> Explainer:
@@ -20,7 +21,7 @@ def make_explainer(context: Context, version: LoadedVersion) -> Explainer:
     Raises ConfigurationError, WeightsMissing, ChildFailed.
     """
     head = version.artifact.head
-    layout = layout_of(context.settings.encoder, head.dimension)
+    layout = layout_of(settings_of(context, version.record.fingerprint), head.dimension)
     background = read_background(context.samples, version.record.fingerprint, head.dimension)
     if isinstance(head, ConceptHead):
         return Explainer(head, layout, background, None, load_vocabulary(context.settings.explain.vocabulary))

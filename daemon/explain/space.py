@@ -11,15 +11,15 @@ from daemon.explain.embedding import concept_space
 from daemon.explain.layout import Layout, layout_of
 from daemon.explain.vocabulary import load_vocabulary
 from daemon.heads.concept_training import Concepts
+from daemon.reembed.recorded import settings_of
 
 
 def space_of(context: Context, fingerprint: str, layout: Layout) -> ConceptSpace | None:
     """The configured vocabulary in the space of an encoder; None when that knows no texts."""
     if layout.pooled is None:
         return None
-    settings = context.settings
-    vocabulary = load_vocabulary(settings.explain.vocabulary)
-    return concept_space(vocabulary, settings.encoder, fingerprint, layout.pooled, context.derived)
+    vocabulary = load_vocabulary(context.settings.explain.vocabulary)
+    return concept_space(vocabulary, settings_of(context, fingerprint), fingerprint, layout.pooled, context.derived)
 
 
 def trainable_concepts(context: Context, dimension: int) -> Concepts:
@@ -27,10 +27,12 @@ def trainable_concepts(context: Context, dimension: int) -> Concepts:
 
     Raises ConfigurationError when the encoder knows no texts, and as `space_of`.
     """
-    space = space_of(context, context.encoder.fingerprint, layout_of(context.settings.encoder, dimension))
+    fingerprint = context.encoder.fingerprint
+    encoder = settings_of(context, fingerprint)
+    space = space_of(context, fingerprint, layout_of(encoder, dimension))
     if space is None:
         raise ConfigurationError(
-            f"encoder.name: {context.settings.encoder.name} knows no texts, so there are no concepts to learn; "
+            f"encoder.name: {encoder.name} knows no texts, so there are no concepts to learn; "
             "the concept model needs open_clip, alone or fused"
         )
     projection = np.zeros((dimension, space.projection.shape[1]))

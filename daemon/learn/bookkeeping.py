@@ -26,9 +26,9 @@ def finish_forgetting(context: Context) -> int:
     return context.samples.erase_forgotten(context.clock.now())
 
 
-def bring_up_to_date(context: Context) -> None:
-    """Make the statistics hold what may be learned, no more and no less."""
-    _keep_books(context, context.encoder.fingerprint, adding=True)
+def bring_up_to_date(context: Context, fingerprint: str | None = None) -> None:
+    """Make the statistics of one encoder (None: that in force) hold what may be learned, no more and no less."""
+    _keep_books(context, fingerprint or context.encoder.fingerprint, adding=True)
 
 
 def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from daemon import __version__
 from daemon.children import Child
 from daemon.context import Context
 from daemon.encoders.projection import load_projection
-from daemon.encoders.stopped import StoppedEncoder
 from daemon.errors import BadInputError, ChildFailed
 from daemon.heads import Head, VersionArtifact, write
 from daemon.heads.artifact import Anchors
@@ -90,7 +89,7 @@ def encoder_of(imported: Imported, context: Context, stated: str | None) -> str:
 
 def add_version(imported: Imported, context: Context, fingerprint: str) -> VersionRecord:
     """Make the head a version, state `challenger`; the same file again is the same version while the store is."""
-    artifact = _artifact(imported, replace(context, encoder=StoppedEncoder(fingerprint)))
+    artifact = _artifact(imported, context, fingerprint)
     tensors, manifest = write(artifact)
     return context.registry.add_version(
         parent=None,
@@ -103,15 +102,15 @@ def add_version(imported: Imported, context: Context, fingerprint: str) -> Versi
     )
 
 
-def _artifact(imported: Imported, context: Context) -> VersionArtifact:
+def _artifact(imported: Imported, context: Context, fingerprint: str) -> VersionArtifact:
     """Every real source is left out by nature: nothing was learned from any."""
     head, alpha = imported.head, context.settings.threshold.alpha
-    rows = {profile: own for profile, own in evidence(context).items() if len(own)}
+    rows = {profile: own for profile, own in evidence(context, fingerprint).items() if len(own)}
     thresholds = thresholds_without(
         threshold_rows(rows), lambda source: head, alpha, min_rows=context.settings.head.min_group
     )
     about = {
-        "encoder_fingerprint": context.encoder.fingerprint,
+        "encoder_fingerprint": fingerprint,
         "parent": None,
         "learner": "import",
         "code_version": __version__,

@@ -110,7 +110,7 @@ def _first_challenge(context: Context) -> Challenge | None:
 def _challenge(
     context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...], make: Make | None = None
 ) -> Challenge | None:
-    bring_up_to_date(context)
+    bring_up_to_date(context, fingerprint_of(context, champion))
     version = (make or closed_form())(context, champion, triggers)
     if version.record.verdict is not None:
         return None  # nothing new was learned since the gate judged this very version
@@ -145,28 +145,41 @@ def _log_priors(
     return tuple(sorted(priors.items()))
 
 
+def fingerprint_of(context: Context, champion: LoadedVersion | None) -> str:
+    """The encoder whose vectors a challenger is made from: the champion's, whatever comes into force meanwhile."""
+    return champion.record.fingerprint if champion else context.encoder.fingerprint
+
+
 def closed_form(read_out: Literal["mixture", "linear"] | None = None) -> Make:
     """Solve by the closed form; read_out: another one than the configured."""
 
     def make(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> LoadedVersion:
         values = context.settings.head.model_dump() | ({"read_out": read_out} if read_out else {})
-        return _solve(context, champion, HeadSettings(**values, log_priors=_log_priors(context, champion, triggers)))
+        settings = HeadSettings(**values, log_priors=_log_priors(context, champion, triggers))
+        return _solve(context, fingerprint_of(context, champion), champion, settings)
 
     return make
 
 
-def evidence(context: Context) -> dict[Profile, LabelledVectors]:
+def solve_beside(context: Context, fingerprint: str, champion: LoadedVersion) -> LoadedVersion:
+    """A version from everything that may be learned of another encoder's vectors than the champion's.
+
+    Repeated with nothing new it returns the same version. Raises BadInputError when there is too little.
+    """
+    bring_up_to_date(context, fingerprint)
+    return _solve(context, fingerprint, champion, HeadSettings(**context.settings.head.model_dump()))
+
+
+def evidence(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
     """Per profile, every row that may teach anything: the head, its thresholds, its calibration."""
-    fingerprint = context.encoder.fingerprint
     return {profile: _trusted(context, context.samples.labelled_vectors(fingerprint, profile)) for profile in PROFILES}
 
 
-def _solve(context: Context, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:
-    fingerprint = context.encoder.fingerprint
+def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:
     revision = context.samples.statistics_revision(fingerprint)
     files = context.samples.statistics(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
-    rows = evidence(context)
+    rows = evidence(context, fingerprint)
     if context.samples.statistics_revision(fingerprint) != revision:
         raise TemporaryError("the statistics changed while a version was solved from them; the next cycle solves it")
     artifact = fit_version(

@@ -19,9 +19,10 @@ from daemon.heads.gradient import GradientSettings, TrainedHead
 from daemon.heads.learner import LearnedGroup
 from daemon.heads.probe import ProbeSettings
 from daemon.heads.training import Recipe, TrainingRows, is_validation
-from daemon.learn.learning import Challenge, Make, closed_form, evidence, update
+from daemon.learn.learning import Challenge, Make, closed_form, evidence, fingerprint_of, update
 from daemon.learn.trainer import Trainer
 from daemon.model import FOLDS, LabelledVectors, Profile, Subject
+from daemon.reembed.recorded import settings_of
 from daemon.settings import Settings
 
 Learner = Literal["closed_form", "gradient", "probe", "concept"]
@@ -83,7 +84,7 @@ def recipe_of(settings: Settings, learner: Learner) -> Recipe:
 
 def _trained(learner: Learner) -> Make:
     def make(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> LoadedVersion:
-        fingerprint = context.encoder.fingerprint
+        fingerprint = fingerprint_of(context, champion)
         revision = context.samples.statistics_revision(fingerprint)
         artifact = _fit(context, learner, champion, revision)
         tensors, manifest = write(artifact)
@@ -103,9 +104,10 @@ def _trained(learner: Learner) -> Make:
 
 def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, revision: int) -> VersionArtifact:
     settings = context.settings.learn
-    recipe = recipe_of(context.settings, learner)
-    everything = evidence(context)
-    held = {row.sample_id for row in context.samples.learned_rows(context.encoder.fingerprint)}
+    made = settings_of(context, fingerprint_of(context, champion))  # config.yaml may name another encoder by now
+    recipe = recipe_of(context.settings.model_copy(update={"encoder": made}), learner)
+    everything = evidence(context, fingerprint_of(context, champion))
+    held = {row.sample_id for row in context.samples.learned_rows(fingerprint_of(context, champion))}
     learned = {profile: _learned(rows, revision, held) for profile, rows in everything.items()}
     if not any(len(rows) for rows in learned.values()):
         raise BadInputError("there is nothing to train on: no picture of a trusted source was measured and learned yet")
@@ -142,7 +144,7 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
             everything,
             context.settings.threshold.alpha,
             Origin(
-                encoder_fingerprint=context.encoder.fingerprint,
+                encoder_fingerprint=fingerprint_of(context, champion),
                 learner=learner,
                 code_version=__version__,
                 statistics_revision=revision,

@@ -58,6 +58,29 @@ def gate(
     return Verdict(decision, reason, checks, tuple(learned) if decision == "promote" else ())
 
 
+def gate_migration(comparisons: Sequence[Comparison], alarmed: Sequence[Subject], settings: GateSettings) -> Verdict:
+    """Champion against the challenger of another encoder, on the same rows: nothing triggered it, so nothing need gain.
+
+    comparisons: one per profile, `raw` among them, each model's scores by its own encoder's vectors. alarmed: families
+    that evade the champion; those proved better count as learned, the others stay alarmed.
+    Promote needs non-inferiority: no family proved worse under either profile, the mean of the families non-inferior,
+    no proved or possible rise of the false-positive rate beyond the margin, no real source proved worse, calibration
+    not worse, and at least one family with enough groups to be judged. What is proved bad rejects, what is not proved
+    harmless holds (or is watched, as `unresolved` says). Raises ValueError without a raw comparison.
+    """
+    raw = [comparison for comparison in comparisons if comparison.profile == "raw"]
+    if len(raw) != 1 or len({comparison.profile for comparison in comparisons}) != len(comparisons):
+        raise ValueError("the gate needs one raw comparison and at most one per other profile")
+    by_profile = [family_differences(comparison, settings) for comparison in comparisons]
+    raw_families = by_profile[comparisons.index(raw[0])]
+    gains = [raw_families[family] for family in dict.fromkeys(alarmed) if family in raw_families]
+    gained = [c for c in trigger_checks(gains, settings.superiority_alpha, settings) if c.name == "trigger"]
+    harm_side = _harm_checks(comparisons, by_profile, frozenset(), settings)
+    decision, reason = _decide_migration(harm_side, settings)
+    learned = [check.subject for check in gained if check.outcome == "superior" and check.subject]
+    return Verdict(decision, reason, (*gained, *harm_side), tuple(learned) if decision == "promote" else ())
+
+
 def _gain(raw: Comparison, families: dict[Subject, Difference], trigger: Subject) -> Difference | None:
     if trigger.kind == "family":
         return families.get(trigger)
@@ -112,16 +135,41 @@ def _decide(
         )
     if mean.outcome != "superior":
         return "hold", f"not proved better: {describe(mean)}; {_more_samples(mean, gains)}"
-    # A single undecided family is listed and watched; the mean over them and the rates must be decided.
-    decisive = ("macro_mean", "false_positive_rate", "left_out_rate")
-    undecided = [check for check in harm_side if check.name in decisive and check.outcome == "undecided"]
-    blocking = next((check for check in undecided if not _may_be_watched(check, settings)), None)
+    blocking, watched = _undecided(harm_side, settings)
     if blocking is not None:
         return "hold", f"better on the triggers, but harm is not excluded: {describe(blocking)}"
     rate = next(check for check in harm_side if check.name == "false_positive_rate")
-    watched = "".join(f"; to be watched: {describe(check)}" for check in undecided if check is not rate)
     proof = f"proved better: {describe(mean)}; no family or real source proved worse; {describe(rate)}"
-    return "promote", proof + watched
+    return "promote", proof + _listed(watched, rate)
+
+
+def _decide_migration(harm_side: Sequence[Check], settings: GateSettings) -> tuple[Decision, str]:
+    harmed = first(harm_side, "worse", "failed")
+    if harmed is not None:
+        return "reject", f"migration: proved worse: {describe(harmed)}"
+    mean = next((check for check in harm_side if check.name == "macro_mean" and check.profile == "raw"), None)
+    if mean is None:
+        return "hold", f"migration: no family has the {settings.min_groups} groups that can be judged"
+    blocking, watched = _undecided(harm_side, settings)
+    if blocking is not None:
+        return "hold", f"migration: harm is not excluded: {describe(blocking)}"
+    rate = next(check for check in harm_side if check.name == "false_positive_rate")
+    proof = f"migration: no family or real source proved worse; {describe(mean)}; {describe(rate)}"
+    return "promote", proof + _listed([check for check in watched if check is not mean], rate)
+
+
+def _undecided(harm_side: Sequence[Check], settings: GateSettings) -> tuple[Check | None, list[Check]]:
+    """What blocks a promotion for want of samples, if anything, and what is to be watched after one.
+
+    A single undecided family is listed and watched; the mean over them and the rates must be decided.
+    """
+    decisive = ("macro_mean", "false_positive_rate", "left_out_rate")
+    undecided = [check for check in harm_side if check.name in decisive and check.outcome == "undecided"]
+    return next((check for check in undecided if not _may_be_watched(check, settings)), None), undecided
+
+
+def _listed(watched: Sequence[Check], said: Check) -> str:
+    return "".join(f"; to be watched: {describe(check)}" for check in watched if check is not said)
 
 
 def _may_be_watched(check: Check, settings: GateSettings) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
-from daemon.evaluate.measuring import by_subject
+from daemon.evaluate.measuring import by_subject, newest_vectors
 from daemon.learn.learning import Challenge
 from daemon.learn.triggers import attempts
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
@@ -25,8 +25,9 @@ LARGE = 100  # holdout groups from which on a subject is judged on its holdout a
 
 def judge(context: Context, challenge: Challenge) -> Verdict:
     """What the gate says of a challenger, with every number behind it."""
-    large = {row.subject for row in context.samples.subjects() if row.holdout_groups >= LARGE}
-    rows = {profile: gate_rows(_labelled(context, profile), large) for profile in PROFILES}
+    large = large_subjects(context)
+    fingerprint = challenge.version.record.fingerprint
+    rows = {profile: gate_rows(newest_vectors(context, fingerprint, profile), large) for profile in PROFILES}
     if challenge.champion is None:
         return _judge_first(challenge.version, rows["raw"], context.settings)
     champion, challenger = challenge.champion, challenge.version
@@ -36,15 +37,29 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
     return gate(comparisons, challenge.triggers, attempt, gate_settings(context.settings))
 
 
+def large_subjects(context: Context) -> set[Subject]:
+    """Those that are judged on their holdout alone."""
+    return {row.subject for row in context.samples.subjects() if row.holdout_groups >= LARGE}
+
+
 def gate_rows(labelled: LabelledVectors, large: Collection[Subject]) -> LabelledVectors:
     """The holdout of large subjects, and every picture of small ones: their scores are cross-fitted."""
     keep = [i for i, s in enumerate(labelled.subjects) if s not in large or labelled.splits[i] == "holdout"]
     return labelled.take(keep)
 
 
-def compare(champion: LoadedVersion, challenger: LoadedVersion, profile: Profile, rows: LabelledVectors) -> Comparison:
-    """Both versions' held-out scores of the same rows, their thresholds and probabilities."""
-    before, after = champion.held_out(rows), challenger.held_out(rows)
+def compare(
+    champion: LoadedVersion,
+    challenger: LoadedVersion,
+    profile: Profile,
+    rows: LabelledVectors,
+    rows_challenger: LabelledVectors | None = None,
+) -> Comparison:
+    """Both versions' held-out scores of the same samples, their thresholds and probabilities.
+
+    rows_challenger: the same samples as `rows` by the challenger's encoder, when it has another one.
+    """
+    before, after = champion.held_out(rows), challenger.held_out(rows if rows_challenger is None else rows_challenger)
     return Comparison(
         profile=profile,
         scores_champion=before,
@@ -72,11 +87,6 @@ def gate_settings(settings: Settings) -> GateSettings:
         unresolved=gate.unresolved,
         prevalence=settings.evaluate.prevalence,
     )
-
-
-def _labelled(context: Context, profile: Profile) -> LabelledVectors:
-    newest = context.settings.evaluate.last_per_subject
-    return context.samples.labelled_vectors(context.encoder.fingerprint, profile, last_per_subject=newest)
 
 
 def _judge_first(version: LoadedVersion, rows: LabelledVectors, settings: Settings) -> Verdict:

@@ -8,6 +8,7 @@ from daemon.learn.learning import Challenge
 from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
 from daemon.promote.verdict import Verdict
+from daemon.reembed.following import start_encoder_of
 
 STATE_OF = {"hold": "held", "reject": "rejected"}
 
@@ -52,11 +53,22 @@ def roll_back(context: Context, actor: str, reason: str) -> AuditRow:
     return row
 
 
+def _check_way(context: Context, target: VersionRecord) -> None:
+    """Whether the service can go on with a version of another encoder. Raises BadInputError, ConfigurationError."""
+    vectors = context.migrations.encoders().get(target.fingerprint, 0)
+    if not vectors:
+        raise BadInputError(
+            f"{target.id} belongs to encoder {target.fingerprint[:12]}, whose vectors are no longer kept; "
+            "`sidwatch reembed` makes them anew"
+        )
+    start_encoder_of(context, target.fingerprint)  # a service that cannot start it would judge nothing any more
+
+
 def _replace_champion(
     context: Context, target: VersionRecord, champion: VersionRecord | None, actor: str, reason: str, action: str
 ) -> AuditRow:
     if champion is not None and target.fingerprint != champion.fingerprint:
-        raise BadInputError(f"{target.id} belongs to another encoder; it cannot score this store's vectors")
+        _check_way(context, target)
     context.registry.artifact(target.id)  # refuse a damaged one before anything changes
     return context.registry.promote(
         target.id,

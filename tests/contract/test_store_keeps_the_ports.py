@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 from daemon import ports
+from store.encoder_migrations import SqlMigrations
 from store.golden import SqlGoldenLog
 from store.registry import SqlRegistry
 from store.runs import SqlRunLog
@@ -17,6 +18,7 @@ PAIRS = [
     (ports.Registry, SqlRegistry),
     (ports.RunLog, SqlRunLog),
     (ports.GoldenLog, SqlGoldenLog),
+    (ports.Migrations, SqlMigrations),
 ]
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from daemon.champion import load_version
+from daemon.encoders.pool import Encoders
 from daemon.encoders.stopped import StoppedEncoder
 from daemon.errors import BadInputError
 from daemon.evaluate.measuring import measure
@@ -85,7 +86,7 @@ def test_it_is_measured_promoted_and_followed(world: World, imported: Imported) 
 
 def test_without_photographs_nothing_is_called_synthetic_and_that_is_said(tmp_path: Path, imported: Imported) -> None:
     world = World(tmp_path / "empty")
-    world.context = replace(world.context, encoder=StoppedEncoder(""))
+    world.context = replace(world.context, encoders=Encoders(StoppedEncoder("")))
     assert encoder_of(imported, world.context, None) == ""  # the configured encoder is asked then
     record = add_version(imported, world.context, "a" * 64)
     artifact = read(*world.store.registry.artifact(record.id))

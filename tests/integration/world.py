@@ -18,7 +18,8 @@ from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
 from daemon.errors import ImageRejected
 from daemon.model import Batch, Candidate, EncodingFailure, Event, Inspected, Label, Profile
-from daemon.settings import AdapterSettings, Settings
+from daemon.reembed.in_force import start_in_force
+from daemon.settings import AdapterSettings, EncoderSettings, Settings
 from store.state import Store, open_store
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -69,26 +70,49 @@ def beginning(per_subject: int = 60) -> list[Candidate]:
     return [candidate(name, i) for i in range(per_subject) for name in (*SOURCES, *KNOWN)]
 
 
+@dataclass
 class Encoder:
-    """Bytes to a Gaussian vector around the subject's centre; laundering adds noise."""
+    """Bytes to a Gaussian vector around the subject's centre; laundering adds noise.
 
-    name = "in_memory"
-    fingerprint = FINGERPRINT
-    dimension = DIMENSION
+    Another fingerprint or dimension makes other vectors of the same world; a blind one sees nothing but noise.
+    """
+
+    name: str = "in_memory"
+    fingerprint: str = FINGERPRINT
+    dimension: int = 0  # 0: the world's own
+    blind: bool = False
+    refused: tuple[bytes, ...] = ()  # what it cannot take
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.dimension = self.dimension or DIMENSION
+
+    def close(self) -> None:
+        self.closed = True
 
     def encode_many(
         self, items: Sequence[bytes], profiles: Sequence[Profile]
     ) -> list[dict[Profile, NDArray[np.float32]] | EncodingFailure]:
-        return [{profile: self._encode(content, profile) for profile in profiles} for content in items]
+        assert not self.closed, "an encoder that was ended is asked"
+        return [
+            EncodingFailure("encoding_failed", "it says so itself")
+            if content in self.refused
+            else {profile: self._encode(content, profile) for profile in profiles}
+            for content in items
+        ]
 
     def encode_now(self, content: bytes) -> NDArray[np.float32]:
+        assert not self.closed, "an encoder that was ended is asked"
         return self._encode(content, "raw")
 
     def _encode(self, content: bytes, profile: Profile) -> NDArray[np.float32]:
-        random = np.random.default_rng(int.from_bytes(hashlib.sha256(content).digest()[:8]))
-        vector = centre_of(content.decode().partition(":")[0]) + random.normal(0.0, 1.0, DIMENSION)
+        own = b"" if self.fingerprint == FINGERPRINT else self.fingerprint.encode()
+        random = np.random.default_rng(int.from_bytes(hashlib.sha256(own + content).digest()[:8]))
+        vector = random.normal(0.0, 1.0, self.dimension)
+        if not self.blind:
+            vector[:DIMENSION] += centre_of(content.decode().partition(":")[0])
         if profile == "laundered":
-            vector = vector + random.normal(0.0, 0.3, DIMENSION)
+            vector = vector + random.normal(0.0, 0.3, self.dimension)
         return vector.astype(np.float32)
 
 
@@ -133,9 +157,17 @@ class World:
     inbox: Inbox = field(default_factory=Inbox)
     told: list[Event] = field(default_factory=list)
     clock: AcceleratedClock = field(default_factory=lambda: AcceleratedClock(START, timedelta(days=1)))
+    settings: Settings = field(
+        default_factory=lambda: Settings(adapters=(ADAPTER,), encoder=EncoderSettings(name="forensic"))
+    )
+    kinds: dict[str, Encoder] = field(default_factory=lambda: {"forensic": Encoder()})  # what each name starts
 
     def __post_init__(self) -> None:
         self.open()
+
+    def start(self, settings: EncoderSettings) -> Encoder:
+        """A fresh encoder of that name, as a process of its own would be."""
+        return replace(self.kinds[settings.name], name=settings.name, closed=False)
 
     def open(self) -> None:
         """Open the store anew, as a fresh process would."""
@@ -147,12 +179,13 @@ class World:
                 told.append(event)
 
         self.context = Context(
-            settings=Settings(adapters=(ADAPTER,)),
+            settings=self.settings,
             clock=self.clock,
             samples=self.store.samples,
             registry=self.store.registry,
             runs=self.store.runs,
-            encoder=Encoder(),
+            migrations=self.store.migrations,
+            encoders=start_in_force(self.settings.encoder, self.store.registry, self.store.migrations, self.start),
             inspector=Inspector(),
             poller=lambda adapter: self.inbox,
             notifier=Notifier(),

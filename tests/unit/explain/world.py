@@ -68,8 +68,16 @@ class World:
         ports |= {
             "settings": Settings(**{"encoder": EncoderSettings(name="forensic"), **settings}),
             "samples": samples or Samples(self),
+            "migrations": NeverMoved(),
         }
         return Context(**cast(Any, ports))
+
+
+class NeverMoved:
+    """No migrations."""
+
+    def all(self) -> list[Any]:
+        return []
 
 
 @dataclass

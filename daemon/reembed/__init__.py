@@ -1,0 +1,1 @@
+"""Moving a store from one encoder to another: vectors beside the old ones, shadow comparison, gate, switch."""

@@ -143,10 +143,10 @@ class SplitSettings(Section):
 
 class HeadSettings(Section):
     read_out: Literal["mixture", "linear"] = "mixture"
-    ridge: float = Field(0.003, gt=0)
+    ridge: float = Field(0.0045, gt=0)
     tau: float = Field(0.06, gt=0)
-    source_tau: Annotated[float, Field(gt=0)] | None = 0.04
-    profile_shift: float = Field(0.3, ge=0)
+    source_tau: Annotated[float, Field(gt=0)] | None = 0.045
+    profile_shift: float = Field(0.1, ge=0)
     max_units: int = Field(128, ge=1)
     min_group: int = Field(3, ge=2)
     noise_correction: bool = True

@@ -17,8 +17,10 @@ def test_a_picture_is_synthetic_real_or_outside(tmp_path: Path, monkeypatch: pyt
     world.inbox.put(beginning())
     world.until_idle()
     service = Service(world.context, make_telemetry(world.context.settings), simulated=True)
-    # far beyond the photographs, on the side that no generator is on
-    monkeypatch.setitem(worlds.CENTRES, "alien", (0, -60.0))
+    # far beyond the photographs, away from every generator
+    alien = -6.0 * sum(worlds.centre_of(name) for name in worlds.KNOWN)
+    known = worlds.centre_of
+    monkeypatch.setattr(worlds, "centre_of", lambda name: alien if name == "alien" else known(name))
 
     def judged(name: str) -> list[str]:
         return [service.score(f"{name}:{1000 + i}".encode()).verdict for i in range(40)]

@@ -135,7 +135,6 @@ def _family_rows(
         {s.name: (scores[rows], [labelled.groups[row] for row in rows]) for s, rows in families.items()},
         version.threshold(profile),
         settings.prevalence,
-        settings.replicates,
     )
     return [
         family_row(version.record.id, subject, profile, figures[subject.name], settings.min_samples, at)

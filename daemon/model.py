@@ -210,7 +210,7 @@ class EvaluationRow:
     version: str
     subject: Subject
     profile: Profile
-    window: str  # held_out, prequential or left_out
+    window: str  # held_out, left_out, prequential, or a sliding one such as last_200, prequential_last_30d
     at: datetime
     n: int
     groups: int

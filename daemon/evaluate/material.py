@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.context import Context
-from daemon.evaluate.windows import HELD_OUT, PREQUENTIAL, Window, windows
+from daemon.evaluate.windows import Window, windows
+from daemon.figures import HELD_OUT, PREQUENTIAL
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject, VersionRecord
 from daemon.settings import EvaluateSettings
 

@@ -12,9 +12,8 @@ from daemon.context import Context
 from daemon.errors import CorruptArtifact
 from daemon.evaluate.material import Counts, Material, by_subject, counts, material_of, newest_of, newest_vectors
 from daemon.evaluate.rows import evaluation_rows, family_row
-from daemon.evaluate.windows import LEFT_OUT
+from daemon.figures import LEFT_OUT, latest_challenger
 from daemon.model import EvaluationRow, VersionRecord
-from daemon.ports import Registry
 from daemon.settings import EvaluateSettings
 
 __all__ = [
@@ -42,12 +41,6 @@ def evaluate(context: Context) -> bool:
         _measure_challenger(context, challenger, material_of(context, challenger, labelled if same_encoder else None))
     material = material_of(context, champion.record, labelled)
     return _bring_up_to_date(context, champion.record, material, lambda: champion)
-
-
-def latest_challenger(registry: Registry, champion: VersionRecord) -> VersionRecord | None:
-    """The newest version that the gate compared with this champion and did not promote."""
-    judged = [v for v in registry.versions() if v.parent == champion.id and v.state in ("held", "rejected")]
-    return max(judged, key=lambda version: version.created_at, default=None)
 
 
 def _measure_challenger(context: Context, record: VersionRecord, material: list[Material]) -> None:

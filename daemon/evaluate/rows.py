@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from daemon.champion import LoadedVersion
 from daemon.evaluate.family import FamilyEvaluation, evaluate_families, evaluate_source
 from daemon.evaluate.material import Material, Rows, counts, windows_of
-from daemon.evaluate.windows import HELD_OUT, LEFT_OUT, PREQUENTIAL
+from daemon.figures import HELD_OUT, LEFT_OUT, PREQUENTIAL
 from daemon.model import EvaluationRow, Profile, Subject
 from daemon.settings import EvaluateSettings
 

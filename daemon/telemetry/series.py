@@ -8,10 +8,12 @@ from typing import Final, get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from daemon.figures import HELD_OUT
 from daemon.views import FamilyView, SourceView, Status
 
 OTHER: Final = "other"  # the label under which families and sources beyond the cap are folded
 CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"  # the latest that the gate did not promote
 FLOOR_TEST: Final = "floor"  # the sequential test of method.md 3 against the configured floors
 NEWEST: Final = 50  # detected families kept because they are new, before those kept because they are active
 FAMILY_STATES: Final[tuple[str, ...]] = get_args(FamilyView.model_fields["state"].annotation)
@@ -118,6 +120,10 @@ def _models(sheet: _Sheet, status: Status) -> None:
         sheet.set("mean_average_precision_ratio", value, CHAMPION, profile)
     for profile, value in status.worst_ap.items():
         sheet.set("worst_family_average_precision_ratio", value, CHAMPION, profile)
+    for view in status.windows:
+        if (view.role, view.window) == (CHALLENGER, HELD_OUT):
+            sheet.set("mean_average_precision_ratio", view.mean_ap, CHALLENGER, view.profile)
+            sheet.set("worst_family_average_precision_ratio", view.worst_ap, CHALLENGER, view.profile)
 
 
 def _families(sheet: _Sheet, families: Sequence[FamilyView], cap: int) -> None:
@@ -148,8 +154,9 @@ def _family(sheet: _Sheet, family: FamilyView) -> None:
     sheet.set("family_evidence_alarm_log10", family.alarm_log10, family.name, FLOOR_TEST)
     for state in FAMILY_STATES:
         sheet.set("family_state", family.state == state, family.name, state)
-    for profile, figures in family.profiles.items():
-        labels = (family.name, CHAMPION, profile)
+    by_role = {CHAMPION: family.profiles, CHALLENGER: family.challenger}
+    for role, profile, figures in ((r, p, f) for r, profiles in by_role.items() for p, f in profiles.items()):
+        labels = (family.name, role, profile)
         sheet.set("family_recall_at_threshold_ratio", figures.recall, *labels)
         if figures.ap is not None:  # below the sample floor there is no AP, so no interval either
             sheet.set("family_average_precision_ratio", figures.ap, *labels)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.evaluate.measuring import differing_figures
+from daemon.app import sources_of
+from daemon.cycle import run_cycle
+from daemon.evaluate.measuring import differing_figures, evaluate
 from daemon.heads import read
+from daemon.learn.learning import update
 from daemon.model import Candidate
+from daemon.status import snapshot
 from store.splits import DEFAULT_SHARES, split_of
 from store.verify import verify
-from tests.integration.world import KNOWN, NEW, SOURCES, World, beginning, candidate
+from tests.integration.world import ADAPTER, KNOWN, NEW, SOURCES, World, beginning, candidate
 
 
 def assert_whole(world: World) -> None:
@@ -73,6 +79,63 @@ def test_a_family_that_evades_is_alarmed_learned_promoted_and_recovers(told: Wor
     kinds = [event.kind for event in told.told]
     assert kinds == ["champion_promoted", "family_evades", "champion_promoted", "family_recovered"]
     assert_whole(told)
+
+
+def test_the_champion_is_measured_in_every_window_on_the_pictures_of_that_window(told: World) -> None:
+    champion = told.store.registry.champion()
+    assert champion is not None
+    rows = {(r.subject.name, r.profile, r.window): r for r in told.store.samples.latest_evaluations(champion.id)}
+    assert {window for _, _, window in rows} == {
+        "held_out", "left_out", "last_200", "last_30d", "prequential", "prequential_last_200", "prequential_last_30d",
+    }  # fmt: skip
+    newcomer = rows[NEW, "raw", "held_out"]
+    assert newcomer.n == 40
+    assert rows[NEW, "raw", "prequential"].n == 20  # the first 20 were scored by the version that they evaded
+    assert rows[NEW, "raw", "prequential"].ap is not None
+    assert replace(rows[NEW, "raw", "last_200"], window="held_out") == newcomer  # there are fewer than 200
+    view = snapshot(sources_of(told.context.settings, told.store), "ready", told.clock.now())
+    (family,) = (family for family in view.families if family.name == NEW)
+    assert family.windows["prequential"]["raw"].n == 20
+    shown = {(w.role, w.window, w.profile): w for w in view.windows}
+    assert shown["champion", "held_out", "raw"].mean_ap == view.mean_ap["raw"]
+    assert shown["champion", "prequential", "raw"].families == 1
+
+
+def test_pictures_that_grow_old_leave_the_sliding_window_without_anything_new(tmp_path: Path) -> None:
+    world = World(tmp_path / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    champion = world.store.registry.champion()
+    assert champion is not None
+    before = {row.window for row in world.store.samples.latest_evaluations(champion.id)}
+    world.clock.catch_up(world.clock.now() + timedelta(days=40))
+    world.until_idle()
+    after = {row.window for row in world.store.samples.latest_evaluations(champion.id)}
+    assert before - after == {"last_30d", "prequential_last_30d"}
+    assert_whole(world)
+
+
+def test_a_challenger_that_the_gate_refused_is_measured_beside_the_champion(tmp_path: Path) -> None:
+    world = World(tmp_path / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    champion = world.store.registry.champion()
+    assert champion is not None
+    world.inbox.put(candidate(NEW, i) for i in range(20))
+    run_cycle(world.context, [ADAPTER], may_learn=lambda: False)
+    challenge = update(world.context)
+    assert challenge is not None
+    refused = challenge.version.record
+    world.store.registry.record_verdict(refused.id, "rejected", {}, "test", "for the test", world.clock.now())
+    evaluate(world.context)
+    rows = world.store.samples.latest_evaluations(refused.id)
+    assert {row.window for row in rows} == {"held_out", "left_out", "last_200", "last_30d"}  # it never was champion
+    view = snapshot(sources_of(world.context.settings, world.store), "ready", world.clock.now())
+    (family,) = (family for family in view.families if family.name == NEW)
+    challenger, present = family.challenger["raw"].ap, family.profiles["raw"].ap
+    assert challenger is not None and present is not None
+    assert challenger > present + 0.1
+    assert {w.version for w in view.windows if w.role == "challenger"} == {refused.id}
 
 
 def test_another_cycle_finds_nothing_to_do(told: World) -> None:

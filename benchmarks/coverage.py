@@ -107,14 +107,14 @@ def cells(runs: int, quick: bool) -> list[Cell]:
         picked = [
             (100, 300, 1, 0.97),
             (100, 300, 1, 0.6),
-            (100, 1000, 5, 0.9),
+            (100, 1000, 4, 0.9),
             (300, 1000, 2, 0.95),
             (300, 300, 1, 0.8),
         ]
         return [Cell(*where, runs, 0) for where in picked]
-    grid = product((30, 100, 300, 1000), (300, 1000), (1, 2, 5), (0.4, 0.6, 0.8, 0.9, 0.95, 0.97))
+    grid = product((30, 100, 300, 1000), (300, 1000), (1, 4), (0.4, 0.6, 0.8, 0.9, 0.95, 0.97))
     extra = [(n, 1000, 1, 0.99) for n in (30, 100, 300, 1000)]
-    return [Cell(*where, runs, runs // 5 if where[0] <= 100 else 0) for where in [*grid, *extra]]
+    return [Cell(*where, runs, runs // 10 if where[0] <= 100 else 0) for where in [*grid, *extra]]
 
 
 def markdown(found: list[Coverage]) -> str:

@@ -246,6 +246,16 @@ class TestState:
 
 
 @dataclass(frozen=True, slots=True)
+class SubjectState:
+    """The state that a family or real source was last seen in."""
+
+    subject: Subject
+    state: str
+    since: datetime
+    number: int  # how many states it has had
+
+
+@dataclass(frozen=True, slots=True)
 class Episode:
     """One family's incident, from its first vote to its recovery."""
 

@@ -39,6 +39,7 @@ from daemon.model import (
     Run,
     ScoredRow,
     Subject,
+    SubjectState,
     TestState,
     Trust,
     VersionRecord,
@@ -243,6 +244,14 @@ class SampleStore(Protocol):
 
         Only the holder of the state's lock may call it. Raises TemporaryError while statistics still hold one.
         """
+        ...
+
+    def subject_states(self) -> dict[Subject, SubjectState]:
+        """The state that each family and real source was last seen in."""
+        ...
+
+    def save_subject_states(self, changes: Sequence[tuple[SubjectState, Event | None]]) -> None:
+        """Write states over the stored ones, each with the event that tells of it, in one transaction."""
         ...
 
     # events

@@ -48,26 +48,10 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
     """Everything there is to see at `now`. Raises CorruptArtifact when the champion's manifest is damaged."""
     samples, registry = sources.samples, sources.registry
     champion = registry.champion()
-    rows = samples.subjects()
-    challenger = latest_challenger(registry, champion) if champion else None
-    figures = _figures(samples, champion, challenger)
-    tests = {t.subject: t for t in samples.test_states(champion.id)} if champion else {}
-    episodes = samples.episodes()
-    alarmed = {Subject("family", e.family) for e in episodes if e.state == "alarmed"}
-    alarmed |= {subject for subject, test in tests.items() if test.alarmed_at}
-    families = [
-        _family(row, figures, tests.get(row.subject), row.subject in alarmed, sources.settings)
-        for row in rows
-        if row.subject.kind == "family"
-    ]
-    real_sources = [
-        _source(row, figures, tests.get(row.subject), row.subject in alarmed, sources.settings)
-        for row in rows
-        if row.subject.kind == "source"
-    ]
+    subjects = subject_views(sources.settings, samples, registry)
     audit = registry.audit()
     fingerprint = sources.fingerprint or (champion.fingerprint if champion else None)
-    windows = _windows(figures, sources.settings)
+    windows = _windows(subjects.figures, sources.settings)
     held_out = {view.profile: view for view in windows if (view.role, view.window) == ("champion", HELD_OUT)}
     return views.Status(
         service=views.ServiceView.model_validate(
@@ -87,9 +71,9 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         worst_family={profile: _of(held_out, profile, "worst_family") for profile in PROFILES},
         real_false_positive_rate={profile: _of(held_out, profile, "false_positive_rate") for profile in PROFILES},
         windows=windows,
-        families=families,
-        real_sources=real_sources,
-        episodes=[_episode(episode) for episode in episodes],
+        families=subjects.families,
+        real_sources=subjects.real_sources,
+        episodes=[_episode(episode) for episode in samples.episodes()],
         versions=_versions(registry, audit),
         decisions=[_decision(row) for row in reversed(audit) if row.action in DECISIONS and row.version][:RECENT],
         queue=_queue(samples, fingerprint),
@@ -123,6 +107,33 @@ class Figures:
         """The champion's windows of a subject beside `held_out` and `left_out`."""
         names = {row.window: None for row in self.rows["champion"] if row.subject == subject}
         return [name for name in names if name not in (HELD_OUT, LEFT_OUT)]
+
+
+@dataclass(frozen=True)
+class SubjectViews:
+    """Every family and real source as people see it."""
+
+    families: list[views.FamilyView]
+    real_sources: list[views.SourceView]
+    figures: Figures
+
+
+def subject_views(settings: Settings, samples: SampleStore, registry: Registry) -> SubjectViews:
+    """The families and real sources with their states: the one place where a state is decided."""
+    champion = registry.champion()
+    challenger = latest_challenger(registry, champion) if champion else None
+    figures = _figures(samples, champion, challenger)
+    tests = {t.subject: t for t in samples.test_states(champion.id)} if champion else {}
+    alarmed = {Subject("family", e.family) for e in samples.episodes(open_only=True) if e.state == "alarmed"}
+    alarmed |= {subject for subject, test in tests.items() if test.alarmed_at}
+    families, real_sources = [], []
+    for row in samples.subjects():
+        test, known = tests.get(row.subject), row.subject in alarmed
+        if row.subject.kind == "family":
+            families.append(_family(row, figures, test, known, settings))
+        else:
+            real_sources.append(_source(row, figures, test, known, settings))
+    return SubjectViews(families, real_sources, figures)
 
 
 def _figures(samples: SampleStore, champion: VersionRecord | None, challenger: VersionRecord | None) -> Figures:

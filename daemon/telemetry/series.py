@@ -9,6 +9,7 @@ from typing import Final, get_args
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from daemon.figures import HELD_OUT
+from daemon.states import state_of
 from daemon.views import FamilyView, SourceView, Status
 
 OTHER: Final = "other"  # the label under which families and sources beyond the cap are folded
@@ -19,7 +20,6 @@ NEWEST: Final = 50  # detected families kept because they are new, before those 
 FAMILY_STATES: Final[tuple[str, ...]] = get_args(FamilyView.model_fields["state"].annotation)
 SOURCE_STATES: Final[tuple[str, ...]] = get_args(SourceView.model_fields["state"].annotation)
 EVADING: Final = frozenset({"evading", "inverted"})
-_URGENCY: Final = {"inverted": 0, "evading": 0, "degraded": 1, "insufficient": 2, "detected": 3}
 
 # name without prefix -> (help, labels); the names are those of docs, `_ratio` and `_seconds` are base units
 GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -101,7 +101,8 @@ def own_series(families: Sequence[FamilyView], cap: int) -> tuple[list[FamilyVie
     candidates = [family for family in families if family.name != OTHER]
     newest_first = sorted(candidates, key=lambda family: (family.first_seen, family.name), reverse=True)
     urgent = sorted(
-        (family for family in newest_first if family.state != "detected"), key=lambda family: _URGENCY[family.state]
+        (family for family in newest_first if family.state != "detected"),
+        key=lambda family: state_of("family", family.state).urgency,
     )
     detected = [family for family in newest_first if family.state == "detected"]
     active = sorted(detected[NEWEST:], key=lambda family: (family.last_sample_at, family.name), reverse=True)

@@ -47,6 +47,7 @@ def outcome(world: World) -> dict[str, Any]:
         "counts": samples.sample_counts(),
         "episodes": [(e.family, e.state, e.samples_to_alarm, e.version) for e in samples.episodes()],
         "tests": sorted((t.subject, t.votes, t.log10_evidence) for t in samples.test_states(champion.id)),
+        "transitions": transitions(world),
         "decisions": [(row.action, row.version) for row in world.store.registry.audit()],
     }
 
@@ -76,9 +77,31 @@ def test_a_family_that_evades_is_alarmed_learned_promoted_and_recovers(told: Wor
     assert episode.ap_before is not None and episode.ap_before < 0.9
     assert episode.ap_after is not None and episode.ap_after >= 0.9
     assert [row.action for row in told.store.registry.audit()] == ["promote", "promote"]
-    kinds = [event.kind for event in told.told]
+    kinds = [event.kind for event in told.told if not event.kind.endswith("_state_changed")]
     assert kinds == ["champion_promoted", "family_evades", "champion_promoted", "family_recovered"]
     assert_whole(told)
+
+
+def transitions(world: World) -> list[tuple[object, object, object]]:
+    changed = [event for event in world.store.samples.events(1000) if event.kind.endswith("_state_changed")]
+    return [(event.data["subject"], event.data["before"], event.data["after"]) for event in reversed(changed)]
+
+
+def test_every_change_of_state_is_told_once_with_its_evidence(told: World) -> None:
+    assert transitions(told) == [
+        (["family", NEW], None, "inverted"),  # the others are new and calm: no news
+        (["family", NEW], "inverted", "detected"),
+    ]
+    inverted, detected = [event for event in told.told if event.kind == "family_state_changed"]
+    evidence: Any = inverted.data["evidence"]
+    assert evidence["log10_evidence"] >= evidence["log10_alarm"] > 0
+    assert evidence["figures"]["raw"]["ap"] < 0.9
+    assert inverted.data["alert"] == "GeneratorFamilyInverted"
+    assert detected.data["since"] == inverted.at.isoformat()
+    assert "inverted -> detected" in detected.text
+    states = told.store.samples.subject_states()
+    view = snapshot(sources_of(told.context.settings, told.store), "ready", told.clock.now())
+    assert {s.name: states[s].state for s in states} == {v.name: v.state for v in [*view.families, *view.real_sources]}
 
 
 def test_the_champion_is_measured_in_every_window_on_the_pictures_of_that_window(told: World) -> None:
@@ -180,6 +203,7 @@ WRITES = {
         "commit_statistics",
         "update_episode",
         "add_event",
+        "save_subject_states",
         "mark_sent",
     ),
     "registry": ("add_version", "promote"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from daemon.context import Context
+from daemon.learn.settling import settle
 from daemon.model import Event, Subject, SubjectState
 from daemon.states import state_of
 from daemon.status import subject_views
@@ -20,6 +21,7 @@ def note_transitions(context: Context) -> int:
     champion = context.registry.champion()
     if champion is None:
         return 0  # nothing is measured yet, so nothing is insufficient either
+    settle(context)  # an episode that a killed promotion left behind must not look like a state of its own
     before = context.samples.subject_states()
     now = context.clock.now()
     found = subject_views(context.settings, context.samples, context.registry)

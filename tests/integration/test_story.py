@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from datetime import timedelta
@@ -9,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from daemon.app import sources_of
+from daemon.cli import app
 from daemon.cycle import run_cycle
+from daemon.errors import BadInputError
 from daemon.evaluate.measuring import differing_figures, evaluate
 from daemon.heads import read
 from daemon.learn.learning import update
 from daemon.model import Candidate
+from daemon.operations import evaluate_version
+from daemon.settings import load
 from daemon.status import snapshot
 from store.splits import DEFAULT_SHARES, split_of
 from store.verify import verify
@@ -122,6 +128,34 @@ def test_the_champion_is_measured_in_every_window_on_the_pictures_of_that_window
     shown = {(w.role, w.window, w.profile): w for w in view.windows}
     assert shown["champion", "held_out", "raw"].mean_ap == view.mean_ap["raw"]
     assert shown["champion", "prequential", "raw"].families == 1
+
+
+def answer(world: World, config: Path, *words: str) -> Any:
+    """What a command prints as JSON, on the world's state."""
+    config.write_text(f"store: {{directory: {world.root}}}\nencoder: {{name: external}}\n")
+    done = CliRunner().invoke(app, [*words, "--config", str(config), "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_the_commands_show_one_window_all_of_them_and_what_they_say_together(told: World, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    assert {row["window"] for row in answer(told, config, "evaluate")} == {"held_out", "left_out"}
+    (row,) = (r for r in answer(told, config, "evaluate", "--window", "prequential") if r["profile"] == "raw")
+    assert (row["name"], row["n"]) == (NEW, 20)
+    assert row["ap_lower"] < row["ap"] <= row["ap_upper"]
+    summary = answer(told, config, "evaluate", "--window", "all", "--summary")
+    assert {"held_out", "last_200", "last_30d", "prequential"} <= {found["window"] for found in summary}
+    (held_out,) = (s for s in summary if (s["window"], s["profile"]) == ("held_out", "raw"))
+    aps = [r["ap"] for r in answer(told, config, "evaluate") if r["profile"] == "raw" and r["ap"] is not None]
+    assert held_out["mean_ap"] == pytest.approx(sum(aps) / len(aps))
+    assert held_out["worst_ap"] == min(aps)
+    family = answer(told, config, "families", "show", NEW)
+    assert family["windows"]["prequential"]["raw"]["n"] == 20
+    with pytest.raises(
+        BadInputError, match="there is no window 'last_7' with pictures in it; there are: all, held_out"
+    ):
+        evaluate_version(load(config), None, "last_7")
 
 
 def test_pictures_that_grow_old_leave_the_sliding_window_without_anything_new(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Of = Literal["family", "source"]
+Of = Literal["family", "source", "service"]
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state of a family or a real source."""
+    """One state of a family or a real source, or one alarm about the whole service."""
 
     of: Of
     name: str

@@ -20,7 +20,7 @@ class FamilyFigures(View):
     ap: float | None  # average precision at the configured prevalence; None below the sample floor
     ap_lower: float | None
     ap_upper: float | None
-    approximate: bool  # the interval is approximate (n < 100)
+    approximate: bool  # the AP interval is approximate: under 100 samples, or under 25 groups
     auroc: float | None
     auroc_lower: float | None
     auroc_upper: float | None

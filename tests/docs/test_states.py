@@ -31,7 +31,7 @@ def test_every_state_that_people_can_read_has_its_row_and_no_other() -> None:
 def test_every_metric_of_the_table_is_exported_with_that_state() -> None:
     exported = {metric.name for metric in Telemetry("1").registry.collect()}
     for state in STATES:
-        name, label = re.fullmatch(r'(\w+)\{state="(\w+)"\}', state.metric).groups()  # type: ignore[union-attr]
+        name, label = re.fullmatch(r'(\w+)\{(?:state|alarm)="(\w+)"\}', state.metric).groups()  # type: ignore[union-attr]
         assert name in exported
         assert label == state.name
 
@@ -41,7 +41,8 @@ def test_an_alert_of_the_table_fires_on_its_states_metric_and_every_such_alert_i
     for state in STATES:
         if state.alert is not None:
             assert state.metric in by_name[state.alert]
-    on_states = {name for name, expr in by_name.items() if re.search(r"(family|real_source)_state\{", expr)}
+    of_a_state = re.compile(r"(family_state|real_source_state|alarms_raised)\{")
+    on_states = {name for name, expr in by_name.items() if of_a_state.search(expr)}
     assert on_states == {state.alert for state in STATES if state.alert is not None}
 
 

@@ -10,9 +10,8 @@ import pytest
 
 from tests.acceptance.conftest import Report
 
-COVERAGE: dict[str, Any] = runpy.run_path(
-    str(Path(__file__).parents[2] / "benchmarks/coverage.py"), run_name="coverage"
-)
+ROOT = Path(__file__).parents[2]
+COVERAGE: dict[str, Any] = runpy.run_path(str(ROOT / "benchmarks/coverage.py"), run_name="coverage")
 CELLS = COVERAGE["cells"](1000, quick=True)
 
 
@@ -27,3 +26,17 @@ def test_of_a_thousand_95_percent_intervals_93_to_97_in_a_hundred_hold_the_truth
     assert 0.93 <= found.ap <= 0.97
     assert found.auroc >= 0.95  # it holds at every sample size at once, so at one of them it is wide
     assert found.recall >= 0.93
+
+
+@pytest.mark.accept
+def test_the_coverage_that_the_docs_print_is_what_the_benchmark_gives() -> None:
+    page = (ROOT / "docs/explanation-intervals.md").read_text(encoding="utf-8")
+    printed = [line for line in page.splitlines() if line.startswith("| 100 | 300 | each its own |")]
+    assert len(printed) == 1
+    (cell,) = (
+        cell
+        for cell in COVERAGE["cells"](2000, quick=False)
+        if (cell.n, cell.m, cell.per_prompt, cell.ap) == (100, 300, 1, 0.97)
+    )
+    found = COVERAGE["measure"](cell)
+    assert f"{found.ap:.3f} ({found.bootstrap:.3f})" in printed[0]

@@ -130,22 +130,22 @@ def average_precision_interval(
 
     On the logit scale the error is nearly symmetric where the AP is near 1. No error is seen when no real scores
     above a fake; yet of g groups a share 1 - tail^(1/g) may do so unseen, at a precision of at least the prevalence:
-    the lower end is never above what that leaves.
+    that is the lower end of a perfect AP. Of a nearly perfect one it is at most what g groups miss every second time.
 
     standard_error, degrees_of_freedom: of the AP, by `jackknife`. groups: of the smaller side.
     Coverage, measured: docs/explanation-intervals.md.
     """
     tail = (1.0 - confidence) / 2.0
     floor = average_precision_floor(prevalence)
-    unseen = 1.0 - (1.0 - prevalence) * (1.0 - tail ** (1.0 / groups))
+    seldom, often = (1.0 - (1.0 - prevalence) * (1.0 - share ** (1.0 / groups)) for share in (tail, 0.5))
     if degrees_of_freedom <= 0.0:
         return floor, 1.0
     if estimate >= 1.0:
-        return max(floor, unseen), 1.0
+        return max(floor, seldom), 1.0
     centre = np.log(estimate) - np.log1p(-estimate)
     reach = -float(stdtrit(min(degrees_of_freedom, 1e6), tail)) * standard_error / (estimate * (1.0 - estimate))
     lower, upper = (float(expit(centre + side * reach)) for side in (-1.0, 1.0))
-    return max(floor, min(lower, unseen)), max(floor, upper)
+    return max(floor, min(lower, often)), max(floor, upper)
 
 
 def clopper_pearson(successes: float, trials: float, confidence: float = 0.95) -> tuple[float, float]:

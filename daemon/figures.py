@@ -13,6 +13,8 @@ HELD_OUT = "held_out"  # every picture, scored by a head that has not learned it
 LEFT_OUT = "left_out"  # a real source, scored by a head solved without the whole source
 PREQUENTIAL = "prequential"  # pictures that the version scored first, as champion, before any head learned from them
 
+SHADOW = "shadow"  # the same pictures by two encoders, measured once by a migration, beside everything else
+
 
 def latest_challenger(registry: Registry, champion: VersionRecord) -> VersionRecord | None:
     """The newest version that the gate compared with this champion and did not promote."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from daemon import __version__, views
 from daemon.drift.states import family_state, source_state
-from daemon.figures import HELD_OUT, LEFT_OUT, latest_challenger, summaries
+from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
 from daemon.model import (
     PROFILES,
     AuditRow,
@@ -106,7 +106,7 @@ class Figures:
     def sliding(self, subject: Subject) -> list[str]:
         """The champion's windows of a subject beside `held_out` and `left_out`."""
         names = {row.window: None for row in self.rows["champion"] if row.subject == subject}
-        return [name for name in names if name not in (HELD_OUT, LEFT_OUT)]
+        return [name for name in names if name not in (HELD_OUT, LEFT_OUT, SHADOW)]
 
 
 @dataclass(frozen=True)

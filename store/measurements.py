@@ -7,9 +7,10 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import BadInputError
+from daemon.figures import SHADOW
 from daemon.model import Episode, EvaluationRow, Subject, TestState
 from store import tables as t
 from store.parts import Part
@@ -17,6 +18,9 @@ from store.parts import Part
 _EVALUATION = tuple(field.name for field in fields(EvaluationRow) if field.name != "subject")
 _EPISODE = tuple(field.name for field in fields(Episode))
 _TEST = tuple(field.name for field in fields(TestState) if field.name != "subject")
+
+# A shadow comparison is measured at a time of its own, and must not stand for a measurement.
+_KINDS = (t.evaluation.c.window != SHADOW, t.evaluation.c.window == SHADOW)
 
 
 class Measurements(Part):
@@ -43,12 +47,15 @@ class Measurements(Part):
                 _thin(connection, version, at)
 
     def latest_evaluations(self, version: str) -> list[EvaluationRow]:
-        """The rows of that version's newest measurement."""
+        """The rows of that version's newest measurement, and those of its newest shadow comparison."""
         e = t.evaluation.c
-        newest = select(func.max(e.at)).where(e.version == version).scalar_subquery()
+        newest = [
+            and_(kind, e.at == select(func.max(e.at)).where(e.version == version, kind).scalar_subquery())
+            for kind in _KINDS
+        ]
         query = (
             select(t.evaluation)
-            .where(e.version == version, e.at == newest)
+            .where(e.version == version, or_(*newest))
             .order_by(e.subject_kind, e.subject_name, e.profile, e.window)
         )
         with self._database.read() as connection:
@@ -105,9 +112,11 @@ class Measurements(Part):
 def _thin(connection: Connection, version: str, at: datetime) -> None:
     e = t.evaluation.c
     day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    of_the_day = (e.version == version, e.at >= day, e.at < day + timedelta(days=1))
-    newest = connection.execute(select(func.max(e.at)).where(*of_the_day)).scalar()
-    connection.execute(delete(t.evaluation).where(*of_the_day, e.at < newest))
+    for kind in _KINDS:
+        of_the_day = (e.version == version, kind, e.at >= day, e.at < day + timedelta(days=1))
+        newest = connection.execute(select(func.max(e.at)).where(*of_the_day)).scalar()
+        if newest is not None:
+            connection.execute(delete(t.evaluation).where(*of_the_day, e.at < newest))
 
 
 def _flat(row: EvaluationRow | TestState, names: tuple[str, ...]) -> dict[str, Any]:

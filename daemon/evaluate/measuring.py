@@ -12,7 +12,7 @@ from daemon.context import Context
 from daemon.errors import CorruptArtifact
 from daemon.evaluate.material import Counts, Material, by_subject, counts, material_of, newest_of, newest_vectors
 from daemon.evaluate.rows import evaluation_rows, family_row
-from daemon.figures import LEFT_OUT, latest_challenger
+from daemon.figures import LEFT_OUT, SHADOW, latest_challenger
 from daemon.model import EvaluationRow, VersionRecord
 from daemon.settings import EvaluateSettings
 
@@ -54,10 +54,14 @@ def _bring_up_to_date(
     context: Context, record: VersionRecord, material: list[Material], load: Callable[[], LoadedVersion]
 ) -> bool:
     now, settings = context.clock.now(), context.settings.evaluate
-    if _is_fresh(context.samples.latest_evaluations(record.id), material, settings, now):
+    if _is_fresh(_saved(context, record.id), material, settings, now):
         return False
     context.samples.save_evaluations(_measured(load(), material, settings, now))
     return True
+
+
+def _saved(context: Context, version: str) -> list[EvaluationRow]:
+    return [row for row in context.samples.latest_evaluations(version) if row.window != SHADOW]
 
 
 def differing_figures(context: Context) -> list[str]:
@@ -68,14 +72,14 @@ def differing_figures(context: Context) -> list[str]:
     champion = context.champion.get()
     if champion is None:
         return []
-    saved = context.samples.latest_evaluations(champion.record.id)
+    saved = _saved(context, champion.record.id)
     settings = context.settings.evaluate
     material = material_of(context, champion.record)
     if not saved or not _is_fresh(saved, material, settings, saved[0].at):
         return []
     before = {(row.subject, row.profile, row.window): row for row in saved}
     again = _measured(champion, material, settings, saved[0].at)
-    if context.samples.latest_evaluations(champion.record.id) != saved:
+    if _saved(context, champion.record.id) != saved:
         return []
     return [
         f"{row.subject.name} ({row.profile}, {row.window})"

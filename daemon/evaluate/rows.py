@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 
 from daemon.champion import LoadedVersion
 from daemon.evaluate.family import FamilyEvaluation, evaluate_families, evaluate_source
-from daemon.evaluate.material import Material, Rows, counts, windows_of
+from daemon.evaluate.material import Material, Rows, by_subject, counts, windows_of
 from daemon.figures import HELD_OUT, LEFT_OUT, PREQUENTIAL
-from daemon.model import EvaluationRow, Profile, Subject
+from daemon.model import EvaluationRow, LabelledVectors, Profile, Subject
 from daemon.settings import EvaluateSettings
+
+
+def held_out_rows(
+    version: LoadedVersion, profile: Profile, labelled: LabelledVectors, settings: EvaluateSettings, at: datetime
+) -> list[EvaluationRow]:
+    """The version's held-out figures on just these pictures."""
+    families, sources = by_subject(labelled)
+    material = Material(profile, labelled, {**families, **sources}, {}, np.full(len(labelled), np.nan))
+    return [row for row in evaluation_rows(version, material, settings, at) if row.window == HELD_OUT]
 
 
 def evaluation_rows(

@@ -65,6 +65,17 @@ def test_the_newest_measurement_counts_as_a_whole(store: Store) -> None:
     assert store.samples.latest_evaluations(OWN) == [new, sliding]
 
 
+def test_a_shadow_comparison_stands_beside_the_measurement_and_never_for_it(store: Store) -> None:
+    measured = EvaluationRow(OWN, GAN, "raw", "held_out", T0, 20, 18, ap=0.5)
+    shadow = replace(measured, window="shadow", at=minutes(1), ap=0.6)
+    again = replace(measured, at=minutes(2), ap=0.7)
+    store.samples.save_evaluations([measured])
+    store.samples.save_evaluations([shadow])
+    assert store.samples.latest_evaluations(OWN) == [measured, shadow]
+    store.samples.save_evaluations([again])
+    assert store.samples.latest_evaluations(OWN) == [again, shadow]
+
+
 def test_of_each_day_the_last_measurement_of_a_version_is_kept(store: Store) -> None:
     row = EvaluationRow(OWN, GAN, "raw", "held_out", T0, 20, 18, ap=0.5)
     times = [T0, minutes(1), minutes(2), T0 + timedelta(days=1), T0 + timedelta(days=1, minutes=1)]

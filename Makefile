@@ -11,10 +11,10 @@ UNFINISHED := $(VENV)/.setup-unfinished
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept bench dashboards clean
+.PHONY: help setup demo run test check accept bench bench-evaluate dashboards clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The stamp holds the hash of pyproject.toml and the folder, for the editable installation points there.
 # A virtual environment that another program made beforehand is used as it is; one that a killed set-up left is emptied.
@@ -58,8 +58,12 @@ bench: setup  ## measurements, each prints a table and writes JSON beside itself
 	$(QUIET) $(PY) benchmarks/encode.py $(ARGS)
 	$(QUIET) $(PY) benchmarks/encode_clip.py
 
-dashboards: setup  ## generate dashboards/grafana again
+bench-evaluate: setup  ## what measuring 100 families costs, beside scikit-learn and a naive bootstrap
+	$(QUIET) $(PY) benchmarks/evaluate.py $(ARGS)
+
+dashboards: setup  ## generate dashboards/grafana and docs/reference-states.md again
 	$(PY) dashboards/build.py
+	$(PY) docs/make_states.py
 
 clean:  ## remove caches and build output; keeps .venv and every state folder
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -22,6 +22,7 @@ from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.reembed.following import follow
 from daemon.settings import AdapterSettings
+from daemon.transitions import note_transitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,13 @@ def run_cycle(
     scored = score(context)
     evaluate(context)
     alarmed = detect(context)
+    note_transitions(context)
     challenge = learn(context) if may_learn() else None
     verdict = judge(context, challenge) if challenge else None
     if challenge and verdict:
         promote(context, challenge, verdict)
         evaluate(context)  # a new champion is never without figures
+        note_transitions(context)
     told = notify(context)
     return CycleReport(
         delivered=delivered,

@@ -210,7 +210,7 @@ class EvaluationRow:
     version: str
     subject: Subject
     profile: Profile
-    window: str  # held_out, prequential or left_out
+    window: str  # held_out, left_out, prequential, or a sliding one such as last_200, prequential_last_30d
     at: datetime
     n: int
     groups: int
@@ -243,6 +243,16 @@ class TestState:
     first_vote_at: datetime | None
     alarmed_at: datetime | None
     __test__ = False  # not a pytest class
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectState:
+    """The state that a family or real source was last seen in."""
+
+    subject: Subject
+    state: str
+    since: datetime
+    number: int  # how many states it has had
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from daemon.context import Context
 from daemon.errors import BadInputError, ConfigurationError, StateLocked
 from daemon.evaluate.measuring import measure
 from daemon.evaluate.outside import OUTSIDE, measure_outside
+from daemon.figures import HELD_OUT, LEFT_OUT, summaries
 from daemon.intake.taking_in import intake
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
-from daemon.model import Trust
+from daemon.model import EvaluationRow, Trust
 from daemon.ports import Progress
 from daemon.promote.promoting import promote_by_hand, roll_back
 from daemon.runs import tick
@@ -114,17 +115,34 @@ def _adapter_row(context: Context, name: str) -> tuple[int, dict[str, int]]:
     return (rows[0].stored, rows[0].rejected) if rows else (0, {})
 
 
-def evaluate_version(settings: Settings, version: str | None) -> list[dict[str, Any]]:
-    """Held-out figures of the champion or another version, or those of an outside detector (`outside:NAME`)."""
+def evaluate_version(settings: Settings, version: str | None, window: str | None = None) -> list[dict[str, Any]]:
+    """Figures of the champion or another version, or those of an outside detector (`outside:NAME`).
+
+    window: the name of one, `all`, or None for those over every picture. Raises BadInputError for an unknown one.
+    """
+    return [
+        {**{k: v for k, v in asdict(row).items() if k != "subject"}, "kind": row.subject.kind, "name": row.subject.name}
+        for row in _measured_rows(settings, version, window)
+    ]
+
+
+def summarise_version(settings: Settings, version: str | None, window: str | None = None) -> list[dict[str, Any]]:
+    """What `evaluate_version` says of all families together, by window and profile."""
+    rows = _measured_rows(settings, version, window)
+    return [asdict(found) for found in summaries(rows, settings.evaluate.min_samples_worst)]
+
+
+def _measured_rows(settings: Settings, version: str | None, window: str | None) -> list[EvaluationRow]:
     with opened(settings, encoder=False, lock=False, read_only=True) as state:
         if version is not None and version.startswith(OUTSIDE):
             rows = measure_outside(state.context, version)
         else:
             rows = measure(state.context, version_or_champion(state.context, version))
-    return [
-        {**{k: v for k, v in asdict(row).items() if k != "subject"}, "kind": row.subject.kind, "name": row.subject.name}
-        for row in rows
-    ]
+    known = list(dict.fromkeys(row.window for row in rows))
+    wanted = {None: [HELD_OUT, LEFT_OUT], "all": known}.get(window, [str(window)])
+    if window not in (None, "all", *known):
+        raise BadInputError(f"there is no window {window!r} with pictures in it; there are: all, {', '.join(known)}")
+    return [row for row in rows if row.window in wanted]
 
 
 def version_or_champion(context: Context, version: str | None) -> LoadedVersion:

@@ -39,6 +39,7 @@ from daemon.model import (
     Run,
     ScoredRow,
     Subject,
+    SubjectState,
     TestState,
     Trust,
     VersionRecord,
@@ -164,9 +165,12 @@ class SampleStore(Protocol):
         """Labelled active rows in order of (delivery time, sha256) with score_id > after_score_id."""
         ...
 
-    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None: ...
+    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None:
+        """Store one measurement of a version, all rows of one time; of each day the last measurement is kept."""
+        ...
+
     def latest_evaluations(self, version: str) -> list[EvaluationRow]:
-        """The newest row of each (subject, profile, window) of that version."""
+        """The rows of that version's newest measurement."""
         ...
 
     def test_states(self, version: str) -> list[TestState]: ...
@@ -240,6 +244,14 @@ class SampleStore(Protocol):
 
         Only the holder of the state's lock may call it. Raises TemporaryError while statistics still hold one.
         """
+        ...
+
+    def subject_states(self) -> dict[Subject, SubjectState]:
+        """The state that each family and real source was last seen in."""
+        ...
+
+    def save_subject_states(self, changes: Sequence[tuple[SubjectState, Event | None]]) -> None:
+        """Write states over the stored ones, each with the event that tells of it, in one transaction."""
         ...
 
     # events

@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from daemon.errors import ConfigurationError
 from daemon.model import Trust
-from daemon.units import Duration, Size, parse_duration, parse_size
+from daemon.units import Duration, Size, format_duration, parse_duration, parse_size
 
 
 class Section(BaseModel):
@@ -156,12 +156,26 @@ class ThresholdSettings(Section):
     alpha: float = Field(0.05, gt=0, lt=0.5)
 
 
+class WindowSettings(Section):
+    last: tuple[Annotated[int, Field(ge=10)], ...] = (200,)
+    within: tuple[Duration, ...] = (parse_duration("30d"),)
+
+    @model_validator(mode="after")
+    def _every_window_has_a_name_of_its_own(self) -> WindowSettings:
+        names = [*map(str, self.last), *map(format_duration, self.within)]
+        if len(set(names)) < len(names):
+            raise ValueError("a window is named twice")
+        if any(age.total_seconds() <= 0 for age in self.within):
+            raise ValueError("a window needs a length, for example 30d")
+        return self
+
+
 class EvaluateSettings(Section):
     prevalence: float = Field(0.5, gt=0, lt=1)
     min_samples: int = Field(10, ge=2)
     min_samples_worst: int = Field(25, ge=2)
-    replicates: int = Field(1000, ge=100)
     last_per_subject: int = Field(1000, ge=50)
+    windows: WindowSettings = WindowSettings()
 
 
 class AlarmSettings(Section):

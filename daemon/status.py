@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any, Literal
 
 from daemon import __version__, views
 from daemon.drift.states import family_state, source_state
+from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
 from daemon.model import (
     PROFILES,
     AuditRow,
@@ -46,25 +48,11 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
     """Everything there is to see at `now`. Raises CorruptArtifact when the champion's manifest is damaged."""
     samples, registry = sources.samples, sources.registry
     champion = registry.champion()
-    rows = samples.subjects()
-    figures = _figures(samples, champion)
-    tests = {t.subject: t for t in samples.test_states(champion.id)} if champion else {}
-    episodes = samples.episodes()
-    alarmed = {Subject("family", e.family) for e in episodes if e.state == "alarmed"}
-    alarmed |= {subject for subject, test in tests.items() if test.alarmed_at}
-    families = [
-        _family(row, figures, tests.get(row.subject), row.subject in alarmed, sources.settings)
-        for row in rows
-        if row.subject.kind == "family"
-    ]
-    real_sources = [
-        _source(row, figures, tests.get(row.subject), row.subject in alarmed, sources.settings)
-        for row in rows
-        if row.subject.kind == "source"
-    ]
+    subjects = subject_views(sources.settings, samples, registry)
     audit = registry.audit()
     fingerprint = sources.fingerprint or (champion.fingerprint if champion else None)
-    worst = {profile: _worst(families, profile, sources.settings) for profile in PROFILES}
+    windows = _windows(subjects.figures, sources.settings)
+    held_out = {view.profile: view for view in windows if (view.role, view.window) == ("champion", HELD_OUT)}
     return views.Status(
         service=views.ServiceView.model_validate(
             {
@@ -78,13 +66,14 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
             }
         ),
         champion=_champion(registry, champion, audit) if champion else None,
-        mean_ap={profile: _mean_ap(families, profile) for profile in PROFILES},
-        worst_ap={profile: found[1] if found else None for profile, found in worst.items()},
-        worst_family={profile: found[0] if found else None for profile, found in worst.items()},
-        real_false_positive_rate={profile: _mean_rate(real_sources, profile) for profile in PROFILES},
-        families=families,
-        real_sources=real_sources,
-        episodes=[_episode(episode) for episode in episodes],
+        mean_ap={profile: _of(held_out, profile, "mean_ap") for profile in PROFILES},
+        worst_ap={profile: _of(held_out, profile, "worst_ap") for profile in PROFILES},
+        worst_family={profile: _of(held_out, profile, "worst_family") for profile in PROFILES},
+        real_false_positive_rate={profile: _of(held_out, profile, "false_positive_rate") for profile in PROFILES},
+        windows=windows,
+        families=subjects.families,
+        real_sources=subjects.real_sources,
+        episodes=[_episode(episode) for episode in samples.episodes()],
         versions=_versions(registry, audit),
         decisions=[_decision(row) for row in reversed(audit) if row.action in DECISIONS and row.version][:RECENT],
         queue=_queue(samples, fingerprint),
@@ -98,20 +87,79 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
     )
 
 
-Figures = dict[tuple[Subject, Profile, str], EvaluationRow]
+Role = Literal["champion", "challenger"]
+ROLES: tuple[Role, ...] = ("champion", "challenger")
 
 
-def _figures(samples: SampleStore, champion: VersionRecord | None) -> Figures:
-    if champion is None:
-        return {}
-    return {(row.subject, row.profile, row.window): row for row in samples.latest_evaluations(champion.id)}
+@dataclass(frozen=True)
+class Figures:
+    """The newest measurement of each role."""
+
+    rows: dict[Role, list[EvaluationRow]]
+    at: dict[tuple[Role, Subject, str, Profile], EvaluationRow]  # by role, subject, window, profile
+
+    def of(self, role: Role, subject: Subject, window: str) -> dict[Profile, EvaluationRow]:
+        """One window of a subject, by profile."""
+        keys = {profile: (role, subject, window, profile) for profile in PROFILES}
+        return {profile: self.at[key] for profile, key in keys.items() if key in self.at}
+
+    def sliding(self, subject: Subject) -> list[str]:
+        """The champion's windows of a subject beside `held_out` and `left_out`."""
+        names = {row.window: None for row in self.rows["champion"] if row.subject == subject}
+        return [name for name in names if name not in (HELD_OUT, LEFT_OUT, SHADOW)]
+
+
+@dataclass(frozen=True)
+class SubjectViews:
+    """Every family and real source as people see it."""
+
+    families: list[views.FamilyView]
+    real_sources: list[views.SourceView]
+    figures: Figures
+
+
+def subject_views(settings: Settings, samples: SampleStore, registry: Registry) -> SubjectViews:
+    """The families and real sources with their states: the one place where a state is decided."""
+    champion = registry.champion()
+    challenger = latest_challenger(registry, champion) if champion else None
+    figures = _figures(samples, champion, challenger)
+    tests = {t.subject: t for t in samples.test_states(champion.id)} if champion else {}
+    alarmed = {Subject("family", e.family) for e in samples.episodes(open_only=True) if e.state == "alarmed"}
+    alarmed |= {subject for subject, test in tests.items() if test.alarmed_at}
+    families, real_sources = [], []
+    for row in samples.subjects():
+        test, known = tests.get(row.subject), row.subject in alarmed
+        if row.subject.kind == "family":
+            families.append(_family(row, figures, test, known, settings))
+        else:
+            real_sources.append(_source(row, figures, test, known, settings))
+    return SubjectViews(families, real_sources, figures)
+
+
+def _figures(samples: SampleStore, champion: VersionRecord | None, challenger: VersionRecord | None) -> Figures:
+    versions: dict[Role, VersionRecord | None] = {"champion": champion, "challenger": challenger}
+    rows = {role: samples.latest_evaluations(version.id) if version else [] for role, version in versions.items()}
+    at = {(role, row.subject, row.window, row.profile): row for role, own in rows.items() for row in own}
+    return Figures(rows, at)
+
+
+def _windows(figures: Figures, settings: Settings) -> list[views.WindowView]:
+    found = []
+    for role in ROLES:
+        for summary in summaries(figures.rows[role], settings.evaluate.min_samples_worst):
+            found.append(views.WindowView(role=role, **asdict(summary)))
+    return found
+
+
+def _of(held_out: Mapping[str, views.WindowView], profile: Profile, figure: str) -> Any:
+    return getattr(held_out[profile], figure) if profile in held_out else None
 
 
 def _family(
     row: FamilyRow, figures: Figures, test: TestState | None, alarmed: bool, settings: Settings
 ) -> views.FamilyView:
-    found = {profile: figures.get((row.subject, profile, "held_out")) for profile in PROFILES}
-    raw = found["raw"]
+    found = figures.of("champion", row.subject, HELD_OUT)
+    raw = found.get("raw")
     upper = raw.auroc_upper if raw and raw.auroc_upper is not None else 1.0
     return views.FamilyView(
         name=row.subject.name,
@@ -124,8 +172,14 @@ def _family(
         evidence_log10=test.log10_evidence if test else None,
         alarm_log10=test.log10_alarm if test else None,
         votes=test.votes if test else 0,
-        profiles={profile: _family_figures(figure) for profile, figure in found.items() if figure},
+        profiles=_by_profile(found),
+        windows={name: _by_profile(figures.of("champion", row.subject, name)) for name in figures.sliding(row.subject)},
+        challenger=_by_profile(figures.of("challenger", row.subject, HELD_OUT)),
     )
+
+
+def _by_profile(found: Mapping[Profile, EvaluationRow]) -> dict[str, views.FamilyFigures]:
+    return {profile: _family_figures(row) for profile, row in found.items()}
 
 
 def _family_figures(row: EvaluationRow) -> views.FamilyFigures:
@@ -147,18 +201,6 @@ def _family_figures(row: EvaluationRow) -> views.FamilyFigures:
 def _source(
     row: FamilyRow, figures: Figures, test: TestState | None, alarmed: bool, settings: Settings
 ) -> views.SourceView:
-    profiles = {}
-    for profile in PROFILES:
-        figure = figures.get((row.subject, profile, "held_out"))
-        left_out = figures.get((row.subject, profile, "left_out"))
-        if figure:
-            profiles[profile] = views.SourceFigures(
-                false_positive_rate=figure.false_positive_rate,
-                lower=figure.false_positive_lower,
-                upper=figure.false_positive_upper,
-                left_out=left_out.false_positive_rate if left_out else None,
-                n=figure.n,
-            )
     return views.SourceView(
         name=row.subject.name,
         trust=row.trust,
@@ -167,30 +209,26 @@ def _source(
         last_sample_at=row.last_sample_at,
         evidence_log10=test.log10_evidence if test else None,
         alarm_log10=test.log10_alarm if test else None,
-        profiles=dict(profiles),
+        profiles=_source_figures(figures, "champion", row.subject, HELD_OUT),
+        windows={
+            name: _source_figures(figures, "champion", row.subject, name) for name in figures.sliding(row.subject)
+        },
+        challenger=_source_figures(figures, "challenger", row.subject, HELD_OUT),
     )
 
 
-def _mean_ap(families: Sequence[views.FamilyView], profile: Profile) -> float | None:
-    values = [f.profiles[profile].ap for f in families if profile in f.profiles]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _worst(families: Sequence[views.FamilyView], profile: Profile, settings: Settings) -> tuple[str, float] | None:
-    floor = settings.evaluate.min_samples_worst
-    candidates = [(f.profiles[profile], f.name) for f in families if profile in f.profiles]
-    measured = [(figures.ap, name) for figures, name in candidates if figures.ap is not None and figures.n >= floor]
-    if not measured:
-        return None
-    ap, name = min(measured)
-    return name, ap
-
-
-def _mean_rate(real_sources: Sequence[views.SourceView], profile: Profile) -> float | None:
-    rates = [s.profiles[profile].false_positive_rate for s in real_sources if profile in s.profiles]
-    known = [rate for rate in rates if rate is not None]
-    return sum(known) / len(known) if known else None
+def _source_figures(figures: Figures, role: Role, subject: Subject, window: str) -> dict[str, views.SourceFigures]:
+    left_out = figures.of(role, subject, LEFT_OUT) if window == HELD_OUT else {}
+    return {
+        profile: views.SourceFigures(
+            false_positive_rate=row.false_positive_rate,
+            lower=row.false_positive_lower,
+            upper=row.false_positive_upper,
+            left_out=left_out[profile].false_positive_rate if profile in left_out else None,
+            n=row.n,
+        )
+        for profile, row in figures.of(role, subject, window).items()
+    }
 
 
 def _champion(registry: Registry, champion: VersionRecord, audit: Sequence[AuditRow]) -> views.ChampionView:

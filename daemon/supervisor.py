@@ -17,6 +17,7 @@ import structlog
 from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
 from daemon.errors import SidwatchError, TemporaryError
+from daemon.evaluate.measuring import evaluate
 from daemon.intake.taking_in import intake
 from daemon.learn.learning import update
 from daemon.learn.retraining import RETRAININGS, retrain
@@ -27,6 +28,7 @@ from daemon.runs import Leases, execute, tick
 from daemon.schedule import Schedule
 from daemon.service import Service
 from daemon.settings import AdapterSettings
+from daemon.transitions import note_transitions
 
 log = structlog.get_logger("sidwatch.supervisor")
 
@@ -290,5 +292,7 @@ def run_update(context: Context, job: str = "update") -> UpdateOutcome:
         return UpdateOutcome("nothing new was learned since the last version")
     verdict = judge(context, challenge)
     promote(context, challenge, verdict)
+    evaluate(context)  # a new champion is never without figures
+    note_transitions(context)
     version = challenge.version.record.id
     return UpdateOutcome(f"{version}: {verdict.decision}: {verdict.reason}", version, verdict.decision)

@@ -20,7 +20,7 @@ class FamilyFigures(View):
     ap: float | None  # average precision at the configured prevalence; None below the sample floor
     ap_lower: float | None
     ap_upper: float | None
-    approximate: bool  # the interval is approximate (n < 100)
+    approximate: bool  # the AP interval is approximate: under 100 samples, or under 25 groups
     auroc: float | None
     auroc_lower: float | None
     auroc_upper: float | None
@@ -42,6 +42,8 @@ class FamilyView(View):
     alarm_log10: float | None  # the evidence at which it alarms
     votes: int  # groups that voted in that test
     profiles: dict[str, FamilyFigures]  # raw, laundered
+    windows: dict[str, dict[str, FamilyFigures]] = {}  # prequential, last_200, ... -> profile, by the champion
+    challenger: dict[str, FamilyFigures] = {}  # profile -> the same pictures by the latest challenger
 
 
 class SourceFigures(View):
@@ -61,6 +63,22 @@ class SourceView(View):
     evidence_log10: float | None
     alarm_log10: float | None
     profiles: dict[str, SourceFigures]
+    windows: dict[str, dict[str, SourceFigures]] = {}
+    challenger: dict[str, SourceFigures] = {}
+
+
+class WindowView(View):
+    """All families together: one version, one window, one profile."""
+
+    role: Literal["champion", "challenger"]
+    version: str
+    window: str
+    profile: str
+    families: int  # behind the mean
+    mean_ap: float | None
+    worst_family: str | None
+    worst_ap: float | None
+    false_positive_rate: float | None  # mean over real sources
 
 
 class EpisodeView(View):
@@ -178,6 +196,7 @@ class Status(View):
     worst_ap: dict[str, float | None]  # profile -> the worst family with n >= 25
     worst_family: dict[str, str | None]
     real_false_positive_rate: dict[str, float | None]  # profile -> mean over sources
+    windows: list[WindowView] = []  # the same by role, window and profile
     families: list[FamilyView]
     real_sources: list[SourceView]
     episodes: list[EpisodeView]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from daemon.model import Event
 from store import tables as t
@@ -18,14 +18,8 @@ class Events(Part):
 
     def add_event(self, event: Event) -> None:
         """Store the event, once per `key`."""
-        e = t.event.c
         with self._database.write() as connection:
-            if connection.execute(select(e.id).where(e.key == event.key)).first() is None:
-                connection.execute(
-                    insert(t.event).values(
-                        key=event.key, kind=event.kind, at=event.at, text=event.text, data=event.data
-                    )
-                )
+            insert_event(connection, event)
 
     def unsent_events(self) -> list[Event]:
         """Events that were not sent, oldest first."""
@@ -45,3 +39,11 @@ class Events(Part):
     def _select(self, query: Select[tuple[object, ...]]) -> list[Event]:
         with self._database.read() as connection:
             return [Event(row.id, row.key, row.kind, row.at, row.text, row.data) for row in connection.execute(query)]
+
+
+def insert_event(connection: Connection, event: Event) -> None:
+    """Store the event in the caller's transaction, once per `key`."""
+    if connection.execute(select(t.event.c.id).where(t.event.c.key == event.key)).first() is None:
+        connection.execute(
+            insert(t.event).values(key=event.key, kind=event.kind, at=event.at, text=event.text, data=event.data)
+        )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import BadInputError
+from daemon.figures import SHADOW
 from daemon.model import Episode, EvaluationRow, Subject, TestState
 from store import tables as t
 from store.parts import Part
@@ -17,40 +19,44 @@ _EVALUATION = tuple(field.name for field in fields(EvaluationRow) if field.name 
 _EPISODE = tuple(field.name for field in fields(Episode))
 _TEST = tuple(field.name for field in fields(TestState) if field.name != "subject")
 
+# A shadow comparison is measured at a time of its own, and must not stand for a measurement.
+_KINDS = (t.evaluation.c.window != SHADOW, t.evaluation.c.window == SHADOW)
+
 
 class Measurements(Part):
     """Writes and reads measured figures, running tests and incidents."""
 
     def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None:
-        """Store figures; the same (version, subject, profile, window, time) again changes nothing."""
+        """Store figures; the same (version, subject, profile, window, time) again changes nothing.
+
+        Of each version and day (UTC) the last measurement stays: the past is kept, and its size is bounded.
+        """
         e = t.evaluation.c
         with self._database.write() as connection:
-            there: set[tuple[Any, ...]] = set()
-            for version, at in {(row.version, row.at) for row in rows}:
-                query = select(e.subject_kind, e.subject_name, e.profile, e.window).where(
-                    e.version == version, e.at == at
-                )
-                there.update((version, at, *found) for found in connection.execute(query))
-            new: dict[tuple[Any, ...], dict[str, Any]] = {}
-            for row in rows:
-                key = (row.version, row.at, *row.subject, row.profile, row.window)
-                if key not in there:
-                    new.setdefault(key, _flat(row, _EVALUATION))
-            if new:
-                connection.execute(insert(t.evaluation), list(new.values()))
+            for version, at in sorted({(row.version, row.at) for row in rows}):
+                query = select(e.subject_kind, e.subject_name, e.profile, e.window)
+                found = connection.execute(query.where(e.version == version, e.at == at))
+                there = {(*found_key,) for found_key in found}
+                new: dict[tuple[Any, ...], dict[str, Any]] = {}
+                for row in rows:
+                    key = (*row.subject, row.profile, row.window)
+                    if (row.version, row.at) == (version, at) and key not in there:
+                        new.setdefault(key, _flat(row, _EVALUATION))
+                if new:
+                    connection.execute(insert(t.evaluation), list(new.values()))
+                _thin(connection, version, at)
 
     def latest_evaluations(self, version: str) -> list[EvaluationRow]:
-        """The newest row of each (subject, profile, window) of that version."""
-        e = t.evaluation
-        newest = func.row_number().over(
-            partition_by=(e.c.subject_kind, e.c.subject_name, e.c.profile, e.c.window),
-            order_by=(e.c.at.desc(), e.c.id.desc()),
-        )
-        inner = select(e, newest.label("age")).where(e.c.version == version).subquery()
+        """The rows of that version's newest measurement, and those of its newest shadow comparison."""
+        e = t.evaluation.c
+        newest = [
+            and_(kind, e.at == select(func.max(e.at)).where(e.version == version, kind).scalar_subquery())
+            for kind in _KINDS
+        ]
         query = (
-            select(inner)
-            .where(inner.c.age == 1)
-            .order_by(inner.c.subject_kind, inner.c.subject_name, inner.c.profile, inner.c.window)
+            select(t.evaluation)
+            .where(e.version == version, or_(*newest))
+            .order_by(e.subject_kind, e.subject_name, e.profile, e.window)
         )
         with self._database.read() as connection:
             return [
@@ -101,6 +107,16 @@ class Measurements(Part):
             )
             if done.rowcount == 0:
                 raise BadInputError(f"there is no episode {episode.id}")
+
+
+def _thin(connection: Connection, version: str, at: datetime) -> None:
+    e = t.evaluation.c
+    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for kind in _KINDS:
+        of_the_day = (e.version == version, kind, e.at >= day, e.at < day + timedelta(days=1))
+        newest = connection.execute(select(func.max(e.at)).where(*of_the_day)).scalar()
+        if newest is not None:
+            connection.execute(delete(t.evaluation).where(*of_the_day, e.at < newest))
 
 
 def _flat(row: EvaluationRow | TestState, names: tuple[str, ...]) -> dict[str, Any]:

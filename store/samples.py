@@ -8,8 +8,9 @@ from store.intake import Intake
 from store.measurements import Measurements
 from store.overview import Overview
 from store.scores import Scores
+from store.standings import Standings
 from store.statistics import StatisticsFiles
 
 
-class SqlSampleStore(Intake, Forgetting, Scores, Measurements, StatisticsFiles, Events, Overview):
+class SqlSampleStore(Intake, Forgetting, Scores, Measurements, Standings, StatisticsFiles, Events, Overview):
     """Samples, vectors, scores, statistics, measurements."""

@@ -264,6 +264,18 @@ class SequentialTest(Base, table=True):
     alarmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class SubjectStateRow(Base, table=True):
+    """The state that a family or real source was last seen in."""
+
+    __tablename__ = "subject_state"
+    __table_args__ = (PrimaryKeyConstraint("subject_kind", "subject_name"),)
+    subject_kind: str
+    subject_name: str
+    state: str
+    since: datetime = Field(sa_type=UtcDateTime)
+    number: int
+
+
 _OPEN: Final = "state IN ('alarmed', 'learned')"
 
 
@@ -459,6 +471,7 @@ alias = _table("alias")
 audit = _table("audit")
 evaluation = _table("evaluation")
 test_state = _table("test_state")
+subject_state = _table("subject_state")
 episode = _table("episode")
 event = _table("event")
 run = _table("run")

@@ -71,6 +71,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def interval(value: float | None, lower: float | None, upper: float | None) -> str:
+    """A figure with its interval, as far as there are any."""
+    return number(value) if lower is None or upper is None else f"{number(value)} [{number(lower)}, {number(upper)}]"
+
+
 def counts(values: Mapping[str, int]) -> str:
     """`corrupt 3, empty 1`."""
     return ", ".join(f"{key} {value}" for key, value in sorted(values.items())) or "none"

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from daemon.commands.common import ConfigOption, JsonOption, example, number, print_json, print_table, settings_of
+from daemon.commands.common import (
+    ConfigOption,
+    JsonOption,
+    example,
+    interval,
+    number,
+    print_json,
+    print_table,
+    settings_of,
+)
 from daemon.errors import BadInputError
 
 app = typer.Typer(no_args_is_help=True, help="The generator families and how well the champion sees them.")
@@ -47,11 +56,24 @@ def show(
         print_json({**found.model_dump(mode="json"), "episodes": [e.model_dump(mode="json") for e in episodes]})
         return
     typer.echo(f"{found.name}: {found.state}, released {found.released or 'unknown'}, {found.samples} samples")
-    for profile, f in found.profiles.items():
-        typer.echo(
-            f"  {profile}: AP {number(f.ap)} [{number(f.ap_lower)}, {number(f.ap_upper)}]"
-            f"{' approximate' if f.approximate else ''}, AUROC {number(f.auroc)}, recall {number(f.recall)}, n {f.n}"
-        )
+    by_window = {"held_out": found.profiles, **found.windows, "by the challenger": found.challenger}
+    print_table(
+        "figures",
+        ["window", "profile", "AP", "AUROC", "recall", "n"],
+        [
+            [
+                window,
+                profile,
+                ("≈ " if f.approximate else "") + interval(f.ap, f.ap_lower, f.ap_upper),
+                interval(f.auroc, f.auroc_lower, f.auroc_upper),
+                interval(f.recall, f.recall_lower, f.recall_upper),
+                f.n,
+            ]
+            for window, profiles in by_window.items()
+            for profile, f in profiles.items()
+        ],
+        "not measured yet",
+    )
     for episode in episodes:
         typer.echo(
             f"  episode {episode.state}: opened {episode.opened_at:%Y-%m-%d}, alarmed after "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from daemon.commands.common import (
     JsonOption,
     counts,
     example,
+    interval,
     number,
     print_json,
     print_table,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("ingest", epilog=example("sidwatch ingest pictures/manifest.csv --trust trusted"))(ingest)
-    app.command("evaluate", epilog=example("sidwatch evaluate --json"))(evaluate)
+    app.command("evaluate", epilog=example("sidwatch evaluate --window last_30d --json"))(evaluate)
     app.command("score", epilog=example("sidwatch score photo.jpg"))(score)
     app.command("update", epilog=example("sidwatch update"))(update)
     app.command("retrain", epilog=example("sidwatch retrain --learner gradient"))(retrain)
@@ -63,16 +64,31 @@ def evaluate(
             help="Another version, or outside:NAME, a detector whose scores came.",
         ),
     ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--window",
+            help="prequential, last_200, last_30d, ... as configured, or all.  [default: every picture]",
+            show_default=False,
+        ),
+    ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Only mean AP and worst family of each window.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a version on every family and real source, on pictures it has not learned; stores nothing."""
-    from daemon.operations import evaluate_version
+    from daemon.operations import evaluate_version, summarise_version
 
-    rows = evaluate_version(settings_of(config), version)
+    rows = (summarise_version if summary else evaluate_version)(settings_of(config), version, window)
     if as_json:
         print_json(rows)
-        return
+    elif summary:
+        _print_summary(rows)
+    else:
+        _print_evaluation(rows)
+
+
+def _print_evaluation(rows: list[dict[str, Any]]) -> None:
     print_table(
         "evaluation",
         ["subject", "profile", "window", "AP", "AUROC", "recall", "false positives", "n"],
@@ -81,11 +97,31 @@ def evaluate(
                 r["name"],
                 r["profile"],
                 r["window"],
-                number(r["ap"]),
-                number(r["auroc"]),
-                number(r["recall"]),
-                number(r["false_positive_rate"]),
+                ("≈ " if r["approximate"] else "") + interval(r["ap"], r["ap_lower"], r["ap_upper"]),
+                interval(r["auroc"], r["auroc_lower"], r["auroc_upper"]),
+                interval(r["recall"], r["recall_lower"], r["recall_upper"]),
+                interval(r["false_positive_rate"], r["false_positive_lower"], r["false_positive_upper"]),
                 r["n"],
+            ]
+            for r in rows
+        ],
+        "nothing is measured yet",
+    )
+
+
+def _print_summary(rows: list[dict[str, Any]]) -> None:
+    print_table(
+        "all families together",
+        ["window", "profile", "families", "mAP", "worst AP", "worst family", "false positives"],
+        [
+            [
+                r["window"],
+                r["profile"],
+                r["families"],
+                number(r["mean_ap"]),
+                number(r["worst_ap"]),
+                r["worst_family"],
+                number(r["false_positive_rate"]),
             ]
             for r in rows
         ],

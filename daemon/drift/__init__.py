@@ -4,7 +4,6 @@ Pure functions and frozen states; what is stored and when a batch ends is decide
 """
 
 from daemon.drift.alarm import AlarmTest, family_test, source_test
-from daemon.drift.betting import mean_interval
 from daemon.drift.budget import alarm_alpha
 from daemon.drift.e_process import EProcess
 from daemon.drift.placement import placement_values
@@ -29,7 +28,6 @@ __all__ = [
     "family_state",
     "family_test",
     "group_votes",
-    "mean_interval",
     "placement_values",
     "source_state",
     "source_test",

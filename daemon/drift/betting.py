@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 # Shares of the capital that are staked, side by side; below 1 so that no vote can ruin a better.
 FRACTIONS: NDArray[np.float64] = np.linspace(0.02, 0.98, 25)
 FRACTIONS.flags.writeable = False
-
-_BISECTIONS = 30  # the interval's ends are exact to 1e-9
 
 
 def log_steps(values: NDArray[np.float64], m0: float) -> NDArray[np.float64]:
@@ -36,29 +32,3 @@ def log_mixture(log_wealth: NDArray[np.float64]) -> NDArray[np.float64]:
     mean: NDArray[np.float64] = np.exp(log_wealth - top).mean(axis=-1)
     log_mean: NDArray[np.float64] = np.log(mean) + top[..., 0]
     return log_mean
-
-
-def mean_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
-    """Betting confidence sequence for the mean of votes in [0, 1]: it covers at all sample sizes at once.
-
-    An end is the nearest mean that a mixture of constant bets rejects at (1 - confidence) / 2. The evidence
-    against "mean >= m" grows with m, so bisection finds it; it does not depend on the order of the votes.
-
-    values: float64 (n,), in [0, 1]. Returns (lower, upper). Raises ValueError when values is empty.
-    Source: method section 2.
-    """
-    if values.size == 0:
-        raise ValueError("a confidence sequence needs at least one vote")
-    threshold = math.log(2.0 / (1.0 - confidence))
-    return 1.0 - _upper_end(1.0 - values, threshold), _upper_end(values, threshold)
-
-
-def _upper_end(values: NDArray[np.float64], threshold: float) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        if log_mixture(log_steps(values, middle).sum(axis=0)) >= threshold:
-            high = middle
-        else:
-            low = middle
-    return high

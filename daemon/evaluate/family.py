@@ -8,21 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from daemon.drift.betting import mean_interval
-from daemon.drift.placement import placement_values
-from daemon.drift.votes import group_votes
-from daemon.evaluate.average_precision import average_precision, check_prevalence, checked_scores
-from daemon.evaluate.intervals import (
-    Side,
-    clopper_pearson,
-    jackknife_interval,
-    jackknife_standard_error,
-    percentile_interval,
-    replicate_average_precision,
-)
+from daemon.evaluate.average_precision import check_prevalence, checked_scores
+from daemon.evaluate.confidence_sequence import mean_interval
+from daemon.evaluate.intervals import average_precision_interval, clopper_pearson
+from daemon.evaluate.jackknife import FakeSide, RealPool, jackknife
 
-APPROXIMATE_BELOW = 100  # fakes; percentile intervals of 95 % cover .81 at 10, .94 at 30, .95 at 100
-JACKKNIFE_FROM = 300  # fakes; from here the jackknife agrees with the bootstrap and costs nothing
+APPROXIMATE_BELOW = 100  # fakes; the intervals' coverage is measured from here on
+APPROXIMATE_BELOW_GROUPS = 25  # nor is it known when few groups stand behind many fakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +22,9 @@ class FamilyEvaluation:
     """One family under one version and profile, with 95 % intervals."""
 
     ap: float  # average precision at `prevalence`
-    ap_lower: float
+    ap_lower: float  # Student, on the logit scale, by the jackknife over groups
     ap_upper: float
-    approximate: bool  # the AP interval is only approximate: fewer than 100 fakes
+    approximate: bool  # the AP interval is only approximate: fewer than 100 fakes, or than 25 groups
     auroc: float
     auroc_lower: float  # betting confidence sequence, given the real pool
     auroc_upper: float
@@ -50,9 +42,10 @@ class SourceEvaluation:
     """One real source under one version and profile, with a 95 % interval."""
 
     false_positive_rate: float  # share scored above the threshold
-    lower: float  # Clopper-Pearson
+    lower: float  # Clopper-Pearson over groups
     upper: float
     n: int  # reals
+    groups: int  # distinct groups among them
 
 
 def evaluate_family(
@@ -62,8 +55,6 @@ def evaluate_family(
     synthetic_groups: Sequence[str],
     threshold: float,
     prevalence: float = 0.5,
-    replicates: int = 1000,
-    seed: int = 0,
 ) -> FamilyEvaluation:
     """Measure one family against the real pool; see `evaluate_families` for many at once.
 
@@ -72,7 +63,7 @@ def evaluate_family(
     Raises ValueError on an empty side, a NaN, a wrong length or a prevalence outside (0, 1).
     """
     fakes = {"": (synthetic_scores, synthetic_groups)}
-    return evaluate_families(real_scores, real_groups, fakes, threshold, prevalence, replicates, seed)[""]
+    return evaluate_families(real_scores, real_groups, fakes, threshold, prevalence)[""]
 
 
 def evaluate_families(
@@ -81,82 +72,73 @@ def evaluate_families(
     families: Mapping[str, tuple[ArrayLike, Sequence[str]]],
     threshold: float,
     prevalence: float = 0.5,
-    replicates: int = 1000,
-    seed: int = 0,
 ) -> dict[str, FamilyEvaluation]:
-    """Measure every family against the same real pool, whose weights are drawn and sorted once.
+    """Measure every family against the same real pool, which is sorted once.
 
     families: name -> (scores (n,), groups (n,)); the rest as in `evaluate_family`.
-    AP intervals are percentiles of a group bootstrap under 300 fakes, the jackknife over groups above.
-    Source: method section 2.
+    AP intervals stand on the jackknife over groups at every n: percentiles of a bootstrap cover too little below
+    300 fakes (docs/explanation-intervals.md). Source: method section 2.
     """
     check_prevalence(prevalence)
     if np.isnan(threshold):
         raise ValueError("the threshold is NaN")
-    reals = _side(real_scores, real_groups, "real")
-    sides = {name: _side(*side, f"synthetic ({name})" if name else "synthetic") for name, side in families.items()}
-    small = [name for name, side in sides.items() if side[0].size < JACKKNIFE_FROM]
-    drawn = (
-        replicate_average_precision(reals, [sides[name] for name in small], prevalence, replicates, seed)
-        if small
-        else ()
+    pool = RealPool.of(np.asarray(real_scores, dtype=np.float64), real_groups)
+    return {
+        name: _evaluation(
+            pool,
+            FakeSide.of(pool, np.asarray(scores), groups, f"synthetic ({name})" if name else "synthetic"),
+            threshold,
+            prevalence,
+        )
+        for name, (scores, groups) in families.items()
+    }
+
+
+def _evaluation(pool: RealPool, fakes: FakeSide, threshold: float, prevalence: float) -> FamilyEvaluation:
+    n, m = fakes.scores.size, pool.scores.size
+    found = jackknife(pool, fakes, prevalence)
+    ap_lower, ap_upper = average_precision_interval(
+        found.ap, found.standard_error, found.degrees_of_freedom, min(fakes.groups, len(pool.numbers)), prevalence
     )
-    intervals = {name: percentile_interval(row) for name, row in zip(small, drawn, strict=True)}
-    return {name: _evaluation(reals, side, threshold, prevalence, intervals.get(name)) for name, side in sides.items()}
-
-
-def _side(scores: ArrayLike, groups: Sequence[str], side: str) -> Side:
-    values = checked_scores(scores, side)
-    if len(groups) != values.size:
-        raise ValueError(f"{values.size} {side} scores came with {len(groups)} groups")
-    return values, groups
-
-
-def _evaluation(
-    reals: Side, fakes: Side, threshold: float, prevalence: float, interval: tuple[float, float] | None
-) -> FamilyEvaluation:
-    scores, groups = fakes
-    ap = average_precision(reals[0], scores, prevalence)
-    if interval is None:
-        error = jackknife_standard_error(reals, fakes, prevalence)
-        interval = jackknife_interval(ap, error, prevalence)
-    placements = placement_values(reals[0], scores)
-    votes, names = group_votes(placements, groups)
-    auroc_lower, auroc_upper = mean_interval(votes)
+    placements = (fakes.below + fakes.not_above) / (2.0 * m)
+    auroc_lower, auroc_upper = mean_interval(fakes.group_means(placements))
     area = float(placements.mean())
-    recall = float(np.mean(scores > threshold))
-    recall_lower, recall_upper = clopper_pearson(recall * len(names), len(names))
+    recall = float(np.mean(fakes.scores > threshold))
+    recall_lower, recall_upper = clopper_pearson(recall * fakes.groups, fakes.groups)
     return FamilyEvaluation(
-        ap=ap,
-        # The estimate may fall outside a percentile interval of few samples; people may not read that.
-        ap_lower=min(ap, interval[0]),
-        ap_upper=max(ap, interval[1]),
-        approximate=scores.size < APPROXIMATE_BELOW,
+        ap=found.ap,
+        ap_lower=ap_lower,
+        ap_upper=ap_upper,
+        approximate=n < APPROXIMATE_BELOW or fakes.groups < APPROXIMATE_BELOW_GROUPS,
         auroc=area,
+        # The sequence is for the mean of the groups, which weighs a group of many fakes like one of few.
         auroc_lower=min(area, auroc_lower),
         auroc_upper=max(area, auroc_upper),
         recall=recall,
         recall_lower=recall_lower,
         recall_upper=recall_upper,
-        n=scores.size,
-        groups=len(names),
-        m_reals=reals[0].size,
+        n=n,
+        groups=fakes.groups,
+        m_reals=m,
         prevalence=prevalence,
     )
 
 
-def evaluate_source(scores: ArrayLike, threshold: float) -> SourceEvaluation:
+def evaluate_source(scores: ArrayLike, threshold: float, groups: Sequence[str] | None = None) -> SourceEvaluation:
     """False-positive rate of one real source at the threshold.
 
-    scores: (n,) logits of its reals. threshold: logit, may be +inf.
-    Raises ValueError when there are no scores or one is NaN.
+    scores: (n,) logits of its reals. threshold: logit, may be +inf. groups: (n,) keys; None: each its own.
+    Raises ValueError when there are no scores, one is NaN, or scores and groups differ in length.
     """
     values: NDArray[np.float64] = checked_scores(scores, "real")
     if np.isnan(threshold):
         raise ValueError("the threshold is NaN")
-    flagged = int(np.count_nonzero(values > threshold))
-    lower, upper = clopper_pearson(flagged, values.size)
-    return SourceEvaluation(flagged / values.size, lower, upper, values.size)
+    if groups is not None and len(groups) != values.size:
+        raise ValueError(f"{values.size} real scores came with {len(groups)} groups")
+    trials = values.size if groups is None else len(set(groups))
+    rate = int(np.count_nonzero(values > threshold)) / values.size
+    lower, upper = clopper_pearson(rate * trials, trials)
+    return SourceEvaluation(rate, lower, upper, values.size, trials)
 
 
 def mean_average_precision(evaluations: Iterable[FamilyEvaluation], min_n: int = 10) -> float | None:

@@ -37,7 +37,6 @@ def measure_outside(context: Context, detector: str) -> list[EvaluationRow]:
         },
         float("inf"),
         context.settings.evaluate.prevalence,
-        context.settings.evaluate.replicates,
     )
     floor = context.settings.evaluate.min_samples
     at = context.clock.now()

@@ -94,7 +94,7 @@ def _judge_first(version: LoadedVersion, rows: LabelledVectors, settings: Settin
     families, sources = by_subject(rows)
     return first_champion_verdict(
         _families(version, rows, scores, families, settings),
-        _sources(version, scores, sources),
+        _sources(version, rows, scores, sources),
         "raw",
     )
 
@@ -113,11 +113,16 @@ def _families(
         {s.name: (scores[own], [rows.groups[i] for i in own]) for s, own in families.items()},
         version.threshold("raw"),
         settings.evaluate.prevalence,
-        settings.gate.replicates,
     )
 
 
 def _sources(
-    version: LoadedVersion, scores: NDArray[np.float64], sources: dict[Subject, NDArray[np.intp]]
+    version: LoadedVersion,
+    rows: LabelledVectors,
+    scores: NDArray[np.float64],
+    sources: dict[Subject, NDArray[np.intp]],
 ) -> dict[str, SourceEvaluation]:
-    return {subject.name: evaluate_source(scores[own], version.threshold("raw")) for subject, own in sources.items()}
+    return {
+        subject.name: evaluate_source(scores[own], version.threshold("raw"), [rows.groups[i] for i in own])
+        for subject, own in sources.items()
+    }

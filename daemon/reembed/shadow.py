@@ -10,13 +10,15 @@ import numpy as np
 
 from daemon.champion import LoadedVersion
 from daemon.context import Context
-from daemon.evaluate.measuring import evaluation_rows, newest_vectors
+from daemon.evaluate.measuring import newest_vectors
+from daemon.evaluate.rows import held_out_rows
+from daemon.figures import SHADOW
 from daemon.model import PROFILES, EvaluationRow, LabelledVectors, Profile, Subject
 from daemon.promote.gate import gate_migration
 from daemon.promote.judging import compare, gate_rows, gate_settings, large_subjects
 from daemon.promote.verdict import Verdict
 
-WINDOW = "shadow"
+WINDOW = SHADOW
 Pair = tuple[LabelledVectors, LabelledVectors]  # the same samples by the champion's encoder and by the challenger's
 
 
@@ -46,8 +48,7 @@ def shadow_figures(
         replace(row, window=WINDOW)
         for profile, pair in pairs.items()
         for version, rows in zip((champion, challenger), pair, strict=True)
-        for row in evaluation_rows(version, profile, rows, context.settings.evaluate, at)
-        if row.window == "held_out"
+        for row in held_out_rows(version, profile, rows, context.settings.evaluate, at)
     ]
 
 

@@ -8,16 +8,18 @@ from typing import Final, get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from daemon.figures import HELD_OUT
+from daemon.states import state_of
 from daemon.views import FamilyView, SourceView, Status
 
 OTHER: Final = "other"  # the label under which families and sources beyond the cap are folded
 CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"  # the latest that the gate did not promote
 FLOOR_TEST: Final = "floor"  # the sequential test of method.md 3 against the configured floors
 NEWEST: Final = 50  # detected families kept because they are new, before those kept because they are active
 FAMILY_STATES: Final[tuple[str, ...]] = get_args(FamilyView.model_fields["state"].annotation)
 SOURCE_STATES: Final[tuple[str, ...]] = get_args(SourceView.model_fields["state"].annotation)
 EVADING: Final = frozenset({"evading", "inverted"})
-_URGENCY: Final = {"inverted": 0, "evading": 0, "degraded": 1, "insufficient": 2, "detected": 3}
 
 # name without prefix -> (help, labels); the names are those of docs, `_ratio` and `_seconds` are base units
 GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -99,7 +101,8 @@ def own_series(families: Sequence[FamilyView], cap: int) -> tuple[list[FamilyVie
     candidates = [family for family in families if family.name != OTHER]
     newest_first = sorted(candidates, key=lambda family: (family.first_seen, family.name), reverse=True)
     urgent = sorted(
-        (family for family in newest_first if family.state != "detected"), key=lambda family: _URGENCY[family.state]
+        (family for family in newest_first if family.state != "detected"),
+        key=lambda family: state_of("family", family.state).urgency,
     )
     detected = [family for family in newest_first if family.state == "detected"]
     active = sorted(detected[NEWEST:], key=lambda family: (family.last_sample_at, family.name), reverse=True)
@@ -118,6 +121,10 @@ def _models(sheet: _Sheet, status: Status) -> None:
         sheet.set("mean_average_precision_ratio", value, CHAMPION, profile)
     for profile, value in status.worst_ap.items():
         sheet.set("worst_family_average_precision_ratio", value, CHAMPION, profile)
+    for view in status.windows:
+        if (view.role, view.window) == (CHALLENGER, HELD_OUT):
+            sheet.set("mean_average_precision_ratio", view.mean_ap, CHALLENGER, view.profile)
+            sheet.set("worst_family_average_precision_ratio", view.worst_ap, CHALLENGER, view.profile)
 
 
 def _families(sheet: _Sheet, families: Sequence[FamilyView], cap: int) -> None:
@@ -148,8 +155,9 @@ def _family(sheet: _Sheet, family: FamilyView) -> None:
     sheet.set("family_evidence_alarm_log10", family.alarm_log10, family.name, FLOOR_TEST)
     for state in FAMILY_STATES:
         sheet.set("family_state", family.state == state, family.name, state)
-    for profile, figures in family.profiles.items():
-        labels = (family.name, CHAMPION, profile)
+    by_role = {CHAMPION: family.profiles, CHALLENGER: family.challenger}
+    for role, profile, figures in ((r, p, f) for r, profiles in by_role.items() for p, f in profiles.items()):
+        labels = (family.name, role, profile)
         sheet.set("family_recall_at_threshold_ratio", figures.recall, *labels)
         if figures.ap is not None:  # below the sample floor there is no AP, so no interval either
             sheet.set("family_average_precision_ratio", figures.ap, *labels)

@@ -26,7 +26,6 @@ from daemon.reembed.recorded import record
 from daemon.service import Service
 from daemon.settings import (
     EncoderSettings,
-    EvaluateSettings,
     GateSettings,
     OpenClipSettings,
     ReembedSettings,
@@ -44,7 +43,6 @@ BLIND = Encoder(fingerprint=TO, dimension=20, blind=True)
 QUICK = Settings(
     adapters=(ADAPTER,),
     encoder=OLD,
-    evaluate=EvaluateSettings(replicates=100),
     gate=GateSettings(replicates=100),
     reembed=ReembedSettings(samples_per_cycle=200),
 )

@@ -77,7 +77,8 @@ def test_a_probe_measures_well_and_can_be_champion(world: World) -> None:
     figures = {row.subject.name: row.ap for row in measure(world.context, champion) if row.subject.kind == "family"}
     assert all(figures[name] is not None and figures[name] > 0.9 for name in KNOWN)
     assert champion.known == {*(Subject("family", n) for n in KNOWN), *(Subject("source", n) for n in SOURCES)}
-    assert evaluate(world.context)
+    evaluate(world.context)
+    assert {row.window for row in world.store.samples.latest_evaluations(outcome.version)} >= {"held_out", "last_200"}
     manifest = json.loads(world.store.registry.artifact(outcome.version)[1])
     assert manifest["about"]["training"]["converged"] is True
     assert len(manifest["about"]["rows"]["sha256"]) == 64

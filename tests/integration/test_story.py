@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from daemon.evaluate.measuring import differing_figures
+from daemon.app import sources_of
+from daemon.cli import app
+from daemon.cycle import run_cycle
+from daemon.errors import BadInputError
+from daemon.evaluate.measuring import differing_figures, evaluate
 from daemon.heads import read
+from daemon.learn.learning import update
 from daemon.model import Candidate
+from daemon.operations import evaluate_version
+from daemon.settings import load
+from daemon.status import snapshot
 from store.splits import DEFAULT_SHARES, split_of
 from store.verify import verify
-from tests.integration.world import KNOWN, NEW, SOURCES, World, beginning, candidate
+from tests.integration.world import ADAPTER, KNOWN, NEW, SOURCES, World, beginning, candidate
 
 
 def assert_whole(world: World) -> None:
@@ -41,6 +53,7 @@ def outcome(world: World) -> dict[str, Any]:
         "counts": samples.sample_counts(),
         "episodes": [(e.family, e.state, e.samples_to_alarm, e.version) for e in samples.episodes()],
         "tests": sorted((t.subject, t.votes, t.log10_evidence) for t in samples.test_states(champion.id)),
+        "transitions": transitions(world),
         "decisions": [(row.action, row.version) for row in world.store.registry.audit()],
     }
 
@@ -70,9 +83,116 @@ def test_a_family_that_evades_is_alarmed_learned_promoted_and_recovers(told: Wor
     assert episode.ap_before is not None and episode.ap_before < 0.9
     assert episode.ap_after is not None and episode.ap_after >= 0.9
     assert [row.action for row in told.store.registry.audit()] == ["promote", "promote"]
-    kinds = [event.kind for event in told.told]
+    kinds = [event.kind for event in told.told if not event.kind.endswith("_state_changed")]
     assert kinds == ["champion_promoted", "family_evades", "champion_promoted", "family_recovered"]
     assert_whole(told)
+
+
+def transitions(world: World) -> list[tuple[object, object, object]]:
+    changed = [event for event in world.store.samples.events(1000) if event.kind.endswith("_state_changed")]
+    return [(event.data["subject"], event.data["before"], event.data["after"]) for event in reversed(changed)]
+
+
+def test_every_change_of_state_is_told_once_with_its_evidence(told: World) -> None:
+    assert transitions(told) == [
+        (["family", NEW], None, "inverted"),  # the others are new and calm: no news
+        (["family", NEW], "inverted", "detected"),
+    ]
+    inverted, detected = [event for event in told.told if event.kind == "family_state_changed"]
+    evidence: Any = inverted.data["evidence"]
+    assert evidence["log10_evidence"] >= evidence["log10_alarm"] > 0
+    assert evidence["figures"]["raw"]["ap"] < 0.9
+    assert inverted.data["alert"] == "GeneratorFamilyInverted"
+    assert detected.data["since"] == inverted.at.isoformat()
+    assert "inverted -> detected" in detected.text
+    states = told.store.samples.subject_states()
+    view = snapshot(sources_of(told.context.settings, told.store), "ready", told.clock.now())
+    assert {s.name: states[s].state for s in states} == {v.name: v.state for v in [*view.families, *view.real_sources]}
+
+
+def test_the_champion_is_measured_in_every_window_on_the_pictures_of_that_window(told: World) -> None:
+    champion = told.store.registry.champion()
+    assert champion is not None
+    rows = {(r.subject.name, r.profile, r.window): r for r in told.store.samples.latest_evaluations(champion.id)}
+    assert {window for _, _, window in rows} == {
+        "held_out", "left_out", "last_200", "last_30d", "prequential", "prequential_last_200", "prequential_last_30d",
+    }  # fmt: skip
+    newcomer = rows[NEW, "raw", "held_out"]
+    assert newcomer.n == 40
+    assert rows[NEW, "raw", "prequential"].n == 20  # the first 20 were scored by the version that they evaded
+    assert rows[NEW, "raw", "prequential"].ap is not None
+    assert replace(rows[NEW, "raw", "last_200"], window="held_out") == newcomer  # there are fewer than 200
+    view = snapshot(sources_of(told.context.settings, told.store), "ready", told.clock.now())
+    (family,) = (family for family in view.families if family.name == NEW)
+    assert family.windows["prequential"]["raw"].n == 20
+    shown = {(w.role, w.window, w.profile): w for w in view.windows}
+    assert shown["champion", "held_out", "raw"].mean_ap == view.mean_ap["raw"]
+    assert shown["champion", "prequential", "raw"].families == 1
+
+
+def answer(world: World, config: Path, *words: str) -> Any:
+    """What a command prints as JSON, on the world's state."""
+    config.write_text(f"store: {{directory: {world.root}}}\nencoder: {{name: external}}\n")
+    done = CliRunner().invoke(app, [*words, "--config", str(config), "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_the_commands_show_one_window_all_of_them_and_what_they_say_together(told: World, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    assert {row["window"] for row in answer(told, config, "evaluate")} == {"held_out", "left_out"}
+    (row,) = (r for r in answer(told, config, "evaluate", "--window", "prequential") if r["profile"] == "raw")
+    assert (row["name"], row["n"]) == (NEW, 20)
+    assert row["ap_lower"] < row["ap"] <= row["ap_upper"]
+    summary = answer(told, config, "evaluate", "--window", "all", "--summary")
+    assert {"held_out", "last_200", "last_30d", "prequential"} <= {found["window"] for found in summary}
+    (held_out,) = (s for s in summary if (s["window"], s["profile"]) == ("held_out", "raw"))
+    aps = [r["ap"] for r in answer(told, config, "evaluate") if r["profile"] == "raw" and r["ap"] is not None]
+    assert held_out["mean_ap"] == pytest.approx(sum(aps) / len(aps))
+    assert held_out["worst_ap"] == min(aps)
+    family = answer(told, config, "families", "show", NEW)
+    assert family["windows"]["prequential"]["raw"]["n"] == 20
+    with pytest.raises(
+        BadInputError, match="there is no window 'last_7' with pictures in it; there are: all, held_out"
+    ):
+        evaluate_version(load(config), None, "last_7")
+
+
+def test_pictures_that_grow_old_leave_the_sliding_window_without_anything_new(tmp_path: Path) -> None:
+    world = World(tmp_path / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    champion = world.store.registry.champion()
+    assert champion is not None
+    before = {row.window for row in world.store.samples.latest_evaluations(champion.id)}
+    world.clock.catch_up(world.clock.now() + timedelta(days=40))
+    world.until_idle()
+    after = {row.window for row in world.store.samples.latest_evaluations(champion.id)}
+    assert before - after == {"last_30d", "prequential_last_30d"}
+    assert_whole(world)
+
+
+def test_a_challenger_that_the_gate_refused_is_measured_beside_the_champion(tmp_path: Path) -> None:
+    world = World(tmp_path / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    champion = world.store.registry.champion()
+    assert champion is not None
+    world.inbox.put(candidate(NEW, i) for i in range(20))
+    run_cycle(world.context, [ADAPTER], may_learn=lambda: False)
+    challenge = update(world.context)
+    assert challenge is not None
+    refused = challenge.version.record
+    world.store.registry.record_verdict(refused.id, "rejected", {}, "test", "for the test", world.clock.now())
+    evaluate(world.context)
+    rows = world.store.samples.latest_evaluations(refused.id)
+    assert {row.window for row in rows} == {"held_out", "left_out", "last_200", "last_30d"}  # it never was champion
+    view = snapshot(sources_of(world.context.settings, world.store), "ready", world.clock.now())
+    (family,) = (family for family in view.families if family.name == NEW)
+    challenger, present = family.challenger["raw"].ap, family.profiles["raw"].ap
+    assert challenger is not None and present is not None
+    assert challenger > present + 0.1
+    assert {w.version for w in view.windows if w.role == "challenger"} == {refused.id}
 
 
 def test_another_cycle_finds_nothing_to_do(told: World) -> None:
@@ -117,6 +237,7 @@ WRITES = {
         "commit_statistics",
         "update_episode",
         "add_event",
+        "save_subject_states",
         "mark_sent",
     ),
     "registry": ("add_version", "promote"),

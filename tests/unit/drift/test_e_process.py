@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from daemon.drift import EProcess, family_test, mean_interval, source_test
+from daemon.drift import EProcess, family_test, source_test
 from daemon.drift.alarm import AlarmTest
 from daemon.drift.betting import FRACTIONS, log_mixture, log_steps
 
@@ -169,27 +169,3 @@ def test_a_source_with_four_times_its_ceiling_is_alarmed_and_one_at_its_ceiling_
 
 def test_the_mixture_is_a_logarithm_of_a_mean() -> None:
     assert log_mixture(np.array([0.0, math.log(3.0)])) == pytest.approx(math.log(2.0))
-
-
-def test_confidence_sequences_cover_the_mean_after_every_one_of_100_votes() -> None:
-    random = np.random.default_rng(21)
-    missed = 0
-    for _ in range(60):
-        votes = random.beta(4, 1, 100)
-        bounds = [mean_interval(votes[:n]) for n in range(5, 101, 5)]
-        missed += any(not low <= 0.8 <= high for low, high in bounds)
-    assert missed <= 5
-    assert bounds[-1][1] - bounds[-1][0] < 0.20
-
-
-def test_a_confidence_sequence_mirrors_with_its_votes() -> None:
-    votes = np.array([0.1, 0.7, 0.9, 0.8, 1.0, 0.6])
-    low, high = mean_interval(votes)
-    assert mean_interval(1.0 - votes) == pytest.approx((1.0 - high, 1.0 - low), abs=1e-8)
-    assert low < votes.mean() < high
-
-
-def test_the_end_of_a_confidence_sequence_is_where_the_evidence_reaches_its_level() -> None:
-    votes = np.random.default_rng(1).random(50)
-    high = mean_interval(votes, confidence=0.95)[1]
-    assert EProcess.start(high).update(votes).log_e == pytest.approx(math.log(40.0), abs=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -40,6 +41,37 @@ def test_auroc_equals_scikit_learn(reals: list[float], fakes: list[float]) -> No
 def test_a_monotone_map_of_the_scores_changes_no_bit(reals: list[float], fakes: list[float], prevalence: float) -> None:
     mapped = average_precision(np.exp(reals) * 3 - 7, np.exp(fakes) * 3 - 7, prevalence)
     assert mapped == average_precision(reals, fakes, prevalence)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30),
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30),
+    PREVALENCE,
+)
+def test_only_the_ranks_of_the_scores_matter(reals: list[float], fakes: list[float], prevalence: float) -> None:
+    _, ranks = np.unique(reals + fakes, return_inverse=True)
+    ranked = average_precision(ranks[: len(reals)], ranks[len(reals) :], prevalence)
+    assert ranked == average_precision(reals, fakes, prevalence)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SCORES, SCORES, PREVALENCE, st.randoms(use_true_random=False))
+def test_the_order_of_the_samples_changes_no_bit(
+    reals: list[float], fakes: list[float], prevalence: float, random: Random
+) -> None:
+    before = average_precision(reals, fakes, prevalence)
+    random.shuffle(reals)
+    random.shuffle(fakes)
+    assert average_precision(reals, fakes, prevalence) == before
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), PREVALENCE)
+def test_scores_that_all_tie_have_the_prevalence_as_their_average_precision(
+    reals: int, fakes: int, prevalence: float
+) -> None:
+    assert average_precision([1.0] * reals, [1.0] * fakes, prevalence) == pytest.approx(prevalence, abs=1e-12)
 
 
 @settings(max_examples=100, deadline=None)

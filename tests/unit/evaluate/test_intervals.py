@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.special import expit
+from scipy.stats import binomtest, t
 from sklearn.metrics import average_precision_score
 
-from daemon.evaluate import average_precision
+from daemon.evaluate import average_precision_floor
 from daemon.evaluate.intervals import (
+    average_precision_interval,
     clopper_pearson,
     cumulative_mass,
     group_weights,
-    jackknife_standard_error,
     replicate_average_precision,
     weighted_average_precision,
 )
@@ -71,38 +72,6 @@ def test_a_weighted_replicate_equals_scikit_learn(reals: list[int], fakes: list[
         assert found[column] == pytest.approx(expected, abs=1e-12)
 
 
-def binormal(seed: int, m: int, n: int, shift: float) -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(seed)
-    return random.normal(size=m), random.normal(shift, 1.0, n)
-
-
-def test_the_jackknife_is_the_derivative_of_the_weighted_average_precision() -> None:
-    reals, fakes = binormal(5, 40, 12, 1.0)
-    reals = np.round(reals, 1)  # ties on both sides
-    fakes = np.round(fakes, 1)
-    groups = [f"g{k % 17}" for k in range(40)]
-    fake_groups = [f"g{k % 9}" for k in range(12)]
-    descending = np.argsort(-reals, kind="stable")
-    total = 0.0
-    for group in sorted({*groups, *fake_groups}):
-        step = np.array([1e-5, -1e-5])
-        real_weights = 1.0 + np.outer([g == group for g in groups], step)
-        fake_weights = 1.0 + np.outer([g == group for g in fake_groups], step)
-        mass = cumulative_mass(real_weights[descending])
-        up, down = weighted_average_precision(reals[descending], mass, fakes, fake_weights, 0.3)
-        total += ((up - down) / 2e-5) ** 2
-    error = jackknife_standard_error((reals, groups), (fakes, fake_groups), 0.3)
-    assert error == pytest.approx(np.sqrt(total), rel=1e-6)
-
-
-def test_jackknife_and_bootstrap_agree_on_many_samples_with_shared_groups() -> None:
-    reals, fakes = binormal(2, 1000, 400, 1.2)
-    sides = (reals, [f"g{k}" for k in range(1000)]), (fakes, [f"g{k // 2}" for k in range(400)])
-    drawn = replicate_average_precision(sides[0], [sides[1]], 0.5, 1000, seed=3)
-    assert jackknife_standard_error(*sides, 0.5) == pytest.approx(drawn.std(), rel=0.08)
-    assert drawn.mean() == pytest.approx(average_precision(reals, fakes), abs=0.005)
-
-
 def test_pairs_of_a_real_and_its_fake_share_their_weight() -> None:
     random = np.random.default_rng(9)
     reals = random.normal(size=200)
@@ -112,6 +81,38 @@ def test_pairs_of_a_real_and_its_fake_share_their_weight() -> None:
     apart = [f"other{k}" for k in range(200)]
     unpaired = replicate_average_precision((reals, keys), [(fakes, apart)], 0.5, 400, seed=0).std()
     assert paired < 0.75 * unpaired
+
+
+def test_the_interval_of_an_ap_is_students_on_the_logit_scale() -> None:
+    low, high = average_precision_interval(0.8, 0.03, 40.0, 100, 0.5)
+    centre, reach = np.log(0.8 / 0.2), t.ppf(0.975, 40) * 0.03 / (0.8 * 0.2)
+    assert (low, high) == pytest.approx((expit(centre - reach), expit(centre + reach)), abs=1e-12)
+
+
+def test_fewer_degrees_of_freedom_widen_the_interval() -> None:
+    few = average_precision_interval(0.8, 0.03, 5.0, 100, 0.5)
+    many = average_precision_interval(0.8, 0.03, 500.0, 100, 0.5)
+    assert few[0] < many[0]
+    assert few[1] > many[1]
+
+
+def test_one_group_says_only_what_an_ap_can_be() -> None:
+    assert average_precision_interval(0.8, 0.0, 0.0, 1, 0.3) == (average_precision_floor(0.3), 1.0)
+
+
+def test_a_perfect_ap_leaves_room_for_what_so_few_groups_could_not_show() -> None:
+    low, high = average_precision_interval(1.0, 0.0, 11.0, 12, 0.5)
+    assert high == 1.0
+    assert low == pytest.approx(1.0 - 0.5 * (1.0 - 0.025 ** (1 / 12)))
+    assert average_precision_interval(1.0, 0.0, 999.0, 1000, 0.5)[0] > 0.998
+    nearly = average_precision_interval(0.9999, 1e-6, 50.0, 12, 0.5)[0]
+    assert nearly == pytest.approx(1.0 - 0.5 * (1.0 - 0.5 ** (1 / 12)))
+
+
+def test_no_interval_reaches_below_the_floor() -> None:
+    low, high = average_precision_interval(0.31, 0.02, 30.0, 31, 0.5)
+    assert low == average_precision_floor(0.5)
+    assert 0.31 < high < 0.36
 
 
 def test_clopper_pearson_equals_scipys_exact_interval() -> None:

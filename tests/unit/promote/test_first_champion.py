@@ -12,7 +12,7 @@ def family(ap: float, lower: float, n: int = 40, prevalence: float = 0.5) -> Fam
 
 
 def source(n: int = 50) -> SourceEvaluation:
-    return SourceEvaluation(0.05, 0.0, 0.1, n)
+    return SourceEvaluation(0.05, 0.0, 0.1, n, n)
 
 
 SOURCES = {"photos": source(), "scans": source()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -52,16 +53,39 @@ def test_a_score_that_is_not_finite_is_refused(store: Store) -> None:
         store.samples.add_scores(OWN, "raw", [1], np.array([np.nan]), np.zeros(1, bool), T0)
 
 
-def test_the_newest_evaluation_counts(store: Store) -> None:
+def test_the_newest_measurement_counts_as_a_whole(store: Store) -> None:
     old = EvaluationRow(OWN, GAN, "raw", "held_out", T0, 20, 18, ap=0.5, ap_lower=0.4, ap_upper=0.6, approximate=True)
+    gone = replace(old, subject=Subject("family", "withdrawn"))
     new = replace(old, at=minutes(1), ap=0.9)
-    other = replace(old, profile="laundered", ap=None)
-    store.samples.save_evaluations([new])
-    store.samples.save_evaluations([old, other, old])
-    store.samples.save_evaluations([old, other])
-    assert store.samples.latest_evaluations(OWN) == [other, new]
+    sliding = replace(new, window="last_200", ap=None)
+    store.samples.save_evaluations([old, gone])
+    store.samples.save_evaluations([new, sliding, new])
+    store.samples.save_evaluations([new, sliding])
+    store.samples.save_evaluations([replace(old, version="v0002-00000000")])
+    assert store.samples.latest_evaluations(OWN) == [new, sliding]
+
+
+def test_a_shadow_comparison_stands_beside_the_measurement_and_never_for_it(store: Store) -> None:
+    measured = EvaluationRow(OWN, GAN, "raw", "held_out", T0, 20, 18, ap=0.5)
+    shadow = replace(measured, window="shadow", at=minutes(1), ap=0.6)
+    again = replace(measured, at=minutes(2), ap=0.7)
+    store.samples.save_evaluations([measured])
+    store.samples.save_evaluations([shadow])
+    assert store.samples.latest_evaluations(OWN) == [measured, shadow]
+    store.samples.save_evaluations([again])
+    assert store.samples.latest_evaluations(OWN) == [again, shadow]
+
+
+def test_of_each_day_the_last_measurement_of_a_version_is_kept(store: Store) -> None:
+    row = EvaluationRow(OWN, GAN, "raw", "held_out", T0, 20, 18, ap=0.5)
+    times = [T0, minutes(1), minutes(2), T0 + timedelta(days=1), T0 + timedelta(days=1, minutes=1)]
+    for at in times:
+        store.samples.save_evaluations([replace(row, at=at)])
+    store.samples.save_evaluations([replace(row, version="v0002-00000000")])
+    store.samples.save_evaluations([row])  # late, after a newer one of the same day
     with store.database.read() as connection:
-        assert len(connection.execute(t.evaluation.select()).all()) == 3
+        kept = connection.execute(t.evaluation.select().where(t.evaluation.c.version == OWN)).all()
+    assert [found.at for found in kept] == [minutes(2), T0 + timedelta(days=1, minutes=1)]
 
 
 def test_tests_and_their_episodes_are_saved_together_and_once(store: Store) -> None:

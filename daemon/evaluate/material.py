@@ -1,0 +1,93 @@
+"""What figures are made from: the newest labelled pictures, and those that a version scored as champion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.context import Context
+from daemon.evaluate.windows import Window, windows
+from daemon.figures import HELD_OUT, PREQUENTIAL
+from daemon.model import PROFILES, LabelledVectors, Profile, Subject, VersionRecord
+from daemon.settings import EvaluateSettings
+
+Rows = dict[Subject, NDArray[np.intp]]
+Counts = dict[tuple[Subject, Profile, str], int]  # (subject, profile, window) -> pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one version is measured from, under one profile."""
+
+    profile: Profile
+    labelled: LabelledVectors
+    held_out: Rows  # every labelled picture
+    prequential: Rows  # those that the version scored first
+    prequential_logits: NDArray[np.float64]  # (n,) beside `labelled`; NaN where it did not
+
+
+def material_of(
+    context: Context, version: VersionRecord, labelled_by: Mapping[Profile, LabelledVectors] | None = None
+) -> list[Material]:
+    """What the version is measured from, one for each profile.
+
+    labelled_by: `newest_of` the version's encoder, when it was read before.
+    """
+    found = []
+    for profile, labelled in (labelled_by or newest_of(context, version.fingerprint)).items():
+        row_of = {sample: row for row, sample in enumerate(labelled.sample_ids.tolist())}
+        logits = np.full(len(labelled), np.nan)
+        for scored in context.samples.scored_rows(version.id, profile):
+            if not scored.learned and scored.sample_id in row_of:
+                logits[row_of[scored.sample_id]] = scored.logit
+        first = np.flatnonzero(~np.isnan(logits))
+        found.append(Material(profile, labelled, _rows(labelled), _rows(labelled, first), logits))
+    return found
+
+
+def _rows(labelled: LabelledVectors, chosen: NDArray[np.intp] | None = None) -> Rows:
+    """Row numbers of each subject, in the canonical order of the rows: oldest first."""
+    found: dict[Subject, list[int]] = {}
+    for row in range(len(labelled)) if chosen is None else chosen.tolist():
+        found.setdefault(labelled.subjects[row], []).append(row)
+    return {subject: np.array(numbers, dtype=np.intp) for subject, numbers in found.items()}
+
+
+def newest_of(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
+    """`newest_vectors` of every profile."""
+    return {profile: newest_vectors(context, fingerprint, profile) for profile in PROFILES}
+
+
+def newest_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:
+    """The rows that figures are made from: the newest of every subject, as configured."""
+    newest = context.settings.evaluate.last_per_subject
+    return context.samples.labelled_vectors(fingerprint, profile, last_per_subject=newest)
+
+
+def by_subject(labelled: LabelledVectors) -> tuple[Rows, Rows]:
+    """Row numbers of each family and of each real source."""
+    rows = _rows(labelled)
+    families = {subject: numbers for subject, numbers in rows.items() if subject.kind == "family"}
+    return families, {subject: numbers for subject, numbers in rows.items() if subject.kind == "source"}
+
+
+def windows_of(settings: EvaluateSettings, basis: str) -> tuple[Window, ...]:
+    """The configured windows over one basis."""
+    return windows(basis, settings.windows.last, settings.windows.within)
+
+
+def counts(material: Material, settings: EvaluateSettings, now: datetime) -> Counts:
+    """How many pictures each window holds of each subject; what cannot be measured is left out."""
+    found = {}
+    without_reals = bool(material.labelled.synthetic.all())
+    for basis, rows in ((HELD_OUT, material.held_out), (PREQUENTIAL, material.prequential)):
+        for window in windows_of(settings, basis):
+            for subject, numbers in rows.items():
+                count = window.count(material.labelled.delivered_at, numbers, now)
+                if count and not without_reals:
+                    found[subject, material.profile, window.name] = count
+    return found

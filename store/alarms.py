@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import and_, func, insert, or_, select, update
 
-from daemon.model import Alarm, UnlabelledRow
+from daemon.model import Alarm, Subject, UnlabelledRow
 from store import tables as t
-from store.parts import Part, canonical_order
+from store.parts import Part, canonical_order, labelled, subject_kind, subject_name, with_subject
 from store.vectors import vectors_complete
 
 _ALARM = tuple(field.name for field in fields(Alarm))
@@ -63,4 +63,16 @@ class Alarms(Part):
             .order_by(t.adapter.c.name)
         )
         with self._database.read() as connection:
-            return {name: at for name, at in connection.execute(query)}
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def groups_since(self, at: datetime) -> dict[Subject, int]:
+        """How many groups of each family and real source were delivered after `at`."""
+        query = (
+            select(subject_kind, subject_name, func.count(t.sample_group.c.id.distinct()))
+            .select_from(with_subject())
+            .where(labelled, t.sample.c.delivered_at > at)
+            .group_by(subject_kind, subject_name)
+            .order_by(subject_kind, subject_name)
+        )
+        with self._database.read() as connection:
+            return {Subject(kind, name): count for kind, name, count in connection.execute(query)}

@@ -1,4 +1,4 @@
-"""The sequential alarms: a family's placement and recall, a real source's false positives, the real pool's placement."""
+"""The sequential alarms: a family, a real source, the real pool."""
 
 from __future__ import annotations
 

@@ -113,6 +113,7 @@ WRITES = {
         "add_vectors",
         "add_scores",
         "save_evaluations",
+        "save_alarms",
         "save_tests",
         "commit_statistics",
         "update_episode",

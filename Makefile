@@ -11,10 +11,10 @@ UNFINISHED := $(VENV)/.setup-unfinished
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept bench dashboards clean
+.PHONY: help setup demo run test check accept bench bench-detectors dashboards clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The stamp holds the hash of pyproject.toml and the folder, for the editable installation points there.
 # A virtual environment that another program made beforehand is used as it is; one that a killed set-up left is emptied.
@@ -57,6 +57,9 @@ accept: setup  ## acceptance: the real command, the built wheel, real pictures, 
 bench: setup  ## measurements, each prints a table and writes JSON beside itself
 	$(QUIET) $(PY) benchmarks/encode.py $(ARGS)
 	$(QUIET) $(PY) benchmarks/encode_clip.py
+
+bench-detectors: setup  ## our alarms and river's detectors, tuned to the same rate of false alarms
+	$(QUIET) $(PY) -m benchmarks.detectors $(ARGS)
 
 dashboards: setup  ## generate dashboards/grafana again
 	$(PY) dashboards/build.py

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -77,20 +78,20 @@ def row(contestant: Contestant, parameter: float, found: RunLength, size: Size) 
     }
 
 
-def measure(size: Size, pool: ProcessPoolExecutor | None) -> dict[str, Any]:
-    """The tuned and the default table, in one run."""
+def measure(size: Size, contestants: Sequence[Contestant], wanted: float = WANTED) -> dict[str, Any]:
+    """The tuned and the default table, in one run; ours comes first among the contestants."""
     random = np.random.default_rng(size.seed)
     baseline = Streams.healthy(random, WARM_UP, size.streams)
     healthy = Streams.healthy(random, size.length, size.streams)
     tuned, default = [], []
-    for contestant in (ECusumContestant(), *rivers(pool)):
+    for contestant in contestants:
         began = time.monotonic()
-        parameter, found = tune(contestant, baseline, healthy, WANTED)
+        parameter, found = tune(contestant, baseline, healthy, wanted)
         tuned.append(row(contestant, parameter, found, size))
         first = contestant.first_alarms(contestant.default, baseline, healthy)
         default.append(row(contestant, contestant.default, run_length(first, size.length), size))
         sys.stderr.write(f"{contestant.name}: {time.monotonic() - began:.0f} s\n")
-    return {"size": asdict(size), "healthy_ap": HEALTHY, "tuned": tuned, "default": default, "new_family": new_family()}
+    return {"size": asdict(size), "healthy_ap": HEALTHY, "run_length": wanted, "tuned": tuned, "default": default}
 
 
 def ours_against_the_best(tuned: list[dict[str, Any]]) -> dict[str, float]:
@@ -134,14 +135,15 @@ def _number(value: float | None) -> str:
 def main() -> int:
     """Measure and print; exit status 1 when ours is not within 1.3 of the best at every change."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--streams", type=int, default=200)
+    parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--length", type=int, default=20_000)
-    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--json", type=Path, default=Path("benchmarks/detectors/detectors.json"))
     arguments = parser.parse_args()
     size = Size(arguments.streams, arguments.length, arguments.repeats)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        result = measure(size, pool)
+        result = measure(size, [ECusumContestant(), *rivers(pool)])
+    result["new_family"] = new_family()
     show(f"Tuned to a measured run length of {WANTED:.0f} +- {TOLERANCE:.0%}", result["tuned"])
     show("With the settings that are shipped", result["default"])
     result["ours_against_the_best"] = ratios = ours_against_the_best(result["tuned"])

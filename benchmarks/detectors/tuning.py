@@ -72,7 +72,7 @@ def _bisect(start: float, measure: Callable[[float], RunLength], wanted: float) 
 
 def _bracket(start: float, measure: Callable[[float], RunLength], wanted: float) -> tuple[float, float]:
     """Two parameters, the first with too short a run length and the second with a long enough one."""
-    up = 2.0 if start >= 1.0 else 1.0 / 4.0  # what makes alarms rarer
+    up = 2.0 if start >= 1.0 else 1.0 / 16.0  # what makes alarms rarer
     most = math.inf if start >= 1.0 else 0.99
     parameter = start
     if measure(parameter).mean >= wanted:

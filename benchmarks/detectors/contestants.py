@@ -154,5 +154,5 @@ def _exact_p(distance: int, size: int) -> float:
 def kswin_levels(size: int = 30) -> tuple[float, ...]:
     """The p-values under .01 that KSWIN can find, falling: between two of them every alpha is the same."""
     # Beyond two thirds of the size KSWIN would alarm less than once in 10^9 votes.
-    levels = (_exact_p(distance, size) for distance in range(1, 2 * size // 3))
+    levels = (_exact_p(distance, size) for distance in range(size // 3, 2 * size // 3))
     return tuple(level for level in levels if level < 0.01)

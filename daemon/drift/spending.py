@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from daemon.drift.budget import DAYS, Spending, run_length
 from daemon.drift.subject_test import SubjectTest
-from daemon.model import Subject
+from daemon.model import AuditRow, Subject
 from daemon.ports import Registry, SampleStore
 from daemon.settings import AlarmSettings
 
@@ -16,10 +16,9 @@ def spending(samples: SampleStore, registry: Registry, settings: AlarmSettings, 
     """The tests of every champion that began within 30 days, and the votes of what is known to the present one."""
     begin = now - timedelta(days=DAYS)
     levels: list[float] = []
-    for version in registry.versions():
-        if version.state == "promoted":
-            for state in samples.test_states(version.id):
-                levels += SubjectTest.from_dict(state.state).spent(begin.timestamp())
+    for version in in_force_since(registry.audit(), begin):
+        for state in samples.test_states(version):
+            levels += SubjectTest.from_dict(state.state).spent(begin.timestamp())
     for alarm in samples.alarms():
         started, alpha = alarm.state.get("started"), alarm.state.get("alpha")
         if isinstance(started, float) and isinstance(alpha, float) and started > begin.timestamp():
@@ -34,6 +33,14 @@ def spending(samples: SampleStore, registry: Registry, settings: AlarmSettings, 
         known_votes=votes,
         run_length=run_length(settings.false_alarms_per_30_days, max(votes, settings.known_votes_per_30_days)),
     )
+
+
+def in_force_since(audit: Sequence[AuditRow], begin: datetime) -> list[str]:
+    """The versions that were champion at any moment after `begin`, by name; tests of others began before."""
+    changes = [(row.at, row.version) for row in audit if row.action in ("promote", "rollback") and row.version]
+    later = [version for at, version in changes if at > begin]
+    earlier = [version for at, version in changes if at <= begin]
+    return sorted({*later, *earlier[-1:]})
 
 
 def known_subjects(samples: SampleStore, registry: Registry) -> frozenset[Subject]:

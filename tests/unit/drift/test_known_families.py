@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from daemon.drift.e_cusum import ECusum
 from daemon.drift.e_process import EProcess
 from daemon.drift.history import History, next_step
 from daemon.drift.river_detectors import RIVER_NAMES, RiverName, first_river_alarm
+from daemon.drift.spending import in_force_since
 from daemon.drift.subject_test import SubjectTest
-from daemon.model import Subject
+from daemon.model import AuditRow, Subject
 from tests.unit.drift.test_e_process import VOTES, binormal_placements
 
 FAMILY = Subject("family", "aurora")
@@ -153,6 +155,18 @@ def test_the_known_share_half_by_the_length_of_their_runs() -> None:
     assert spent.known_spent == 0.5
     with pytest.raises(ValueError):
         run_length(1.0, 0.0)
+
+
+def test_only_champions_of_the_last_30_days_are_asked_what_they_spent() -> None:
+    begin = datetime(2030, 1, 31, tzinfo=UTC)
+
+    def row(day: int, action: str, version: str) -> AuditRow:
+        at = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        return AuditRow(day, at, "gate", action, version, None, "", {}, "", "")
+
+    audit = [row(1, "promote", "v1"), row(5, "promote", "v2"), row(31, "hold", "v3"), row(32, "rollback", "v1")]
+    assert in_force_since(audit, begin) == ["v1", "v2"]
+    assert in_force_since(audit[:2], begin) == ["v2"]
 
 
 # --- new or known -----------------------------------------------------------------------------------------

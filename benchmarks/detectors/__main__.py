@@ -1,6 +1,6 @@
 """How soon each detector sees a family get worse, at the same rate of false alarms: `make bench-detectors`.
 
-    python -m benchmarks.detectors [--streams N] [--length N] [--repeats N] [--json FILE]
+    python -m benchmarks.detectors [--streams N] [--length N] [--repeats N] [--only NAME ...] [--json FILE]
 
 Simulated binormal scores (reals N(0, 1), fakes N(mu, 1)), 500 healthy votes before every change. First all detectors
 are tuned to the same measured run length (100,000 votes), then they run with the settings that the service ships.
@@ -90,7 +90,7 @@ def measure(size: Size, contestants: Sequence[Contestant], wanted: float = WANTE
         tuned.append(row(contestant, parameter, found, size))
         first = contestant.first_alarms(contestant.default, baseline, healthy)
         default.append(row(contestant, contestant.default, run_length(first, size.length), size))
-        sys.stderr.write(f"{contestant.name}: {time.monotonic() - began:.0f} s\n")
+        sys.stderr.write(f"{contestant.name}: {time.monotonic() - began:.0f} s\n{json.dumps(tuned[-1])}\n")
     return {"size": asdict(size), "healthy_ap": HEALTHY, "run_length": wanted, "tuned": tuned, "default": default}
 
 
@@ -138,11 +138,13 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--length", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=100)
+    parser.add_argument("--only", nargs="*", default=[], help="of river's, for example ADWIN PageHinkley; none: all")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/detectors/detectors.json"))
     arguments = parser.parse_args()
     size = Size(arguments.streams, arguments.length, arguments.repeats)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        result = measure(size, [ECusumContestant(), *rivers(pool)])
+        chosen = [one for one in rivers(pool) if not arguments.only or one.name in arguments.only]
+        result = measure(size, [ECusumContestant(), *chosen])
     result["new_family"] = new_family()
     show(f"Tuned to a measured run length of {WANTED:.0f} +- {TOLERANCE:.0%}", result["tuned"])
     show("With the settings that are shipped", result["default"])

@@ -1,7 +1,7 @@
 """Alarms that are not one family's own.
 
 Revision ID: alarms
-Revises: encoders
+Revises: statistics
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "alarms"
-down_revision = "encoders"
+down_revision = "statistics"
 
 
 def upgrade() -> None:

@@ -48,7 +48,7 @@ def detect(context: Context) -> tuple[str, ...]:
 def _votes(context: Context, watch: Watch, before: Sequence[Alarm]) -> tuple[list[TestState], list[Alarm]]:
     fault = watch_pipeline(watch, find(before, "pipeline_fault"))
     if fault.raised_at is not None:
-        return [], [fault]  # the votes wait until what comes in can be believed again
+        return [], [fault]  # no vote is counted until what comes in can be believed again
     steps = _steps(context, watch)
     levels = levels_of(context, sum(step in ("new", "floor") for step in steps.values()))
     pool = watch_real_pool(watch, find(before, "real_pool_shift"), levels.run_length)

@@ -10,7 +10,7 @@ from daemon.drift.alarm import known_family_test
 from daemon.drift.e_cusum import ECusum
 from daemon.drift.standing import since
 from daemon.drift.subject_test import SubjectTest
-from daemon.drift.watch import Watch, logits_of
+from daemon.drift.watch import Watch, logits_of, rows_by_subject
 from daemon.model import Alarm, Subject
 
 RECENT = timedelta(days=7)
@@ -58,7 +58,7 @@ def has_moved(log_e: float, votes: int) -> bool:
 def movement(watch: Watch) -> Movement:
     """Look at the last 50 votes of the last 7 days of every family that the champion has learned."""
     moved, families = [], 0
-    for subject, rows in watch.by_subject.items():
+    for subject, rows in rows_by_subject(watch.every_row).items():
         if subject.kind != "family" or subject not in watch.learned:
             continue
         recent = [row for row in rows if row.delivered_at > watch.now - RECENT]
@@ -77,21 +77,30 @@ def watch_pipeline(watch: Watch, before: Alarm | None) -> Alarm:
     """The alarm after the votes of this pass; it ends when the families' recent votes are good again.
 
     The pool and the champion are frozen, so a family can only move by itself: many at once are a fault of what
-    delivers, labels, decodes or encodes. While it stands no vote is counted and nothing is learned.
+    delivers, labels, decodes or encodes. While it stands no vote is counted and nothing is learned. What came with it
+    is never counted: it would accuse the families later.
     """
     found = movement(watch)
+    suspect = [list(one) for one in watch.suspect]
+    if found.together:
+        waiting = [row.score_id for subject in watch.by_subject for row in watch.new(subject)]
+        suspect.append([min(waiting), max(waiting)])
     names = [subject.name for subject in found.moved]
     return Alarm(
         "pipeline_fault",
         "",
         watch.champion.record.id,
-        {"moved": names, "families": found.families, "mark": max(row.score_id for row in watch.rows)},
+        {"moved": names, "families": found.families, "suspect": suspect, "mark": _last(watch)},
         found.log10_evidence,
         ALARM_LOG10,
         since(before, found.together, watch.now),
         f"{len(names)} of {found.families} known families fell together ({', '.join(names[:5])}"
         f"{', ...' if len(names) > 5 else ''}): look for wrong labels or a fault in what delivers or decodes them",
     )
+
+
+def _last(watch: Watch) -> int:
+    return max(row.score_id for row in watch.every_row)
 
 
 def _floors(watch: Watch, subject: Subject) -> tuple[float, float]:

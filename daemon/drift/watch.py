@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,9 @@ from daemon.context import Context
 from daemon.drift.placement import placement_values
 from daemon.drift.reference import SMALLEST, reference_pool
 from daemon.drift.spending import trusted_sources
+from daemon.drift.standing import find
 from daemon.drift.votes import group_votes
-from daemon.model import LabelledVectors, Profile, ScoredRow, Subject, TestState
+from daemon.model import Alarm, LabelledVectors, Profile, ScoredRow, Subject, TestState
 from daemon.settings import AlarmSettings
 
 PROFILE: Profile = "raw"  # pictures as they are delivered are what evades; the laundered figures are shown beside
@@ -33,19 +35,22 @@ class Watch:
     labelled: LabelledVectors
     pool: NDArray[np.intp]  # rows of `labelled`
     reference: NDArray[np.float64]  # (m,) champion's scores of the pool
-    rows: tuple[ScoredRow, ...]  # of pictures that it had not learned, canonical order
+    every_row: tuple[ScoredRow, ...]  # of pictures that it had not learned, canonical order
+    suspect: tuple[tuple[int, int], ...]  # score ids, first and last, that came with a pipeline fault
     states: Mapping[Subject, TestState]
     trusted: frozenset[Subject]  # real sources that may teach alone
     settings: AlarmSettings
     now: datetime
 
     @cached_property
+    def rows(self) -> tuple[ScoredRow, ...]:
+        """The rows that count as evidence."""
+        return tuple(row for row in self.every_row if not is_suspect(row, self.suspect))
+
+    @cached_property
     def by_subject(self) -> dict[Subject, list[ScoredRow]]:
-        """The rows of each subject, subjects by name."""
-        found: dict[Subject, list[ScoredRow]] = {}
-        for row in self.rows:
-            found.setdefault(row.subject, []).append(row)
-        return dict(sorted(found.items()))
+        """The rows of each subject that count as evidence, subjects by name."""
+        return rows_by_subject(self.rows)
 
     @cached_property
     def labelled_rows(self) -> dict[Subject, NDArray[np.intp]]:
@@ -94,7 +99,12 @@ def look(context: Context) -> Watch | None:
         return None
     states = {state.subject: state for state in context.samples.test_states(champion.record.id)}
     rows = [row for row in context.samples.scored_rows(champion.record.id, PROFILE) if not row.learned]
-    if not any(row.subject not in states or row.score_id > states[row.subject].last_score_id for row in rows):
+    suspect = suspect_ranges(context.samples.alarms())
+    if not any(
+        row.subject not in states or row.score_id > states[row.subject].last_score_id
+        for row in rows
+        if not is_suspect(row, suspect)
+    ):
         return None
     labelled = context.samples.labelled_vectors(context.encoder.fingerprint, PROFILE)
     pool = reference_pool(labelled, champion.record.created_at, context.samples.untrusted())
@@ -105,12 +115,33 @@ def look(context: Context) -> Watch | None:
         labelled=labelled,
         pool=pool,
         reference=champion.artifact.head.scores(labelled.vectors[pool]),
-        rows=tuple(rows),
+        every_row=tuple(rows),
+        suspect=suspect,
         states=states,
         trusted=trusted_sources(context.samples),
         settings=context.settings.alarms,
         now=context.clock.now(),
     )
+
+
+def rows_by_subject(rows: Sequence[ScoredRow]) -> dict[Subject, list[ScoredRow]]:
+    """The rows of each subject, subjects by name."""
+    found: dict[Subject, list[ScoredRow]] = {}
+    for row in rows:
+        found.setdefault(row.subject, []).append(row)
+    return dict(sorted(found.items()))
+
+
+def suspect_ranges(alarms: Sequence[Alarm]) -> tuple[tuple[int, int], ...]:
+    """First and last score id of what came with each pipeline fault: it is never counted as evidence."""
+    found = find(alarms, "pipeline_fault")
+    stored: Any = found.state.get("suspect", []) if found is not None else []
+    return tuple((int(first), int(last)) for first, last in stored)
+
+
+def is_suspect(row: ScoredRow, suspect: Sequence[tuple[int, int]]) -> bool:
+    """Whether the score lies in one of the ranges."""
+    return any(first <= row.score_id <= last for first, last in suspect)
 
 
 def logits_of(rows: Sequence[ScoredRow]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from daemon.context import Context
 from daemon.drift.levels import levels_of
 from daemon.drift.standing import find, since
 from daemon.drift.watch import PROFILE
-from daemon.model import Alarm, UnlabelledRow
+from daemon.model import Alarm, UnlabelledRow, VersionRecord
 
 NEWEST_KNOWN = 200  # pictures of a known group that say where it lies
 NEWEST_ASKED = 2000  # pictures of a batch; the time to cluster them grows with their square
@@ -23,7 +23,7 @@ def look_for_novelty(context: Context, alarms: Sequence[Alarm]) -> list[Alarm]:
     if champion is None:
         return []
     by_source: dict[str, list[UnlabelledRow]] = {}
-    for row in context.samples.unlabelled(context.encoder.fingerprint):
+    for row in context.samples.unlabelled(champion.fingerprint):
         by_source.setdefault(row.source, []).append(row)
     gone = [alarm.about for alarm in alarms if alarm.kind == "novel_family" and alarm.about not in by_source]
     found = []
@@ -31,7 +31,7 @@ def look_for_novelty(context: Context, alarms: Sequence[Alarm]) -> list[Alarm]:
         before = find(alarms, "novel_family", source)
         rows = by_source.get(source, [])[-NEWEST_ASKED:]
         if before is None or before.state["pictures"] != _pictures(rows) or before.version != champion.id:
-            found.append(_judge(context, source, rows, before, champion.id))
+            found.append(_judge(context, source, rows, before, champion))
     return [alarm for alarm in found if alarm is not None]
 
 
@@ -49,9 +49,9 @@ def _pictures(rows: Sequence[UnlabelledRow]) -> list[int]:
 
 
 def _judge(
-    context: Context, source: str, rows: Sequence[UnlabelledRow], before: Alarm | None, champion: str
+    context: Context, source: str, rows: Sequence[UnlabelledRow], before: Alarm | None, version: VersionRecord
 ) -> Alarm | None:
-    now = context.clock.now()
+    now, champion, fingerprint = context.clock.now(), version.id, version.fingerprint
     if len({row.group for row in rows}) < context.settings.alarms.novelty_min_batch:
         if before is None:
             return None
@@ -59,7 +59,7 @@ def _judge(
         return Alarm("novel_family", source, champion, state, 0.0, before.log10_alarm, None, "")
     state = dict(before.state) if before else _begin(context, now)
     look = int(str(state["looks"])) + 1
-    found = _clusters(context, rows)
+    found = _clusters(context, rows, fingerprint)
     line = -math.log10(look_level(float(str(state["alpha"])), look))
     novel = [cluster for cluster in found if cluster["log10_evidence"] >= line]
     state |= {"looks": look, "mark": look, "pictures": _pictures(rows), "clusters": found}
@@ -74,10 +74,9 @@ def _begin(context: Context, now: datetime) -> dict[str, object]:
     return {"looks": 0, "alpha": levels_of(context, 1).alpha, "started": now.timestamp()}
 
 
-def _clusters(context: Context, rows: Sequence[UnlabelledRow]) -> list[dict[str, Any]]:
+def _clusters(context: Context, rows: Sequence[UnlabelledRow], fingerprint: str) -> list[dict[str, Any]]:
     from daemon.drift.novel_batch import clusters, whitened
 
-    fingerprint = context.encoder.fingerprint
     known = context.samples.labelled_vectors(fingerprint, PROFILE, last_per_subject=NEWEST_KNOWN)
     if len(set(known.subjects)) < 2:
         return []

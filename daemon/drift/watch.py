@@ -106,7 +106,7 @@ def look(context: Context) -> Watch | None:
         if not is_suspect(row, suspect)
     ):
         return None
-    labelled = context.samples.labelled_vectors(context.encoder.fingerprint, PROFILE)
+    labelled = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE)
     pool = reference_pool(labelled, champion.record.created_at, context.samples.untrusted())
     if len(pool) < SMALLEST:
         return None

@@ -61,7 +61,8 @@ def alarm(world: World, kind: str) -> Alarm | None:
 
 def status(world: World) -> Status:
     context = world.context
-    sources = Sources(context.settings, context.samples, context.registry, context.runs, "f" * 64, True)
+    store = world.store
+    sources = Sources(context.settings, store.samples, store.registry, store.runs, "f" * 64, True, store.migrations)
     return snapshot(sources, "ready", world.clock.now())
 
 

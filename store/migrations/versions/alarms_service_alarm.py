@@ -1,7 +1,7 @@
 """Alarms that are not one family's own.
 
 Revision ID: alarms
-Revises: statistics
+Revises: reembed
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "alarms"
-down_revision = "statistics"
+down_revision = "reembed"
 
 
 def upgrade() -> None:

@@ -11,10 +11,10 @@ UNFINISHED := $(VENV)/.setup-unfinished
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept bench bench-evaluate dashboards clean
+.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors dashboards clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The stamp holds the hash of pyproject.toml and the folder, for the editable installation points there.
 # A virtual environment that another program made beforehand is used as it is; one that a killed set-up left is emptied.
@@ -60,6 +60,9 @@ bench: setup  ## measurements, each prints a table and writes JSON beside itself
 
 bench-evaluate: setup  ## what measuring 100 families costs, beside scikit-learn and a naive bootstrap
 	$(QUIET) $(PY) benchmarks/evaluate.py $(ARGS)
+
+bench-detectors: setup  ## our alarms and river's detectors, tuned to the same rate of false alarms
+	$(QUIET) $(PY) -m benchmarks.detectors $(ARGS)
 
 dashboards: setup  ## generate dashboards/grafana and docs/reference-states.md again
 	$(PY) dashboards/build.py

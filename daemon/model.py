@@ -19,6 +19,9 @@ ForgetKind = Literal["source", "family", "sample"]
 
 LABELS: tuple[Label, ...] = ("real", "synthetic")
 PROFILES: tuple[Profile, ...] = ("raw", "laundered")
+AlarmKind = Literal["real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient"]
+ALARM_KINDS: tuple[AlarmKind, ...] = ("real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient")
+
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
 FOLDS = 5  # cross-fitting folds; a group's fold is a stable hash of its key
 
@@ -253,6 +256,29 @@ class SubjectState:
     state: str
     since: datetime
     number: int  # how many states it has had
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm that is not one family's or real source's own; `state` is numbers and names, as JSON."""
+
+    kind: AlarmKind
+    about: str  # the batch source, family or adapter; "" for the whole service
+    version: str  # the champion it is judged against; "" where there is none in it
+    state: dict[str, object]
+    log10_evidence: float | None  # None: it is a fact, not a proof
+    log10_alarm: float | None  # the evidence at which it is raised
+    raised_at: datetime | None  # since when it stands; None: it does not
+    text: str = ""  # one line for a person
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledRow:
+    """A sample that nobody has called real and that belongs to no family."""
+
+    sample_id: int
+    source: str
+    group: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from daemon.model import (
     AdapterRow,
     Admission,
+    Alarm,
     AuditRow,
     Batch,
     EncodingFailure,
@@ -42,6 +43,7 @@ from daemon.model import (
     SubjectState,
     TestState,
     Trust,
+    UnlabelledRow,
     VersionRecord,
 )
 
@@ -179,6 +181,26 @@ class SampleStore(Protocol):
 
         A family has one open episode at most.
         """
+        ...
+
+    def alarms(self) -> list[Alarm]:
+        """Every alarm that was ever watched for, whether it stands or not, by kind and what it is about."""
+        ...
+
+    def save_alarms(self, alarms: Sequence[Alarm]) -> None:
+        """Write alarms over what is stored of the same (kind, about), in one transaction."""
+        ...
+
+    def unlabelled(self, fingerprint: str) -> list[UnlabelledRow]:
+        """Active samples that have vectors, are not called real and belong to no family, in canonical order."""
+        ...
+
+    def last_samples(self) -> dict[str, datetime]:
+        """Adapter -> when it last delivered a sample."""
+        ...
+
+    def groups_since(self, at: datetime) -> dict[Subject, int]:
+        """How many groups of each family and real source were delivered after `at`."""
         ...
 
     def episodes(self, *, open_only: bool = False) -> list[Episode]: ...

@@ -182,8 +182,14 @@ class AlarmSettings(Section):
     auroc_floor: float = Field(0.90, gt=0.5, lt=1)
     recall_floor: float = Field(0.50, gt=0, lt=1)
     false_positive_ceiling: float = Field(0.20, gt=0, lt=1)
-    false_alarms_per_30_days: float = Field(0.2, gt=0)
-    new_tests_per_30_days: float = Field(10, gt=0)
+    detector: Literal["e_process", "adwin", "page_hinkley", "hddm_a", "kswin"] = "e_process"
+    false_alarms_per_30_days: float = Field(1.0, gt=0)
+    new_tests_per_30_days: float = Field(50, gt=0)
+    known_votes_per_30_days: float = Field(1000, gt=0)
+    novelty_min_batch: int = Field(10, ge=5)
+    family_stale_after: Duration | None = parse_duration("90d")
+    adapter_stale_after: Duration | None = parse_duration("14d")
+    insufficient_after: Duration | None = parse_duration("14d")
 
 
 class GradientSettings(Section):

@@ -9,10 +9,14 @@ from datetime import datetime
 from typing import Any, Literal
 
 from daemon import __version__, views
+from daemon.drift.budget import Spending
+from daemon.drift.spending import spending
 from daemon.drift.states import family_state, source_state
+from daemon.drift.subject_test import has_degraded, watches_baseline
 from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
 from daemon.model import (
     PROFILES,
+    Alarm,
     AuditRow,
     Episode,
     EvaluationRow,
@@ -84,6 +88,31 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         migration=_migration(sources),
         encoder_notice=encoder_notice(sources.settings.encoder, registry, sources.migrations),
         events=[views.EventView(kind=e.kind, at=e.at, text=e.text) for e in samples.events(RECENT)],
+        alarms=[_alarm(alarm) for alarm in samples.alarms()],
+        alarm_budget=_budget(spending(samples, registry, sources.settings.alarms, now)),
+    )
+
+
+def _alarm(alarm: Alarm) -> views.AlarmView:
+    return views.AlarmView(
+        kind=alarm.kind,
+        about=alarm.about,
+        raised_at=alarm.raised_at,
+        evidence_log10=alarm.log10_evidence,
+        alarm_log10=alarm.log10_alarm,
+        text=alarm.text,
+    )
+
+
+def _budget(spent: Spending) -> views.AlarmBudgetView:
+    return views.AlarmBudgetView(
+        false_alarms_per_30_days=spent.budget,
+        new_tests=spent.new_tests,
+        new_spent=spent.new_spent,
+        known_subjects=spent.known_subjects,
+        known_votes=spent.known_votes,
+        known_spent=spent.known_spent,
+        run_length=spent.run_length,
     )
 
 
@@ -165,7 +194,9 @@ def _family(
         name=row.subject.name,
         kind=row.kind,
         released=row.released,
-        state=family_state(raw.n if raw else 0, alarmed, upper, settings.evaluate.min_samples),
+        state=family_state(
+            raw.n if raw else 0, alarmed, upper, settings.evaluate.min_samples, degraded=has_degraded(test)
+        ),
         samples=row.samples,
         first_seen=row.first_seen,
         last_sample_at=row.last_sample_at,
@@ -175,6 +206,7 @@ def _family(
         profiles=_by_profile(found),
         windows={name: _by_profile(figures.of("champion", row.subject, name)) for name in figures.sliding(row.subject)},
         challenger=_by_profile(figures.of("challenger", row.subject, HELD_OUT)),
+        test="baseline" if watches_baseline(test) else "floor",
     )
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from daemon.model import AlarmKind
+
 
 class View(BaseModel):
     """Base: immutable, nothing unknown."""
@@ -44,6 +46,7 @@ class FamilyView(View):
     profiles: dict[str, FamilyFigures]  # raw, laundered
     windows: dict[str, dict[str, FamilyFigures]] = {}  # prequential, last_200, ... -> profile, by the champion
     challenger: dict[str, FamilyFigures] = {}  # profile -> the same pictures by the latest challenger
+    test: Literal["floor", "baseline"] = "floor"  # against the configured floors, or its own baseline once it is known
 
 
 class SourceFigures(View):
@@ -166,6 +169,29 @@ class MigrationView(View):
     reason: str
 
 
+class AlarmView(View):
+    """An alarm that is not one family's or real source's own, and the evidence for it so far."""
+
+    kind: AlarmKind
+    about: str  # batch source, family or adapter; "" for the whole service
+    raised_at: datetime | None  # None: it does not stand
+    evidence_log10: float | None
+    alarm_log10: float | None
+    text: str
+
+
+class AlarmBudgetView(View):
+    """False alarms that people will bear in 30 days, and those to expect, at most, of the last 30."""
+
+    false_alarms_per_30_days: float
+    new_tests: int  # started within 30 days, restarts after promotions counted
+    new_spent: float  # sum of their levels; at most half of the budget
+    known_subjects: int
+    known_votes: int  # within 30 days
+    known_spent: float  # their votes / run_length
+    run_length: float  # votes between two false alarms of what is known
+
+
 class ServiceView(View):
     version: str
     state: Literal["starting", "ready", "draining", "stopped"]
@@ -210,6 +236,8 @@ class Status(View):
     migration: MigrationView | None = None
     encoder_notice: str | None = None  # config.yaml does not name the encoder in force
     events: list[EventView]  # newest first
+    alarms: list[AlarmView] = []
+    alarm_budget: AlarmBudgetView | None = None
 
 
 class ScoreView(View):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from store.alarms import Alarms
 from store.events import Events
 from store.forgetting import Forgetting
 from store.intake import Intake
@@ -12,5 +13,5 @@ from store.standings import Standings
 from store.statistics import StatisticsFiles
 
 
-class SqlSampleStore(Intake, Forgetting, Scores, Measurements, Standings, StatisticsFiles, Events, Overview):
-    """Samples, vectors, scores, statistics, measurements."""
+class SqlSampleStore(Intake, Forgetting, Scores, Measurements, Standings, StatisticsFiles, Events, Alarms, Overview):
+    """Samples, vectors, scores, statistics, measurements, alarms."""

@@ -276,6 +276,21 @@ class SubjectStateRow(Base, table=True):
     number: int
 
 
+class ServiceAlarm(Base, table=True):
+    """An alarm that is not one family's or real source's own, with its running evidence."""
+
+    __tablename__ = "service_alarm"
+    __table_args__ = (PrimaryKeyConstraint("kind", "about"),)
+    kind: str
+    about: str
+    version: str
+    state: dict[str, Any] = Field(sa_type=CanonicalJson)
+    log10_evidence: float | None = None
+    log10_alarm: float | None = None
+    raised_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    text: str = Field(default="", sa_type=Text)
+
+
 _OPEN: Final = "state IN ('alarmed', 'learned')"
 
 
@@ -472,6 +487,7 @@ audit = _table("audit")
 evaluation = _table("evaluation")
 test_state = _table("test_state")
 subject_state = _table("subject_state")
+service_alarm = _table("service_alarm")
 episode = _table("episode")
 event = _table("event")
 run = _table("run")

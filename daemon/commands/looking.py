@@ -85,6 +85,16 @@ def print_status(found: Status) -> None:
     )
     waiting = {row.stage: row.samples for row in found.queue if row.samples}
     typer.echo(f"samples: {counts(found.samples)}; waiting: {counts(waiting)}; quarantine: {counts(found.quarantine)}")
+    for alarm in found.alarms:
+        if alarm.raised_at is not None:
+            typer.echo(f"alarm {alarm.kind} since {alarm.raised_at:%Y-%m-%d}: {alarm.text}")
+    if found.alarm_budget is not None:
+        budget = found.alarm_budget
+        typer.echo(
+            f"false alarms to expect in 30 days: at most {budget.new_spent + budget.known_spent:.2f} of a budget of "
+            f"{budget.false_alarms_per_30_days:g} ({budget.new_tests} new tests, {budget.known_votes} votes of "
+            f"{budget.known_subjects} known subjects)"
+        )
     for episode in found.episodes:
         typer.echo(
             f"episode {episode.family}: {episode.state}, alarmed after {episode.samples_to_alarm} samples, "

@@ -1,15 +1,16 @@
-"""The alarms: a family's placement and recall, a real source's false positives."""
+"""The sequential alarms: a family, a real source, the real pool."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from daemon.drift.e_cusum import ECusum
 from daemon.drift.e_process import EProcess
 
 
@@ -17,11 +18,11 @@ from daemon.drift.e_process import EProcess
 class AlarmTest:
     """One subject's sequential test: the mean of its parts' evidence against 1 / alpha.
 
-    The mean of e-processes on the same votes is one again, so alpha holds for the whole.
+    The mean of e-processes on the same votes is one again, so alpha holds for the whole; so it is with e-CUSUMs.
     """
 
-    parts: tuple[EProcess, ...]  # tests over the same votes
-    alpha: float  # probability that it ever alarms on a healthy subject
+    parts: tuple[EProcess | ECusum, ...]  # tests over the same votes
+    alpha: float  # e-processes: probability that it ever alarms on a healthy subject; e-CUSUMs: 1 / run length
     alarm_vote: int | None = None  # the vote at which the evidence first crossed; None: no alarm yet
 
     def __post_init__(self) -> None:
@@ -53,12 +54,14 @@ class AlarmTest:
     def update(self, *values: ArrayLike) -> AlarmTest:
         """The test after one batch; the alarm is judged at its end, so a shuffled batch decides alike.
 
-        values: per part (n,), in [0, 1], the same votes in canonical order.
+        values: per part (n,), in [0, 1], the same votes in canonical order. Without votes nothing changes.
         Raises ValueError when the parts get different numbers of votes, or a vote outside [0, 1].
         """
         if len({np.size(part) for part in values}) > 1:
             raise ValueError("the parts of an alarm test must see the same votes")
         pairs = list(zip(self.parts, values, strict=True))
+        if not np.size(values[0]):
+            return self
         after = AlarmTest(tuple(part.update(v) for part, v in pairs), self.alpha, self.alarm_vote)
         if self.alarmed or after.log_e < self.log_alarm:
             return after
@@ -78,18 +81,42 @@ class AlarmTest:
     def from_dict(cls, stored: Mapping[str, Any]) -> AlarmTest:
         """The state that `to_dict` wrote. Raises KeyError or ValueError when it is not one."""
         vote = stored["alarm_vote"]
-        parts = tuple(EProcess.from_dict(part) for part in stored["parts"])
+        parts = tuple(_KINDS[part.get("kind", EProcess.kind)].from_dict(part) for part in stored["parts"])
         return cls(parts, float(stored["alpha"]), None if vote is None else int(vote))
 
 
+_KINDS: Final[Mapping[str, type[EProcess] | type[ECusum]]] = {EProcess.kind: EProcess, ECusum.kind: ECusum}
+
+
 def family_test(alpha: float, placement_floor: float = 0.90, recall_floor: float = 0.50) -> AlarmTest:
-    """The test of a synthetic family: update it with placement values and with "scored above the threshold".
+    """The test of a new family: update it with placement values and with "scored above the threshold".
 
     Source: method section 3.
     """
     return AlarmTest((EProcess.start(placement_floor), EProcess.start(recall_floor)), alpha)
 
 
+def known_family_test(run_length: float, placement_m0: float, recall_m0: float) -> AlarmTest:
+    """The test of a known family against its own baseline; updated as `family_test`, alarms are `run_length` apart.
+
+    Source: method section 3.
+    """
+    return AlarmTest((ECusum.start(placement_m0), ECusum.start(recall_m0)), 1.0 / run_length)
+
+
 def source_test(alpha: float, false_positive_ceiling: float) -> AlarmTest:
     """The test of a real source: update it with 1 - flagged, whose mean must not fall below 1 - ceiling."""
     return AlarmTest((EProcess.start(1.0 - false_positive_ceiling),), alpha)
+
+
+def known_source_test(run_length: float, false_positive_ceiling: float) -> AlarmTest:
+    """The test of a real source that kept its ceiling for long; updated as `source_test`."""
+    return AlarmTest((ECusum.start(1.0 - false_positive_ceiling),), 1.0 / run_length)
+
+
+def pool_test(run_length: float, delta: float) -> AlarmTest:
+    """The two-sided test that reals keep their mean placement within .5 +- delta: update it with U and 1 - U.
+
+    Source: method section 3.
+    """
+    return AlarmTest((ECusum.start(0.5 - delta), ECusum.start(0.5 - delta)), 1.0 / run_length)

@@ -32,3 +32,21 @@ def log_mixture(log_wealth: NDArray[np.float64]) -> NDArray[np.float64]:
     mean: NDArray[np.float64] = np.exp(log_wealth - top).mean(axis=-1)
     log_mean: NDArray[np.float64] = np.log(mean) + top[..., 0]
     return log_mean
+
+
+def floored_path(log_wealth: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Natural log of each better's capital when nobody falls below the 1 that it started with.
+
+    Before every vote a capital under 1 is made up to 1, so each better runs a CUSUM. One vote after the other, so
+    that the bits do not depend on how the votes are cut into batches.
+
+    log_wealth: float64 (..., 25), before the votes. steps: float64 (n, ..., 25), from `log_steps`.
+    Returns float64 (n, ..., 25).
+    Source: method section 3; Shin, Ramdas and Rinaldo 2024, "E-detectors".
+    """
+    path = np.empty_like(steps)
+    current = log_wealth
+    for number, step in enumerate(steps):
+        current = np.maximum(current, 0.0) + step
+        path[number] = current
+    return path

@@ -1,147 +1,115 @@
-"""Detect: the sequential tests of every family and real source against the champion."""
+"""Detect: every alarm looks at what came in; each lies in a file of its own."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
-import numpy as np
-from numpy.typing import NDArray
-
-from daemon.champion import LoadedVersion
 from daemon.context import Context
-from daemon.drift.alarm import AlarmTest, family_test, source_test
-from daemon.drift.budget import alarm_alpha
-from daemon.drift.placement import placement_values
-from daemon.drift.votes import group_votes
-from daemon.model import Episode, EvaluationRow, Event, Profile, ScoredRow, Subject, TestState
-from daemon.settings import AlarmSettings
-
-PROFILE: Profile = "raw"  # pictures as they are delivered are what evades; the laundered figures are shown beside
-MIN_REFERENCE = 20  # a placement value among fewer reference pictures is too coarse to bet on
+from daemon.drift.announcing import announce_alarms, announce_subjects
+from daemon.drift.evading import advance_family
+from daemon.drift.history import Step, histories, next_step
+from daemon.drift.levels import Levels, levels_of
+from daemon.drift.misjudged import advance_source
+from daemon.drift.novel_family import look_for_novelty
+from daemon.drift.pipeline_fault import watch_pipeline
+from daemon.drift.real_pool_shift import watch_real_pool
+from daemon.drift.silence import watch_silence
+from daemon.drift.standing import find
+from daemon.drift.subject_test import SubjectTest
+from daemon.drift.watch import PROFILE, Watch, look
+from daemon.model import Alarm, Episode, EvaluationRow, Subject, TestState
 
 
 def detect(context: Context) -> tuple[str, ...]:
-    """Give every new score its vote; returns the families that are newly proved to evade.
+    """Give every new score its votes; returns the families that are newly proved to evade.
 
     Tests belong to one champion: after a promotion they start anew (which the budget counts).
     """
-    champion = context.champion.get()
-    if champion is None:
+    before = context.samples.alarms()
+    watch = look(context)
+    tests, alarms = _votes(context, watch, before) if watch is not None else ([], [])
+    alarms += [*look_for_novelty(context, before), *watch_silence(context, before)]
+    changed = [alarm for alarm in alarms if alarm not in before]
+    # First the events, then the alarms, then the tests: an event is stored once, the alarms remember the last score
+    # they saw, and only the tests say that nothing is left to do. So a kill in between is harmless.
+    if changed:
+        announce_alarms(context, before, changed)
+        context.samples.save_alarms(changed)
+    if watch is None or not tests:
         return ()
-    reference = _reference_scores(context, champion)
-    if len(reference) < MIN_REFERENCE:
-        return ()
-    states = {state.subject: state for state in context.samples.test_states(champion.record.id)}
-    rows = [row for row in context.samples.scored_rows(champion.record.id, PROFILE) if not row.learned]
-    updated = _advance(context, champion, states, rows, reference)
-    newly = [state for state in updated if state.alarmed_at and not _was_alarmed(states.get(state.subject))]
+    announce_subjects(context, list(watch.states.values()), tests)
+    newly = [state for state in tests if state.alarmed_at and not _was_alarmed(watch.states.get(state.subject))]
     families = [state for state in newly if state.subject.kind == "family"]
-    if updated:
-        _announce(context, newly)  # before the tests are saved: an event is stored once, so a repeat is harmless
-        context.samples.save_tests(updated, _episodes(context, champion, families))
+    context.samples.save_tests(tests, _episodes(context, watch, families))
     return tuple(state.subject.name for state in families)
 
 
-def _advance(
-    context: Context,
-    champion: LoadedVersion,
-    states: dict[Subject, TestState],
-    rows: Sequence[ScoredRow],
-    reference: NDArray[np.float64],
-) -> list[TestState]:
-    by_subject: dict[Subject, list[ScoredRow]] = {}
-    for row in rows:
-        by_subject.setdefault(row.subject, []).append(row)
-    updated = []
-    for subject, own in sorted(by_subject.items()):
-        judge = _Judge(champion, reference, context.settings.alarms, context.clock.now())
-        state = judge.advance(subject, states.get(subject), own)
-        if state is not None:
-            updated.append(state)
-    return updated
+def _votes(context: Context, watch: Watch, before: Sequence[Alarm]) -> tuple[list[TestState], list[Alarm]]:
+    fault = watch_pipeline(watch, find(before, "pipeline_fault"))
+    if fault.raised_at is not None:
+        return [], [fault]  # no vote is counted until what comes in can be believed again
+    steps = _steps(context, watch)
+    levels = levels_of(context, sum(step in ("new", "floor") for step in steps.values()))
+    pool = watch_real_pool(watch, find(before, "real_pool_shift"), levels.run_length)
+    tests = [_advance(watch, subject, step, levels) for subject, step in steps.items()]
+    return tests, [fault] if pool is None else [fault, pool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """Runs the test of one subject over its new rows."""
-
-    champion: LoadedVersion
-    reference: NDArray[np.float64]  # (m,) champion's scores of the reference pool
-    settings: AlarmSettings
-    now: datetime
-
-    def advance(self, subject: Subject, state: TestState | None, rows: Sequence[ScoredRow]) -> TestState | None:
-        """The test after its new rows; None when there are none."""
-        seen = state.last_score_id if state else 0
-        new = [row for row in rows if row.score_id > seen]
-        if not new:
-            return None
-        voted = {row.group for row in rows if row.score_id <= seen}
-        test = AlarmTest.from_dict(state.state) if state else self._start(subject)
-        after = test.update(*self._votes(subject, new, voted))
-        return TestState(
-            version=self.champion.record.id,
-            subject=subject,
-            state=after.to_dict(),
-            log10_evidence=after.log_e / math.log(10),
-            log10_alarm=after.log_alarm / math.log(10),
-            votes=after.votes,
-            last_score_id=max(row.score_id for row in new),
-            first_vote_at=state.first_vote_at if state else min(row.delivered_at for row in new),
-            alarmed_at=(state.alarmed_at if state else None) or (self.now if after.alarmed else None),
-        )
-
-    def _start(self, subject: Subject) -> AlarmTest:
-        budget = self.settings
-        alpha = alarm_alpha(budget.false_alarms_per_30_days, budget.new_tests_per_30_days)
-        if subject.kind == "family":
-            return family_test(alpha, budget.auroc_floor, budget.recall_floor)
-        return source_test(alpha, budget.false_positive_ceiling)
-
-    def _votes(self, subject: Subject, new: Sequence[ScoredRow], voted: set[str]) -> list[NDArray[np.float64]]:
-        logits = np.array([row.logit for row in new])
-        groups = [row.group for row in new]
-        threshold = self.champion.threshold(PROFILE)
-        flagged = (logits > threshold).astype(np.float64)
-        if subject.kind == "source":
-            return [group_votes(1.0 - flagged, groups, voted)[0]]
-        if threshold == math.inf:  # too few reals to place one: that nothing is flagged says nothing of the family
-            flagged = np.ones_like(flagged)
-        placements = placement_values(self.reference, logits)
-        return [group_votes(values, groups, voted)[0] for values in (placements, flagged)]
+def _steps(context: Context, watch: Watch) -> dict[Subject, Step]:
+    subjects = [subject for subject in watch.by_subject if watch.new(subject)]
+    history = histories(context, watch.champion.record, subjects)
+    return {
+        subject: next_step(subject, watch.states.get(subject), _test(watch, subject), history[subject])
+        for subject in subjects
+    }
 
 
-def _reference_scores(context: Context, champion: LoadedVersion) -> NDArray[np.float64]:
-    """The frozen real pool: pictures of the reference split, which no head ever learns."""
-    rows = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE)
-    chosen = [i for i, split in enumerate(rows.splits) if split == "reference" and rows.subjects[i].kind == "source"]
-    return champion.artifact.head.scores(rows.vectors[chosen])
+def _test(watch: Watch, subject: Subject) -> SubjectTest | None:
+    state = watch.states.get(subject)
+    return None if state is None else SubjectTest.from_dict(state.state)
+
+
+def _advance(watch: Watch, subject: Subject, step: Step, levels: Levels) -> TestState:
+    before, new = watch.states.get(subject), watch.new(subject)
+    advance = advance_family if subject.kind == "family" else advance_source
+    test = advance(watch, subject, _test(watch, subject), new, step, levels)
+    running = test.running
+    alarmed = running.alarmed and not (test.stage == "known" and test.floor is None and subject.kind == "family")
+    goes_on = before is not None and step == "go_on"
+    return TestState(
+        version=watch.champion.record.id,
+        subject=subject,
+        state=test.to_dict(),
+        log10_evidence=running.log_e / math.log(10),
+        log10_alarm=running.log_alarm / math.log(10),
+        votes=running.votes,
+        last_score_id=max(row.score_id for row in new),
+        first_vote_at=before.first_vote_at if before and goes_on else min(row.delivered_at for row in new),
+        alarmed_at=(before.alarmed_at if before else None) or (watch.now if alarmed else None),
+    )
 
 
 def _was_alarmed(state: TestState | None) -> bool:
     return state is not None and state.alarmed_at is not None
 
 
-def _episodes(context: Context, champion: LoadedVersion, alarmed: Sequence[TestState]) -> list[Episode]:
+def _episodes(context: Context, watch: Watch, alarmed: Sequence[TestState]) -> list[Episode]:
     """One episode per alarmed family; a family that evades again takes up its open one."""
+    champion = watch.champion.record.id
     before = {
         row.subject: row
-        for row in context.samples.latest_evaluations(champion.record.id)
+        for row in context.samples.latest_evaluations(champion)
         if row.profile == PROFILE and row.window == "held_out"
     }
     running = {episode.family: episode for episode in context.samples.episodes(open_only=True)}
-    return [
-        _episode(state, champion.record.id, before.get(state.subject), running.get(state.subject.name))
-        for state in alarmed
-    ]
+    return [_episode(state, champion, before.get(state.subject), running.get(state.subject.name)) for state in alarmed]
 
 
 def _episode(state: TestState, champion: str, before: EvaluationRow | None, running: Episode | None) -> Episode:
     assert state.alarmed_at is not None and state.first_vote_at is not None
-    alarm_vote = state.state["alarm_vote"]
+    alarm_vote = SubjectTest.from_dict(state.state).running.alarm_vote
+    assert alarm_vote is not None
     return Episode(
         id=running.id if running else None,
         family=state.subject.name,
@@ -149,27 +117,8 @@ def _episode(state: TestState, champion: str, before: EvaluationRow | None, runn
         champion=champion,
         opened_at=running.opened_at if running else state.first_vote_at,
         alarmed_at=state.alarmed_at,
-        samples_to_alarm=int(str(alarm_vote)),
+        samples_to_alarm=alarm_vote,
         ap_before=before.ap if before else None,
         auroc_before=before.auroc if before else None,
         note=f"evades again; {running.version} had learned it" if running and running.version else "",
     )
-
-
-def _announce(context: Context, newly: Sequence[TestState]) -> None:
-    for state in newly:
-        kind, verb = (
-            ("family_evades", "evades detection")
-            if state.subject.kind == "family"
-            else (
-                "source_misjudged",
-                "is misjudged",
-            )
-        )
-        text = (
-            f"{state.subject.name} {verb}: evidence 10^{state.log10_evidence:.1f} against an alarm line of "
-            f"10^{state.log10_alarm:.1f} after {state.votes} votes"
-        )
-        key = f"{kind}:{state.subject.name}:{state.version}"
-        data: dict[str, object] = {"subject": list(state.subject), "version": state.version, "votes": state.votes}
-        context.samples.add_event(Event(None, key, kind, context.clock.now(), text, data))

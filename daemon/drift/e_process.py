@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,17 +19,13 @@ class EProcess:
     Source: method section 3.
     """
 
+    kind: ClassVar[str] = "e_process"
     m0: float  # the floor, in (0, 1)
     log_wealth: tuple[float, ...]  # (25,) natural log of each better's capital
     votes: int  # votes taken so far
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.m0 < 1.0:
-            raise ValueError(f"the floor of a sequential test must lie between 0 and 1, not {self.m0}")
-        if len(self.log_wealth) != FRACTIONS.size or not np.isfinite(self.log_wealth).all():
-            raise ValueError(f"a sequential test needs {FRACTIONS.size} finite capitals")
-        if self.votes < 0:
-            raise ValueError("a sequential test cannot have taken a negative number of votes")
+        checked_state(self.m0, self.log_wealth, self.votes)
 
     @classmethod
     def start(cls, m0: float) -> EProcess:
@@ -47,7 +43,7 @@ class EProcess:
         values: (n,), in [0, 1]. Raises ValueError on a vote outside [0, 1] or NaN.
         """
         # Sorted, because floating-point sums depend on the order and a shuffled batch must not.
-        gain = log_steps(np.sort(_checked(values)), self.m0).sum(axis=0)
+        gain = log_steps(np.sort(checked_votes(values)), self.m0).sum(axis=0)
         wealth = np.asarray(self.log_wealth) + gain
         return EProcess(self.m0, tuple(wealth.tolist()), self.votes + np.size(values))
 
@@ -56,12 +52,12 @@ class EProcess:
 
         values: (n,), in [0, 1]. Returns float64 (n,).
         """
-        steps = log_steps(_checked(values), self.m0)
+        steps = log_steps(checked_votes(values), self.m0)
         return log_mixture(np.asarray(self.log_wealth) + np.cumsum(steps, axis=0))
 
     def to_dict(self) -> dict[str, Any]:
         """A mapping that JSON writes and reads back bit by bit."""
-        return {"m0": self.m0, "log_wealth": list(self.log_wealth), "votes": self.votes}
+        return {"kind": self.kind, "m0": self.m0, "log_wealth": list(self.log_wealth), "votes": self.votes}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> EProcess:
@@ -70,7 +66,18 @@ class EProcess:
         return cls(float(stored["m0"]), wealth, int(stored["votes"]))
 
 
-def _checked(values: ArrayLike) -> NDArray[np.float64]:
+def checked_state(m0: float, log_wealth: Sequence[float], votes: int) -> None:
+    """Raises ValueError unless these are the numbers of a sequential test."""
+    if not 0.0 < m0 < 1.0:
+        raise ValueError(f"the floor of a sequential test must lie between 0 and 1, not {m0}")
+    if len(log_wealth) != FRACTIONS.size or not np.isfinite(log_wealth).all():
+        raise ValueError(f"a sequential test needs {FRACTIONS.size} finite capitals")
+    if votes < 0:
+        raise ValueError("a sequential test cannot have taken a negative number of votes")
+
+
+def checked_votes(values: ArrayLike) -> NDArray[np.float64]:
+    """The votes as float64 (n,). Raises ValueError when one is not in [0, 1]."""
     votes = np.atleast_1d(np.asarray(values, dtype=np.float64))
     # Written so that NaN fails too: one NaN would poison the evidence for good.
     if not ((votes >= 0.0) & (votes <= 1.0)).all():

@@ -13,6 +13,7 @@ import structlog
 from daemon import __version__
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
+from daemon.drift.standing import pipeline_fault_stands
 from daemon.errors import BadInputError, CorruptArtifact, TemporaryError
 from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
 from daemon.learn.bookkeeping import bring_up_to_date
@@ -40,7 +41,7 @@ Make = Callable[[Context, LoadedVersion | None, tuple[Subject, ...]], LoadedVers
 def learn(context: Context) -> Challenge | None:
     """Solve a challenger when something asks for one; returns it with its reasons."""
     settle(context)
-    if not context.settings.learn.automatic:
+    if not context.settings.learn.automatic or pipeline_fault_stands(context):
         return None
     subjects = context.samples.subjects()
     champion = context.champion.get()

@@ -9,13 +9,13 @@ from typing import Final, get_args
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from daemon.figures import HELD_OUT
+from daemon.model import ALARM_KINDS
 from daemon.states import state_of
 from daemon.views import FamilyView, SourceView, Status
 
 OTHER: Final = "other"  # the label under which families and sources beyond the cap are folded
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"  # the latest that the gate did not promote
-FLOOR_TEST: Final = "floor"  # the sequential test of method.md 3 against the configured floors
 NEWEST: Final = 50  # detected families kept because they are new, before those kept because they are active
 FAMILY_STATES: Final[tuple[str, ...]] = get_args(FamilyView.model_fields["state"].annotation)
 SOURCE_STATES: Final[tuple[str, ...]] = get_args(SourceView.model_fields["state"].annotation)
@@ -51,6 +51,14 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "real_false_positive_left_out_ratio": ("The same under a head solved without the source.", ("source", "profile")),
     "real_pool_samples": ("Samples of a real source behind its figures.", ("source", "profile")),
     "real_source_state": ("1 for the state a real source is in.", ("source", "state")),
+    "real_pool_shift_evidence_log10": ("Evidence that fresh trusted reals score unlike the real pool.", ()),
+    "real_pool_shift_alarm_log10": ("The evidence at which that test alarms.", ()),
+    "novelty_evidence_log10": ("Evidence that a source's pictures without a family are novel.", ("source",)),
+    "alarms_raised": ("Alarms that stand, other than a family's or real source's own.", ("alarm",)),
+    "alarm_budget_spent_ratio": (
+        "Share of the 30 days' budget of false alarms that was spent; `new` and `known` have half each.",
+        ("tests",),
+    ),
     "adapter_last_success_timestamp_seconds": ("When an adapter last delivered without fault; 0: never.", ("adapter",)),
     "adapter_interval_seconds": ("How often an adapter is polled.", ("adapter",)),
     "queue_samples": ("Samples that wait for a stage.", ("stage",)),
@@ -87,6 +95,7 @@ def gauges(status: Status | None, cap: int, prefix: str = "sidwatch_") -> tuple[
         _models(sheet, status)
         _families(sheet, status.families, cap)
         _sources(sheet, status.real_sources, cap)
+        _alarms(sheet, status, cap)
         _work(sheet, status)
     return sheet.metrics()
 
@@ -151,8 +160,8 @@ def _measured(family: FamilyView) -> int:
 def _family(sheet: _Sheet, family: FamilyView) -> None:
     sheet.set("family_eval_samples", _measured(family), family.name)
     sheet.set("family_last_sample_timestamp_seconds", family.last_sample_at, family.name)
-    sheet.set("family_evidence_log10", family.evidence_log10, family.name, FLOOR_TEST)
-    sheet.set("family_evidence_alarm_log10", family.alarm_log10, family.name, FLOOR_TEST)
+    sheet.set("family_evidence_log10", family.evidence_log10, family.name, family.test)
+    sheet.set("family_evidence_alarm_log10", family.alarm_log10, family.name, family.test)
     for state in FAMILY_STATES:
         sheet.set("family_state", family.state == state, family.name, state)
     by_role = {CHAMPION: family.profiles, CHALLENGER: family.challenger}
@@ -184,6 +193,23 @@ def _sources(sheet: _Sheet, sources: Sequence[SourceView], cap: int) -> None:
     if folded:
         for state in SOURCE_STATES:
             sheet.set("real_source_state", any(source.state == state for source in folded), OTHER, state)
+
+
+def _alarms(sheet: _Sheet, status: Status, cap: int) -> None:
+    for kind in ALARM_KINDS:
+        raised = sum(alarm.kind == kind and alarm.raised_at is not None for alarm in status.alarms)
+        sheet.set("alarms_raised", raised, kind)
+    for alarm in status.alarms:
+        if alarm.kind == "real_pool_shift":
+            sheet.set("real_pool_shift_evidence_log10", alarm.evidence_log10)
+            sheet.set("real_pool_shift_alarm_log10", alarm.alarm_log10)
+    novel = [alarm for alarm in status.alarms if alarm.kind == "novel_family"]
+    for alarm in sorted(novel, key=lambda alarm: (-(alarm.evidence_log10 or 0.0), alarm.about))[:cap]:
+        sheet.set("novelty_evidence_log10", alarm.evidence_log10, alarm.about)
+    if status.alarm_budget is not None:
+        budget = status.alarm_budget
+        sheet.set("alarm_budget_spent_ratio", budget.new_spent / budget.false_alarms_per_30_days, "new")
+        sheet.set("alarm_budget_spent_ratio", budget.known_spent / budget.false_alarms_per_30_days, "known")
 
 
 def _work(sheet: _Sheet, status: Status) -> None:

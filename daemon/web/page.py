@@ -42,6 +42,7 @@ def render(status: Status, *, simulated: bool) -> str:
             sources=sources[:SHOWN],
             sources_left=max(0, len(sources) - SHOWN),
             evading=[family for family in families if family.state in ("evading", "inverted")],
+            standing=[alarm for alarm in status.alarms if alarm.raised_at is not None],
             misjudged=[source for source in sources if source.state == "misjudged"],
             open_episodes=[episode for episode in status.episodes if is_open(episode)],
             now=status.service.now,

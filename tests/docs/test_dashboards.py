@@ -70,6 +70,8 @@ def test_every_alert_has_severity_annotations_a_runbook_and_two_cases(rule: dict
 def test_the_alerts_of_the_operations_list_are_there() -> None:
     assert {rule["alert"] for rule in rules("alerts.yml")} == {
         "GeneratorFamilyEvadesDetection", "GeneratorFamilyInverted", "DetectorPerformanceDrop", "MisjudgedRealSource",
+        "GeneratorFamilyDegraded", "RealPoolShift", "NovelGeneratorFamily", "PipelineFault", "SamplesStale",
+        "GeneratorFamilyInsufficient",
         "UpdateRejected", "ChampionStale", "AdapterStale", "RejectRateHigh", "JobFailing", "StoreNearlyFull",
         "LoopStalled", "DaemonDown", "Watchdog",
     }  # fmt: skip

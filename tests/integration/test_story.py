@@ -233,6 +233,7 @@ WRITES = {
         "add_vectors",
         "add_scores",
         "save_evaluations",
+        "save_alarms",
         "save_tests",
         "commit_statistics",
         "update_episode",

@@ -1,0 +1,1 @@
+"""Detectors side by side: ours and river's, on the same simulated streams."""

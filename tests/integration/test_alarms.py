@@ -67,7 +67,9 @@ def status(world: World) -> Status:
 
 
 def kinds(world: World) -> list[str]:
-    return [event.kind for event in world.told if not event.kind.startswith("champion")]
+    """What the alarms told, without the changes of state that tell the same once more with their figures."""
+    told = (event.kind for event in world.told)
+    return [kind for kind in told if not kind.startswith("champion") and not kind.endswith("_state_changed")]
 
 
 # --- known families ---------------------------------------------------------------------------------------

@@ -410,7 +410,7 @@ def fold_of(world: World, one: Candidate) -> int:
 
 # --- the end of the process -------------------------------------------------------------------------------
 
-WRITES = 8  # transactions of one forgetting and the update after it
+WRITES = 10  # transactions of one forgetting and the update after it
 
 
 @contextmanager

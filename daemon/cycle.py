@@ -16,7 +16,7 @@ from daemon.evaluate.measuring import evaluate
 from daemon.evaluate.scoring import score
 from daemon.intake.taking_in import intake
 from daemon.learn.bookkeeping import finish_forgetting
-from daemon.learn.learning import learn
+from daemon.learn.learning import Make, learn
 from daemon.notify.notifying import notify
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
@@ -54,7 +54,11 @@ class CycleReport:
 
 
 def run_cycle(
-    context: Context, adapters: Sequence[AdapterSettings] = (), *, may_learn: Callable[[], bool] = lambda: True
+    context: Context,
+    adapters: Sequence[AdapterSettings] = (),
+    *,
+    may_learn: Callable[[], bool] = lambda: True,
+    make: Make | None = None,
 ) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
@@ -62,6 +66,7 @@ def run_cycle(
 
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
+    make: another learner than the closed form as configured.
     """
     follow(context)  # a switch or a rollback across encoders may have come between two cycles
     forgotten = finish_forgetting(context)
@@ -71,7 +76,7 @@ def run_cycle(
     evaluate(context)
     alarmed = detect(context)
     note_transitions(context)
-    challenge = learn(context) if may_learn() else None
+    challenge = learn(context, make) if may_learn() else None
     verdict = judge(context, challenge) if challenge else None
     if challenge and verdict:
         promote(context, challenge, verdict)

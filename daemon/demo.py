@@ -6,7 +6,6 @@ Nothing here decides anything: it sets up the embedded defaults, turns the cycle
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from daemon.settings import Settings, load
 from daemon.supervisor import run_one_cycle
 from daemon.views import Status
 from daemon.wiring import make_telemetry
+from daemon.writing import write_whole
 
 START = datetime(2030, 1, 1, tzinfo=UTC)  # day 0 of the simulated calendar
 STORY_DAYS = 11  # the last release that the story is about is long enough ago by then
@@ -74,7 +74,7 @@ def prepare(folder: Path, seed: int, port: int) -> Settings:
     wanted = yaml.safe_dump(configuration(seed, port), sort_keys=False)
     if (folder / FINISHED).exists() or not config.exists() or _seed_of(config) != seed:
         clear_state(folder / "state", also=[config, folder / FINISHED])
-    _write(config, wanted)
+    write_whole(config, wanted)
     return load(config)
 
 
@@ -117,7 +117,7 @@ def tell_story(settings: Settings, teller: Teller, stop: threading.Event, *, go_
                 teller.day(day, status)
                 if summary is None and day >= STORY_DAYS:
                     summary = summarise(state.context, status, time.monotonic() - began)
-                    _write(settings.store.directory.parent / FINISHED, json.dumps(summary))
+                    write_whole(settings.store.directory.parent / FINISHED, json.dumps(summary))
                     teller.end(status)
                 if summary is not None and go_on:
                     _pause(service, stop)
@@ -172,10 +172,3 @@ def _seed_of(config: Path) -> int | None:
         return int(found["adapters"][0]["options"]["seed"])
     except (KeyError, IndexError, TypeError, ValueError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    """A file that is there whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)  # noqa: PTH105 the atomic call by its own name

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -240,13 +240,19 @@ def run_until_idle(context: Context, service: Service, holder: str, stop: thread
     return cycles
 
 
-def run_one_cycle(context: Context, leases: Leases) -> CycleReport:
-    """One whole cycle in this thread, intake of every adapter included, recorded as a run."""
+Turn = Callable[[Context, Sequence[AdapterSettings]], CycleReport]  # one pass over these adapters
+
+
+def run_one_cycle(context: Context, leases: Leases, turn: Turn = run_cycle) -> CycleReport:
+    """One whole cycle in this thread, intake of every adapter included, recorded as a run.
+
+    turn: the cycle, or one that a back-test's policy learns otherwise in.
+    """
     adapters = [adapter for adapter in context.settings.adapters if adapter.enabled]
     reports: list[CycleReport] = []
 
     def work() -> CycleReport:
-        reports.append(run_cycle(context, adapters))
+        reports.append(turn(context, adapters))
         return reports[0]
 
     tick(context, "cycle")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from daemon.app import is_simulated, opened
-from daemon.errors import BadInputError
 from daemon.explain.family import explain_family
 from daemon.explain.page import PictureOnPage, render_family, render_pictures
 from daemon.explain.thumbnail import thumbnails
@@ -15,6 +14,7 @@ from daemon.operations import judge_picture, read_picture, version_or_champion
 from daemon.service import Service
 from daemon.settings import Settings
 from daemon.wiring import make_telemetry
+from daemon.writing import write_for_person
 
 
 def explain_files(settings: Settings, images: Sequence[Path], html: Path | None) -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def explain_files(settings: Settings, images: Sequence[Path], html: Path | None)
             PictureOnPage(str(path), picture, view)
             for path, picture, view in zip(images, thumbnails(contents, settings.intake), found, strict=True)
         ]
-        _write_page(html, render_pictures(shown, simulated=is_simulated(settings)))
+        write_for_person(html, render_pictures(shown, simulated=is_simulated(settings)))
     return [{"path": str(path), **view.model_dump(mode="json")} for path, view in zip(images, found, strict=True)]
 
 
@@ -37,12 +37,5 @@ def explain_family_now(settings: Settings, family: str, html: Path | None) -> di
     with opened(settings, encoder=False, lock=False, read_only=True) as state:
         found = explain_family(state.context, version_or_champion(state.context, None), family)
     if html is not None:
-        _write_page(html, render_family(found, simulated=is_simulated(settings)))
+        write_for_person(html, render_family(found, simulated=is_simulated(settings)))
     return found.model_dump(mode="json")
-
-
-def _write_page(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadInputError(f"cannot write {path}: {error.strerror}") from error

@@ -38,8 +38,11 @@ class Challenge:
 Make = Callable[[Context, LoadedVersion | None, tuple[Subject, ...]], LoadedVersion]
 
 
-def learn(context: Context) -> Challenge | None:
-    """Solve a challenger when something asks for one; returns it with its reasons."""
+def learn(context: Context, make: Make | None = None) -> Challenge | None:
+    """Make a challenger when something asks for one; returns it with its reasons.
+
+    make: another learner than the closed form as configured.
+    """
     settle(context)
     if not context.settings.learn.automatic or pipeline_fault_stands(context):
         return None
@@ -48,7 +51,7 @@ def learn(context: Context) -> Challenge | None:
     if champion is None:
         waiting = context.samples.queue(context.encoder.fingerprint).get("embed", (0, None))[0]
         ready = not waiting and may_start(subjects, context.settings.learn)
-        return _first_challenge(context) if ready else None
+        return _first_challenge(context, make) if ready else None
     triggers = due_triggers(
         context.samples.episodes(open_only=True),
         subjects,
@@ -58,7 +61,7 @@ def learn(context: Context) -> Challenge | None:
     )
     if not triggers and holds_forgotten(context, champion) and not _judged_without_it(context, champion):
         triggers = _families(subjects)
-    return _challenge(context, champion, triggers) if triggers else None
+    return _challenge(context, champion, triggers, make) if triggers else None
 
 
 def holds_forgotten(context: Context, champion: LoadedVersion) -> int:
@@ -97,10 +100,10 @@ def update(context: Context, make: Make | None = None) -> Challenge | None:
     return _challenge(context, champion, families if champion else (), make)
 
 
-def _first_challenge(context: Context) -> Challenge | None:
+def _first_challenge(context: Context, make: Make | None) -> Challenge | None:
     """A first champion, or None while too few of the pictures lie on the side that may be learned."""
     try:
-        return _challenge(context, None, ())
+        return _challenge(context, None, (), make)
     except CorruptArtifact:
         raise
     except BadInputError as error:

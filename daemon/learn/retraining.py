@@ -62,7 +62,7 @@ def retrain(context: Context, job: str) -> Challenge | None:
     if learner == "closed_form":
         assert read_out is not None
         return update(context, closed_form(read_out))
-    return update(context, _trained(learner))
+    return update(context, trained(learner))
 
 
 def recipe_of(settings: Settings, learner: Learner) -> Recipe:
@@ -82,7 +82,12 @@ def recipe_of(settings: Settings, learner: Learner) -> Recipe:
     return GradientSettings(**values, standardise=by_default if gradient.standardise is None else gradient.standardise)
 
 
-def _trained(learner: Learner) -> Make:
+def trained(learner: Learner) -> Make:
+    """Train by a learner that is not the closed form.
+
+    The maker raises BadInputError (too little to learn from), ChildFailed (the training died, overran, grew too large).
+    """
+
     def make(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> LoadedVersion:
         fingerprint = fingerprint_of(context, champion)
         revision = context.samples.statistics_revision(fingerprint)

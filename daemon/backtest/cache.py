@@ -1,0 +1,126 @@
+"""What a back-test keeps of a picture, by the digest of its bytes: the bytes, what they are, its vectors.
+
+All policies, and whoever runs the command again, decode and encode a picture once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.errors import CorruptArtifact
+from daemon.model import PROFILES, EncodingFailure, Inspected, Profile
+from daemon.ports import DerivedFiles, EncoderService, Inspector
+
+_FIELDS = frozenset(field.name for field in dataclasses.fields(Inspected))
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of the collection."""
+
+    files: DerivedFiles
+
+    def put(self, digest: str, content: bytes) -> None:
+        self.files.put("pictures", digest, content)
+
+    def get(self, digest: str) -> bytes:
+        """Raises CorruptArtifact when it is no longer there."""
+        content = self.files.get("pictures", digest)
+        if content is None:
+            raise CorruptArtifact(
+                f"the back-test's copy of picture {digest[:12]} is gone or damaged: remove the state folder's cache "
+                "and run it again"
+            )
+        return content
+
+
+@dataclass(frozen=True)
+class CachingInspector:
+    """Decodes a picture once; what is refused is decoded again each time."""
+
+    files: DerivedFiles
+    inner: Inspector
+
+    def inspect(self, content: bytes) -> Inspected:
+        """Raises ImageRejected."""
+        digest = sha256(content).hexdigest()
+        kept = self.files.get("inspected", digest)
+        fields = None if kept is None else json.loads(kept)
+        if isinstance(fields, dict) and fields.keys() == _FIELDS:
+            return Inspected(**fields)
+        found = self.inner.inspect(content)
+        self.files.put("inspected", digest, json.dumps(dataclasses.asdict(found)).encode())
+        return found
+
+
+@dataclass(frozen=True)
+class CachingEncoder:
+    """Encodes a picture once under every profile; failures are tried again."""
+
+    files: DerivedFiles
+    inner: EncoderService
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.inner.fingerprint
+
+    @property
+    def dimension(self) -> int:
+        return self.inner.dimension
+
+    def encode_many(
+        self, items: Sequence[bytes], profiles: Sequence[Profile]
+    ) -> list[dict[Profile, NDArray[np.float32]] | EncodingFailure]:
+        """As the encoder, rounded to float16 as the store does."""
+        digests = [sha256(content).hexdigest() for content in items]
+        kept = {digest: self.vectors(digest) for digest in set(digests)}
+        missing = {digest: item for digest, item in zip(digests, items, strict=True) if kept[digest] is None}
+        outcomes: dict[str, Mapping[Profile, NDArray[np.float32]] | EncodingFailure] = {
+            digest: vectors for digest, vectors in kept.items() if vectors is not None
+        }
+        if missing:
+            made = self.inner.encode_many(list(missing.values()), PROFILES)
+            for digest, outcome in zip(missing, made, strict=True):
+                outcomes[digest] = outcome if isinstance(outcome, EncodingFailure) else self._keep(digest, outcome)
+        found = [outcomes[digest] for digest in digests]
+        return [
+            one if isinstance(one, EncodingFailure) else {profile: one[profile] for profile in profiles}
+            for one in found
+        ]
+
+    def encode_now(self, content: bytes) -> NDArray[np.float32]:
+        """One picture, raw; never asked for in a back-test."""
+        return self.inner.encode_now(content)
+
+    def vectors(self, digest: str) -> dict[Profile, NDArray[np.float32]] | None:
+        """(d,) under every profile; None when it was not encoded yet."""
+        kept = self.files.get(self._kind, digest)
+        if kept is None:
+            return None
+        rows = np.frombuffer(kept, np.float16).reshape(len(PROFILES), -1).astype(np.float32)
+        return dict(zip(PROFILES, rows, strict=True))
+
+    def _keep(
+        self, digest: str, made: Mapping[Profile, NDArray[np.float32]]
+    ) -> dict[Profile, NDArray[np.float32]] | EncodingFailure:
+        with np.errstate(over="ignore"):  # an overflow shows as infinity in the next line
+            rows = np.stack([made[profile] for profile in PROFILES]).astype(np.float16)
+        if not np.isfinite(rows).all():
+            return EncodingFailure("encoding_failed", "not finite")
+        self.files.put(self._kind, digest, rows.tobytes())
+        return dict(zip(PROFILES, rows.astype(np.float32), strict=True))
+
+    @property
+    def _kind(self) -> str:
+        return f"vectors-{self.fingerprint[:32]}"

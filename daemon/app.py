@@ -115,6 +115,13 @@ def clear_state(directory: Path, also: Sequence[Path]) -> None:
                 path.unlink()
 
 
+@contextmanager
+def kept_in(directory: Path) -> Iterator[DerivedFiles]:
+    """A folder, locked while the block runs, of files that can be computed again. Raises StateLocked."""
+    with StateLock(directory, datetime.now(UTC)):
+        yield DerivedFiles(Layout(directory))
+
+
 def open_for(settings: Settings, *, read_only: bool = False) -> Store:
     """The store that the configuration names."""
     splits = settings.splits

@@ -15,6 +15,7 @@ import typer
 from daemon import __version__
 from daemon.commands import (
     adapters,
+    backtesting,
     configuration,
     demo,
     explaining,
@@ -64,6 +65,7 @@ working.register(app)
 forgetting.register(app)
 explaining.register(app)
 reembedding.register(app)
+backtesting.register(app)
 app.add_typer(families.app, name="families")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")

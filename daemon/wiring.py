@@ -34,10 +34,10 @@ from daemon.ports import (
     SampleStore,
 )
 from daemon.reembed.in_force import start_in_force
-from daemon.settings import AdapterSettings, EncoderSettings, Settings
+from daemon.settings import AdapterSettings, EncoderSettings, IntakeSettings, Settings
 from daemon.telemetry import Telemetry
 
-__all__ = ["check_artifact", "differing_figures", "make_context", "make_poller", "make_telemetry"]
+__all__ = ["check_artifact", "differing_figures", "make_context", "make_poller", "make_telemetry", "start_encoder"]
 
 
 def make_context(
@@ -112,6 +112,13 @@ def make_poller(settings: Settings, adapter: AdapterSettings) -> Poller:
     )
 
 
+def start_encoder(encoder: EncoderSettings, intake: IntakeSettings) -> EncoderClient:
+    """The encoder in its process, beside any store. Raises WeightsMissing, ConfigurationError, ChildFailed."""
+    if "open_clip" in encoder.parts:
+        locate_weights(encoder.open_clip)  # says in seconds what the child would say after importing torch
+    return EncoderClient(encoder, intake)
+
+
 def check_artifact(tensors: bytes, manifest: bytes) -> None:
     """Raises CorruptArtifact when a version's files are not whole or its anchors do not score as recorded."""
     read(tensors, manifest)
@@ -120,9 +127,7 @@ def check_artifact(tensors: bytes, manifest: bytes) -> None:
 def _start_encoder(
     settings: Settings, golden: GoldenLog, now: datetime, encoder: EncoderSettings, *, record_golden: bool
 ) -> EncoderClient:
-    if "open_clip" in encoder.parts:
-        locate_weights(encoder.open_clip)  # says in seconds what the child would say after importing torch
-    client = EncoderClient(encoder, settings.intake)
+    client = start_encoder(encoder, settings.intake)
     try:
         check_golden(client, golden, now, record=record_golden)
     except BaseException:

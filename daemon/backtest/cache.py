@@ -60,24 +60,13 @@ class CachingInspector:
         return found
 
 
-@dataclass(frozen=True)
 class CachingEncoder:
     """Encodes a picture once under every profile; failures are tried again."""
 
-    files: DerivedFiles
-    inner: EncoderService
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.inner.fingerprint
-
-    @property
-    def dimension(self) -> int:
-        return self.inner.dimension
+    def __init__(self, files: DerivedFiles, inner: EncoderService) -> None:
+        self.name, self.fingerprint, self.dimension = inner.name, inner.fingerprint, inner.dimension
+        self._files = files
+        self._inner = inner
 
     def encode_many(
         self, items: Sequence[bytes], profiles: Sequence[Profile]
@@ -90,7 +79,7 @@ class CachingEncoder:
             digest: vectors for digest, vectors in kept.items() if vectors is not None
         }
         if missing:
-            made = self.inner.encode_many(list(missing.values()), PROFILES)
+            made = self._inner.encode_many(list(missing.values()), PROFILES)
             for digest, outcome in zip(missing, made, strict=True):
                 outcomes[digest] = outcome if isinstance(outcome, EncodingFailure) else self._keep(digest, outcome)
         found = [outcomes[digest] for digest in digests]
@@ -101,11 +90,11 @@ class CachingEncoder:
 
     def encode_now(self, content: bytes) -> NDArray[np.float32]:
         """One picture, raw; never asked for in a back-test."""
-        return self.inner.encode_now(content)
+        return self._inner.encode_now(content)
 
     def vectors(self, digest: str) -> dict[Profile, NDArray[np.float32]] | None:
         """(d,) under every profile; None when it was not encoded yet."""
-        kept = self.files.get(self._kind, digest)
+        kept = self._files.get(self._kind, digest)
         if kept is None:
             return None
         rows = np.frombuffer(kept, np.float16).reshape(len(PROFILES), -1).astype(np.float32)
@@ -118,7 +107,7 @@ class CachingEncoder:
             rows = np.stack([made[profile] for profile in PROFILES]).astype(np.float16)
         if not np.isfinite(rows).all():
             return EncodingFailure("encoding_failed", "not finite")
-        self.files.put(self._kind, digest, rows.tobytes())
+        self._files.put(self._kind, digest, rows.tobytes())
         return dict(zip(PROFILES, rows.astype(np.float32), strict=True))
 
     @property

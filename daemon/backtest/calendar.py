@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 from daemon.errors import BadInputError
 from daemon.model import Candidate, Label
@@ -126,7 +127,7 @@ def day_of(released: str) -> date:
     >>> day_of("2023-07")
     datetime.date(2023, 7, 1)
     """
-    year, month, day = (released.split("-") + ["1", "1"])[:3]
+    year, month, day = [*released.split("-"), "1", "1"][:3]
     return date(int(year), int(month), int(day))
 
 
@@ -152,7 +153,7 @@ def _period(number: int, families: Sequence[str], released: Mapping[str, date]) 
 def _parts(entries: Sequence[Entry], count: int) -> list[Sequence[Entry]]:
     """As many parts of as equal size as there are entries for."""
     bounds = [len(entries) * part // count for part in range(count + 1)]
-    return [entries[low:high] for low, high in zip(bounds, bounds[1:], strict=False) if high > low]
+    return [entries[low:high] for low, high in pairwise(bounds) if high > low]
 
 
 def _deliveries(arriving: Mapping[datetime, Sequence[Entry]], periods: Sequence[Period]) -> list[Delivery]:

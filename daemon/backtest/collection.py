@@ -65,9 +65,7 @@ def read_collection(
     kept = files.get("collections", digest)
     if kept is not None:
         known = json.loads(kept)
-        return Collection(
-            str(manifest), digest, tuple(Entry(**entry) for entry in known["entries"]), known["rejected"]
-        )
+        return Collection(str(manifest), digest, tuple(Entry(**entry) for entry in known["entries"]), known["rejected"])
     reader = _Reader(manifest)
     pictures = Pictures(files)
     adapter = adapter_of(manifest)

@@ -1,0 +1,66 @@
+"""The policies of learning that a back-test compares; each is the service's own cycle, told to learn otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from daemon.context import Context
+from daemon.cycle import CycleReport, run_cycle
+from daemon.errors import BadInputError
+from daemon.learn.retraining import trained
+from daemon.promote.promoting import promote_by_hand
+from daemon.settings import AdapterSettings, Settings
+from daemon.supervisor import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a replay learns."""
+
+    name: str
+    meaning: str  # one line for people
+    turn: Turn
+    read_out: Literal["mixture", "linear"] | None = None  # of the closed form; None: it is not asked
+    at_once: bool = False  # everything is delivered at the end, and learned together
+
+    def settings(self, settings: Settings) -> Settings:
+        """The configuration that it works with."""
+        if self.read_out is None:
+            return settings
+        return settings.model_copy(update={"head": settings.head.model_copy(update={"read_out": self.read_out})})
+
+
+def policy_of(name: str) -> Policy:
+    """Raises BadInputError when there is none of that name."""
+    if name not in POLICIES:
+        raise BadInputError(f"there is no policy {name!r}: {', '.join(POLICIES)}")
+    return POLICIES[name]
+
+
+def _never_again(context: Context, adapters: Sequence[AdapterSettings]) -> CycleReport:
+    return run_cycle(context, adapters, may_learn=lambda: context.registry.champion() is None)
+
+
+def _by_gradient(context: Context, adapters: Sequence[AdapterSettings]) -> CycleReport:
+    return run_cycle(context, adapters, make=trained("gradient"))
+
+
+def _jointly(context: Context, adapters: Sequence[AdapterSettings]) -> CycleReport:
+    """One fit on everything; it is a yardstick, so the gate is heard and need not agree."""
+    report = run_cycle(context, adapters, may_learn=lambda: not context.registry.versions())
+    versions = context.registry.versions()
+    if versions and context.registry.champion() is None:
+        promote_by_hand(context, versions[-1].id, "backtest", "the oracle is a yardstick, whatever the gate says of it")
+    return report
+
+
+_EVERY: tuple[Policy, ...] = (
+    Policy("static", "the first champion for ever: it learns nothing more", _never_again, "mixture"),
+    Policy("gradient", "the paper's recipe, trained anew at each alarm", _by_gradient),
+    Policy("closed_form", "one linear direction, solved at each alarm", run_cycle, "linear"),
+    Policy("mixture", "the two-sided mixture, solved at each alarm: the service's default", run_cycle, "mixture"),
+    Policy("oracle", "the mixture, fitted once on everything there will ever be", _jointly, "mixture", at_once=True),
+)
+POLICIES: Mapping[str, Policy] = {policy.name: policy for policy in _EVERY}

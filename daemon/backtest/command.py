@@ -16,7 +16,7 @@ from daemon.backtest.cache import CachingEncoder, CachingInspector, Pictures
 from daemon.backtest.calendar import make_calendar
 from daemon.backtest.collection import Collection, adapter_of, encode_collection, read_collection
 from daemon.backtest.page import render
-from daemon.backtest.policies import POLICIES, policy_of
+from daemon.backtest.policies import POLICIES
 from daemon.backtest.replay import Replay
 from daemon.backtest.report import Report
 from daemon.encoders.stopped import StoppedEncoder
@@ -37,7 +37,7 @@ class Asked:
 
     manifest: Path
     state: Path
-    policies: tuple[str, ...] = ()  # none: all
+    policies: tuple[str, ...] = ()  # of POLICIES; none: all
     encoder: str | None = None  # None: as configured
     period: int = 4  # families of one period, at least
     weeks: int = 4  # over which a family's pictures arrive
@@ -50,7 +50,7 @@ def back_test(settings: Settings, asked: Asked, progress: Progress) -> dict[str,
     What an earlier process did with the same collection, configuration and program is not done again.
     Raises BadInputError, StateLocked, WeightsMissing, ConfigurationError, ChildFailed.
     """
-    policies = [policy_of(name) for name in dict.fromkeys(asked.policies)] or list(POLICIES.values())
+    policies = [POLICIES[name] for name in dict.fromkeys(asked.policies or POLICIES)]
     if asked.encoder is not None:
         settings = settings.model_copy(update={"encoder": named(settings.encoder, asked.encoder)})
     if settings.encoder.name == "external":

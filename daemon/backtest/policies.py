@@ -8,7 +8,6 @@ from typing import Literal
 
 from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
-from daemon.errors import BadInputError
 from daemon.learn.retraining import trained
 from daemon.promote.promoting import promote_by_hand
 from daemon.settings import AdapterSettings, Settings
@@ -30,13 +29,6 @@ class Policy:
         if self.read_out is None:
             return settings
         return settings.model_copy(update={"head": settings.head.model_copy(update={"read_out": self.read_out})})
-
-
-def policy_of(name: str) -> Policy:
-    """Raises BadInputError when there is none of that name."""
-    if name not in POLICIES:
-        raise BadInputError(f"there is no policy {name!r}: {', '.join(POLICIES)}")
-    return POLICIES[name]
 
 
 def _never_again(context: Context, adapters: Sequence[AdapterSettings]) -> CycleReport:

@@ -53,7 +53,9 @@ class Replay:
             return progress
         with opened(self._settings(calendar), encoder=False, notifier=_Silent()) as state:
             context = self._context(state, calendar)
-            state.context.runs.recover(context.clock.now(), holder=state.holder)
+            context.runs.recover(context.clock.now(), holder=state.holder)
+            if any(run.job == "cycle" and run.outcome == "ok" for run in context.runs.latest()):
+                context.clock.after_cycle()  # as it was when the process before this one was cut off
             leases = Leases(context, state.holder)
             for number in range(progress.delivered, len(calendar.deliveries)):
                 told(number, len(calendar.deliveries))

@@ -52,8 +52,12 @@ def backtest(
     Nothing of the running service is touched. A back-test that was cut off goes on when the same command is given.
     """
     from daemon.backtest.command import Asked, back_test
+    from daemon.backtest.policies import POLICIES
     from daemon.telemetry import configure_logs
 
+    unknown = [name for name in policy or () if name not in POLICIES]
+    if unknown:
+        raise typer.BadParameter(f"there is no policy {unknown[0]}: {', '.join(POLICIES)}", param_hint="--policy")
     settings = settings_of(config)
     configure_logs("error", settings.log.format)
     with progress_bar() as progress:

@@ -1,0 +1,146 @@
+"""`sidwatch backtest` on a small simulated collection: the real command, killed for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.command import environment, program, sidwatch
+from tests.integration.released import RELEASED, write_collection
+
+ARGUMENTS = ("backtest", "manifest.csv", "--period", "3", "--json", "--policy", "static", "--policy", "mixture")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("collection")
+    write_collection(made)
+    (made / "config.yaml").write_text("encoder: {name: forensic}\n", encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = sidwatch(*ARGUMENTS, "--policy", "oracle", "--html", "page.html", folder=folder).json
+    return found
+
+
+def test_the_periods_are_those_of_the_release_dates(report: dict[str, Any]) -> None:
+    assert [period["families"] for period in report["calendar"]] == [
+        ["sim_transposed", "sim_nearest", "sim_pixelshuffle"],
+        ["sim_diffusion", "sim_pixelshuffle_xl"],
+    ]
+    assert report["pictures"] == 6 * 30 + 5 * 32
+
+
+def test_it_says_under_both_profiles_what_was_promised(report: dict[str, Any]) -> None:
+    promised = {"next_period_map", "next_period_auroc", "past_map", "whole_map", "final_map", "final_worst"}
+    of_families = {"zero_shot_ap", "zero_shot_recall", "samples_to_alarm", "final_ap", "n"}
+    assert set(report["profiles"]) == {"raw", "laundered"}
+    for found in report["profiles"].values():
+        assert set(found["policies"]) == {"static", "mixture", "oracle"}
+        for own in found["policies"].values():
+            assert promised | {"false_alarms"} <= set(own)
+            assert all(0.0 < own[name] <= 1.0 for name in promised)
+            assert set(own["families"]) == set(RELEASED)
+            assert all(of_families <= set(family) and family["n"] == 32 for family in own["families"].values())
+
+
+def test_a_family_that_evades_is_alarmed_learned_and_recovers_and_the_static_detector_stays_blind(
+    report: dict[str, Any],
+) -> None:
+    policies = report["profiles"]["raw"]["policies"]
+    met = {name: own for name, own in policies["mixture"]["families"].items() if own["zero_shot_recall"] is not None}
+    assert set(met) == {"sim_diffusion", "sim_pixelshuffle_xl"}
+    evading = [name for name, own in met.items() if own["zero_shot_recall"] <= 0.1]
+    assert evading
+    for name in evading:
+        learned, static = policies["mixture"]["families"][name], policies["static"]["families"][name]
+        assert 0 < learned["samples_to_alarm"] <= 32
+        assert learned["days_to_recovery"] > 0
+        assert learned["final_ap"] > 0.95
+        assert static["samples_to_alarm"] == learned["samples_to_alarm"]
+        assert static["final_ap"] == pytest.approx(static["zero_shot_ap"])
+    assert policies["static"]["promotions"] == 1
+    assert policies["mixture"]["promotions"] > 1
+    assert policies["mixture"]["whole_map"] > policies["static"]["whole_map"]
+    assert policies["oracle"]["final_map"] - policies["mixture"]["final_map"] < 0.02
+
+
+def test_what_was_done_is_not_done_again_and_a_page_is_written(folder: Path, report: dict[str, Any]) -> None:
+    began = time.monotonic()
+    again = sidwatch(*ARGUMENTS, "--policy", "oracle", folder=folder)
+    assert again.json == report
+    assert time.monotonic() - began < 30
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "sim_pixelshuffle_xl" in page
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_killed_again_and_again_it_ends_with_the_same_report(folder: Path, report: dict[str, Any]) -> None:
+    state = folder / "killed"
+    moments = [
+        lambda: any(state.glob("derived/vectors-*/*")),  # while it encodes
+        lambda: delivered(state, "static") >= 2,
+        lambda: any(state.glob("runs/*/mixture/state/sidwatch.db")),  # in the first cycle
+        lambda: delivered(state, "mixture") >= 3,
+        lambda: delivered(state, "mixture") >= 6,
+    ]
+    for moment in moments:
+        run_until(folder, state, moment)
+    found = sidwatch(*ARGUMENTS, "--state", "killed", folder=folder).json
+    for profile in ("raw", "laundered"):
+        for policy in ("static", "mixture"):
+            assert found["profiles"][profile]["policies"][policy] == report["profiles"][profile]["policies"][policy]
+    for policy in ("static", "mixture"):
+        assert found["decisions"][policy] == report["decisions"][policy]
+        config = folder / f"{policy}.yaml"
+        config.write_text(f"store: {{directory: {found['states'][policy]}}}\n", encoding="utf-8")
+        checks = sidwatch("verify", "--deep", "--json", "--config", config, folder=folder).json["checks"]
+        assert [check["number"] for check in checks if not check["ok"]] == []
+
+
+def test_two_at_once_in_one_folder_are_told_apart(folder: Path, report: dict[str, Any]) -> None:
+    with subprocess.Popen(
+        [*program(), *ARGUMENTS, "--state", "twice"], cwd=folder, env=environment(), stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as process:  # fmt: skip
+        wait_for(process, lambda: (folder / "twice" / "derived").is_dir())
+        refused = sidwatch(*ARGUMENTS, "--state", "twice", folder=folder, status=75)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert "is in use by" in refused.complaint
+    shutil.rmtree(folder / "twice")
+
+
+def run_until(folder: Path, state: Path, moment: Any) -> None:
+    """Start it and SIGKILL its process group as soon as the moment has come."""
+    with subprocess.Popen(
+        [*program(), *ARGUMENTS, "--state", state.name], cwd=folder, env=environment(), stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as process:  # fmt: skip
+        wait_for(process, moment)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+
+def wait_for(process: subprocess.Popen[bytes], moment: Any) -> None:
+    until = time.monotonic() + 120
+    while not moment():
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def delivered(state: Path, policy: str) -> int:
+    """How many deliveries a replay has dealt with."""
+    for path in state.glob(f"runs/*/{policy}/progress.json"):
+        return int(json.loads(path.read_text(encoding="utf-8"))["delivered"])
+    return 0

@@ -22,6 +22,8 @@ PROFILES: tuple[Profile, ...] = ("raw", "laundered")
 AlarmKind = Literal["real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient"]
 ALARM_KINDS: tuple[AlarmKind, ...] = ("real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient")
 
+REPLAY = -1  # as a test's last score id: what it has seen was labelled otherwise, so it counts all scores anew
+
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
 FOLDS = 5  # cross-fitting folds; a group's fold is a stable hash of its key
 

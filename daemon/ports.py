@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.corrections.model import Correction, Relabel, SampleFacts
 from daemon.model import (
     AdapterRow,
     Admission,
@@ -89,7 +90,43 @@ class Encoder(Protocol):
         ...
 
 
-class SampleStore(Protocol):
+class Corrections(Protocol):
+    """What people decided. Each write is one audited transaction; deliveries stay as they came.
+
+    Figures and alarms of what is touched are dropped or marked to be counted anew in the same transaction; statistics
+    follow in the next cycle, or at once when the command holds the state.
+    """
+
+    def relabel(
+        self, sha256s: Sequence[str], relabel: Relabel | None, reason: str, actor: str, at: datetime
+    ) -> Correction | None:
+        """Note what a person says of samples; it wins over every delivery, later ones too. None: take it back.
+
+        Takes them out of the quarantine for contradicting labels. None is returned, and nothing written, when all of
+        it was said before. Raises BadInputError: an unknown or forgotten sample, a family that their deliveries
+        dispute and the person left open.
+        """
+        ...
+
+    def pending_corrections(self) -> list[int]:
+        """Numbers of the corrections that statistics, figures and alarms have not followed yet."""
+        ...
+
+    def finish_corrections(self, numbers: Sequence[int], at: datetime) -> None: ...
+    def label_revision(self) -> int:
+        """Number of the last correction or forgetting: whoever read labels before it has read others."""
+        ...
+
+    def samples_named(self, prefixes: Sequence[str]) -> list[str]:
+        """The sha256 of each sample, by its beginning. Raises BadInputError when one fits none, or several."""
+        ...
+
+    def sample_facts(self, prefix: str) -> SampleFacts:
+        """The sample whose sha256 begins so. Raises BadInputError when none does, or several do."""
+        ...
+
+
+class SampleStore(Corrections, Protocol):
     """Samples, vectors, scores, statistics, measurements."""
 
     # intake
@@ -167,8 +204,11 @@ class SampleStore(Protocol):
         """Labelled active rows in order of (delivery time, sha256) with score_id > after_score_id."""
         ...
 
-    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None:
-        """Store one measurement of a version, all rows of one time; of each day the last measurement is kept."""
+    def save_evaluations(self, rows: Sequence[EvaluationRow], *, labels: int | None = None) -> None:
+        """Store one measurement of a version, all rows of one time; of each day the last measurement is kept.
+
+        labels: the label revision that they were measured by. Raises TemporaryError when it is another by now.
+        """
         ...
 
     def latest_evaluations(self, version: str) -> list[EvaluationRow]:
@@ -176,10 +216,10 @@ class SampleStore(Protocol):
         ...
 
     def test_states(self, version: str) -> list[TestState]: ...
-    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
+    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode], *, labels: int | None = None) -> None:
         """Tests and the episodes that they opened (id None) or took up again, in one transaction.
 
-        A family has one open episode at most.
+        A family has one open episode at most. labels: as in `save_evaluations`.
         """
         ...
 
@@ -241,7 +281,8 @@ class SampleStore(Protocol):
         ...
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
-        """(samples that the statistics of that revision held and that are no longer learned, when the last went)."""
+        """(samples that the statistics of that revision held as something that they are not learned as now, or that
+        are no longer learned; when the last of them went)."""
         ...
 
     # forget

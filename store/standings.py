@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import Connection, String, and_, cast, delete, insert, select, update
 
 from daemon.model import Event, Subject, SubjectState
 from store import tables as t
@@ -36,3 +36,14 @@ class Standings(Part):
                     connection.execute(insert(s).values({**name, **values}))
                 if event is not None:
                     insert_event(connection, event)
+
+
+def drop_standing(connection: Connection, subject: Subject) -> None:
+    """Nothing is left of the subject: should one of that name come again, it is new, and its transitions are told.
+
+    What was told of the old one stays; its keys are put aside, for transitions are counted from 1 again.
+    """
+    s, e = t.subject_state.c, t.event.c
+    connection.execute(delete(t.subject_state).where(s.subject_kind == subject.kind, s.subject_name == subject.name))
+    told = e.key.startswith(f"state:{subject.kind}:{subject.name}:", autoescape=True)
+    connection.execute(update(t.event).where(told).values(key="gone:" + cast(e.id, String) + ":" + e.key))

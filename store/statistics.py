@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from daemon.errors import TemporaryError
 from daemon.model import LearnedRow, Subject
@@ -73,14 +73,22 @@ class StatisticsFiles(Part):
             return [LearnedRow(i, Subject(kind, name), fold) for i, kind, name, fold in connection.execute(query)]
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
-        """(samples that the statistics of that revision held and that are no longer learned, when the last went)."""
-        once = t.unlearned.c
-        learned = select(t.learned.c.sample_id).where(t.learned.c.fingerprint == fingerprint)
+        """(samples that the statistics of that revision held as something that they are not learned as now, or that
+        are no longer learned; when the last of them went)."""
+        once, learned = t.unlearned.c, t.learned.c
+        again = and_(
+            learned.sample_id == once.sample_id,
+            learned.fingerprint == once.fingerprint,
+            or_(
+                once.subject_name.is_(None),  # taken out before that was noted
+                and_(learned.subject_kind == once.subject_kind, learned.subject_name == once.subject_name),
+            ),
+        )
         query = select(func.count(), func.coalesce(func.max(once.until), 0)).where(
             once.fingerprint == fingerprint,
             once.revision <= revision,
             once.until > revision,
-            once.sample_id.not_in(learned),
+            ~select(learned.sample_id).where(again).exists(),
         )
         with self._database.read() as connection:
             count, until = connection.execute(query).one()
@@ -169,18 +177,35 @@ def _unlearn(connection: Connection, fingerprint: str, sample_ids: list[int], re
     learned, once = t.learned.c, t.unlearned.c
     for part in chunks(sample_ids):
         held = and_(learned.fingerprint == fingerprint, learned.sample_id.in_(part))
-        rows = connection.execute(select(learned.sample_id, learned.revision).where(held)).all()
+        columns = (learned.sample_id, learned.revision, learned.subject_kind, learned.subject_name)
+        rows = connection.execute(select(*columns).where(held)).all()
         missing = set(part) - {row.sample_id for row in rows}
         if missing:
             raise TemporaryError(f"sample {min(missing)} is not learned, so it cannot be taken out; learn again")
         before = and_(once.fingerprint == fingerprint, once.sample_id.in_(part))
         known = set(connection.execute(select(once.sample_id).where(before)).scalars())
-        connection.execute(update(t.unlearned).where(before).values(until=revision))
-        new = [
-            {"sample_id": row.sample_id, "fingerprint": fingerprint, "revision": row.revision, "until": revision}
+        as_now = [
+            {
+                "sample_id": row.sample_id,
+                "fingerprint": fingerprint,
+                "until": revision,
+                "subject_kind": row.subject_kind,
+                "subject_name": row.subject_name,
+            }
             for row in rows
+        ]
+        new = [
+            {**values, "revision": row.revision}
+            for values, row in zip(as_now, rows, strict=True)
             if row.sample_id not in known
         ]
+        again = [{f"b_{name}": value for name, value in values.items()} for values in as_now]
+        connection.execute(
+            update(t.unlearned)
+            .where(once.fingerprint == bindparam("b_fingerprint"), once.sample_id == bindparam("b_sample_id"))
+            .values({name: bindparam(f"b_{name}") for name in ("until", "subject_kind", "subject_name")}),
+            again,
+        )
         if new:
             connection.execute(insert(t.unlearned), new)
         connection.execute(delete(t.learned).where(held))

@@ -35,6 +35,8 @@ class Family(Base, table=True):
     name: str = Field(unique=True)
     kind: str | None = None
     released: str | None = None
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # no alarm about it since
+    anchored_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # no head may learn from it since
 
 
 class Source(Base, table=True):
@@ -414,6 +416,8 @@ class Unlearned(Base, table=True):
     fingerprint: str
     revision: int  # the first that took it in
     until: int  # the last that took it out
+    subject_kind: str | None = None  # as what it was held until then; NULL: taken out before that was noted
+    subject_name: str | None = None
 
 
 class ForgetRow(Base, table=True):
@@ -432,6 +436,40 @@ class ForgetRow(Base, table=True):
     gone: int
     kept: int
     learned: int
+
+
+class FamilyRule(Base, table=True):
+    """What deliveries call `old` is `new` since then; with a condition: only what meets it (a split)."""
+
+    __tablename__ = "family_rule"
+    id: int | None = Field(default=None, primary_key=True)
+    old: str
+    new: str
+    source: str | None = None
+    released_after: str | None = None
+    delivered_after: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    correction: int = Field(foreign_key="audit.number")
+
+
+class Relabelled(Base, table=True):
+    """What a person said about a sample; it wins over every delivery."""
+
+    __tablename__ = "relabelled"
+    __table_args__ = (PrimaryKeyConstraint("sample_id"),)
+    sample_id: int = Field(foreign_key="sample.id")
+    label: str
+    family_id: int | None = Field(default=None, foreign_key="family.id", index=True)
+    source_id: int | None = Field(default=None, foreign_key="source.id")
+    correction: int = Field(foreign_key="audit.number")
+
+
+class CorrectionRow(Base, table=True):
+    """A correction, and when statistics, figures and alarms had followed it."""
+
+    __tablename__ = "correction"
+    __table_args__ = (PrimaryKeyConstraint("number"),)
+    number: int = Field(foreign_key="audit.number", sa_column_kwargs={"autoincrement": False})
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class MigrationRow(Base, table=True):
@@ -497,5 +535,8 @@ learned = _table("learned")
 golden = _table("golden")
 unlearned = _table("unlearned")
 forget = _table("forget")
+family_rule = _table("family_rule")
+relabelled = _table("relabelled")
+correction = _table("correction")
 migration = _table("migration")
 migration_failure = _table("migration_failure")

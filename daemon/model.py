@@ -255,7 +255,7 @@ class SubjectState:
     """The state that a family or real source was last seen in."""
 
     subject: Subject
-    state: str
+    state: str  # "" once nothing is left of the subject: should it come again, it is new
     since: datetime
     number: int  # how many states it has had
 

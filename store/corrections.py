@@ -17,7 +17,7 @@ from store.database import chunks
 from store.deciding import Decided, decide_anew, read_relabels
 from store.measurements import close_episodes, label_revision_in
 from store.parts import Part, ids_by_name, is_gone
-from store.standings import drop_standing
+from store.standings import blank_standing
 
 
 class Corrections(Part):
@@ -158,7 +158,7 @@ def follow_labels(connection: Connection, subjects: Collection[Subject], note: s
         of_it = and_(test.subject_kind == kind, test.subject_name == name)
         connection.execute(update(t.test_state).where(of_it).values(last_score_id=REPLAY))
         if is_gone(connection, subject):
-            drop_standing(connection, subject)
+            blank_standing(connection, subject)
             close_episodes(connection, subject, note)
         elif kind == "family":
             p = t.episode.c

@@ -19,7 +19,7 @@ from store.files import remove_files
 from store.forget_targets import matching
 from store.measurements import close_episodes
 from store.parts import is_gone
-from store.standings import drop_standing
+from store.standings import blank_standing
 from store.sweep import unreferenced_by_rows
 from store.vectors import Vectors
 
@@ -165,7 +165,7 @@ def _drop_figures(connection: Connection, subjects: set[Subject], note: str) -> 
         connection.execute(delete(t.evaluation).where(t.evaluation.c.version.in_(champion)))
     for subject in subjects:
         if is_gone(connection, subject):
-            drop_standing(connection, subject)
+            blank_standing(connection, subject)
             close_episodes(connection, subject, note)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, String, and_, cast, delete, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from daemon.model import Event, Subject, SubjectState
 from store import tables as t
@@ -38,12 +38,11 @@ class Standings(Part):
                     insert_event(connection, event)
 
 
-def drop_standing(connection: Connection, subject: Subject) -> None:
+def blank_standing(connection: Connection, subject: Subject) -> None:
     """Nothing is left of the subject: should one of that name come again, it is new, and its transitions are told.
 
-    What was told of the old one stays; its keys are put aside, for transitions are counted from 1 again.
+    Its transitions go on being counted where they were, for their events are kept by these numbers.
     """
-    s, e = t.subject_state.c, t.event.c
-    connection.execute(delete(t.subject_state).where(s.subject_kind == subject.kind, s.subject_name == subject.name))
-    told = e.key.startswith(f"state:{subject.kind}:{subject.name}:", autoescape=True)
-    connection.execute(update(t.event).where(told).values(key="gone:" + cast(e.id, String) + ":" + e.key))
+    s = t.subject_state.c
+    this = and_(s.subject_kind == subject.kind, s.subject_name == subject.name)
+    connection.execute(update(t.subject_state).where(this).values(state=""))

@@ -386,11 +386,13 @@ class FamilyRow:
     holdout_groups: int
     trusted_sources: int = 0  # sources that delivered it, by their trust
     known_sources: int = 0
+    anchor: bool = False  # a family that no head may learn from: it shows what a new version breaks
+    retired: bool = False  # a family that is no longer measured, tested or gated
 
     @property
     def may_trigger(self) -> bool:
         """Whether it may ask for a promotion: one trusted source, or two independent known ones."""
-        return self.trusted_sources >= 1 or self.known_sources >= 2
+        return not self.anchor and not self.retired and (self.trusted_sources >= 1 or self.known_sources >= 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.corrections.model import Correction, Relabel, SampleFacts
+from daemon.corrections.model import Correction, FamilyFacts, Part, Relabel, SampleFacts
 from daemon.model import (
     AdapterRow,
     Admission,
@@ -106,6 +106,39 @@ class Corrections(Protocol):
         it was said before. Raises BadInputError: an unknown or forgotten sample, a family that their deliveries
         dispute and the person left open.
         """
+        ...
+
+    def rename_family(self, old: str, new: str, reason: str, actor: str, at: datetime) -> Correction | None:
+        """`old` is called `new` from now on, also where later deliveries say `old`; None: it is so already.
+
+        Raises BadInputError: no such family, or the new name is taken. So do the others.
+        """
+        ...
+
+    def merge_families(self, name: str, into: str, reason: str, actor: str, at: datetime) -> Correction | None:
+        """What was `name` is `into`, what deliveries call `name` later too. Its open episode goes on with `into`."""
+        ...
+
+    def split_family(
+        self, name: str, new: str, part: Part, sha256s: Sequence[str], reason: str, actor: str, at: datetime
+    ) -> Correction | None:
+        """A part of `name` is the family `new`: what meets the conditions, later deliveries too, or these samples."""
+        ...
+
+    def retire_family(self, name: str, undo: bool, reason: str, actor: str, at: datetime) -> Correction | None:
+        """Measure, test and gate the family no longer (undo: again); what was learned of it stays learned."""
+        ...
+
+    def anchor_family(self, name: str, undo: bool, reason: str, actor: str, at: datetime) -> Correction | None:
+        """Let no head learn from the family, so that it shows what a new version breaks (undo: they may again)."""
+        ...
+
+    def families(self) -> list[FamilyFacts]:
+        """Every family that has a sample or is retired or an anchor, by name."""
+        ...
+
+    def anchored(self) -> set[int]:
+        """Ids of the samples of anchors: no head, threshold or calibration may come from them."""
         ...
 
     def pending_corrections(self) -> list[int]:
@@ -391,6 +424,9 @@ class Registry(Protocol):
         ...
 
     def audit(self) -> list[AuditRow]: ...
+    def family_names(self) -> dict[str, str]:
+        """Former family name -> present one: versions and verdicts keep the names of their time."""
+        ...
 
 
 class DerivedFiles(Protocol):

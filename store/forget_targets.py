@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, or_, select
 
 from daemon.corrections.model import Relabel
-from daemon.corrections.naming import Rule, present_families
+from daemon.corrections.naming import Rule, ever_called, present_families
 from daemon.model import ForgetTarget
 from store import tables as t
 from store.database import chunks
@@ -40,7 +40,7 @@ def matching(connection: Connection, target: ForgetTarget) -> list[Any]:
 def _of_family(connection: Connection, name: str) -> Iterator[int]:
     """Ids of the deliveries of a family: of its samples, and of those in quarantine the ones that speak of it."""
     d, rules = t.delivery.c, read_rules(connection)
-    claiming = connection.execute(select(d.id, d.sample_id).where(d.family.in_(_ever_called(name, rules)))).all()
+    claiming = connection.execute(select(d.id, d.sample_id).where(d.family.in_(ever_called([name], rules)))).all()
     yield from (row.id for row in claiming if row.sample_id is None)  # rejected
     in_family = select(t.sample.c.id).join(t.family).where(t.family.c.name == name, t.sample.c.state == "active")
     members = set(connection.execute(in_family).scalars())
@@ -51,15 +51,6 @@ def _of_family(connection: Connection, name: str) -> Iterator[int]:
             yield from (row.id for row in deliveries)
         elif not _is_elsewhere(relabels.get(sample_id), name):
             yield from _speaking_of(name, deliveries, rules)
-
-
-def _ever_called(name: str, rules: Sequence[Rule]) -> set[str]:
-    """What deliveries may call the family: its name and those that became it."""
-    found = {name}
-    for rule in reversed(rules):
-        if rule.new in found:
-            found.add(rule.old)
-    return found
 
 
 def _is_elsewhere(relabel: Relabel | None, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from store.alarms import Alarms
 from store.corrections import Corrections
 from store.events import Events
+from store.families import Families
 from store.forgetting import Forgetting
 from store.intake import Intake
 from store.measurements import Measurements
@@ -19,6 +20,7 @@ class SqlSampleStore(
     Intake,
     Forgetting,
     Corrections,
+    Families,
     Scores,
     Measurements,
     Standings,

@@ -17,15 +17,13 @@ from daemon.commands.common import (
     print_table,
     settings_of,
 )
+from daemon.commands.correcting import Reason, tell
 from daemon.model import LABELS
 
 if TYPE_CHECKING:
-    from daemon.corrections.carrying_out import Corrected
     from daemon.corrections.model import SampleFacts
 
 app = typer.Typer(no_args_is_help=True, help="Single pictures: what is known of one, and people's word on it.")
-
-Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.")]
 
 
 @app.command("show", epilog=example("sidwatch samples show 3f9ac21b"))
@@ -115,12 +113,3 @@ def relabel(
     if source is not None and undo:
         raise typer.BadParameter("with --undo the deliveries decide the source", param_hint="--source")
     tell(carry_out(settings_of(config), sha256s, said, family, source, getpass.getuser(), reason), as_json)
-
-
-def tell(done: Corrected, as_json: bool) -> None:
-    """What became of a correction."""
-    if as_json:
-        print_json(done.to_dict())
-        return
-    for line in done.lines():
-        typer.echo(line)

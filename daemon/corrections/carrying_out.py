@@ -52,7 +52,7 @@ class Corrected:
         if self.correction is None:
             return ["nothing to change: all of it was so before"]
         made = self.correction
-        told = [f"audit row {made.number}: {made.samples} samples changed, {made.learned} of them learned"]
+        told = [f"audit row {made.number}: {made.samples} samples changed, {made.learned} taken out or learned anew"]
         if self.state == "asked":
             told.append("the running service's next cycle lets statistics and alarms follow and solves a challenger")
         if self.update is not None:

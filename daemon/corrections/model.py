@@ -23,9 +23,29 @@ class Correction:
     """What one correction changed."""
 
     number: int  # of its row in the audit
-    samples: int  # whose label, family, source or quarantine changed
-    learned: int  # of them: how many the statistics of some encoder hold
+    samples: int  # whose label, family, family's name, source or quarantine changed
+    learned: int  # how many the statistics of some encoder hold otherwise than they are now, or may not hold
     subjects: tuple[Subject, ...]  # families and real sources whose figures and alarms follow
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a family a split takes: what meets every condition that is not None."""
+
+    source: str | None = None  # as delivered first
+    released_after: str | None = None  # YYYY, YYYY-MM or YYYY-MM-DD
+    delivered_after: datetime | None = None  # of the first delivery
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFacts:
+    """What people decided about a family, beside what there is of it."""
+
+    name: str
+    aliases: tuple[str, ...]  # what deliveries may call it too: former names, and families that were merged into it
+    samples: int  # active
+    retired_at: datetime | None
+    anchored_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

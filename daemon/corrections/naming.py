@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -77,6 +77,19 @@ def present_names(rules: Sequence[Rule]) -> dict[str, str]:
                 present = rule.new
         if present != name:
             found[name] = present
+    return found
+
+
+def ever_called(names: Iterable[str], rules: Sequence[Rule]) -> set[str]:
+    """What deliveries may call these families: their names, and every name of which all or a part became theirs.
+
+    >>> sorted(ever_called(["c"], [Rule("a", "b"), Rule("b", "c"), Rule("x", "y")]))
+    ['a', 'b', 'c']
+    """
+    found = set(names)
+    for rule in reversed(rules):
+        if rule.new in found:
+            found.add(rule.old)
     return found
 
 

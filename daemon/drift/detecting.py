@@ -107,17 +107,14 @@ def _since(stored: TestState | None, now: datetime) -> datetime:
 
 
 def _withdrawn(context: Context, watch: Watch, tests: Sequence[TestState]) -> list[Episode]:
-    """Episodes whose alarm does not stand when all votes are counted anew."""
-    gone = {
-        test.subject.name
-        for test in tests
-        if test.subject.kind == "family" and test.alarmed_at is None and _was_alarmed(watch.replayed.get(test.subject))
-    }
+    """Episodes of this champion whose alarm does not stand when all votes are counted anew."""
+    gone = {test.subject.name for test in tests if test.alarmed_at is None and test.subject in watch.replayed}
+    champion = watch.champion.record.id
     note = "not proved any more since labels were corrected"
     return [
         replace(episode, state="closed", note=note)
         for episode in context.samples.episodes(open_only=True)
-        if episode.family in gone and episode.state == "alarmed"
+        if episode.family in gone and episode.state == "alarmed" and episode.champion == champion
     ]
 
 

@@ -99,10 +99,13 @@ def look(context: Context) -> Watch | None:
     champion = context.champion.get()
     if champion is None:
         return None
-    states = {state.subject: state for state in context.samples.test_states(champion.record.id)}
+    retired = {row.subject for row in context.samples.subjects() if row.retired}
+    tests = [one for one in context.samples.test_states(champion.record.id) if one.subject not in retired]
+    states = {state.subject: state for state in tests}
     replayed = {subject: state for subject, state in states.items() if state.last_score_id == REPLAY}
     states |= {subject: before_replay(state) for subject, state in replayed.items()}
-    rows = [row for row in context.samples.scored_rows(champion.record.id, PROFILE) if not row.learned]
+    scored = context.samples.scored_rows(champion.record.id, PROFILE)
+    rows = [row for row in scored if not row.learned and row.subject not in retired]
     suspect = suspect_ranges(context.samples.alarms())
     if not replayed and not any(
         row.subject not in states or row.score_id > states[row.subject].last_score_id

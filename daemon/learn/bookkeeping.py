@@ -49,8 +49,8 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     samples = context.samples
     revision = samples.statistics_revision(fingerprint)  # first: whatever changes from here on makes the commit refuse
     learned = samples.learned_rows(fingerprint)
-    untrusted = samples.untrusted()
-    rows = {profile: learnable(samples.labelled_vectors(fingerprint, profile), untrusted) for profile in PROFILES}
+    barred = samples.untrusted() | samples.anchored()
+    rows = {profile: learnable(samples.labelled_vectors(fingerprint, profile), barred) for profile in PROFILES}
     gone = to_take_out(learned, rows["raw"])
     files = samples.statistics(fingerprint)
 

@@ -21,7 +21,8 @@ class Attempts:
 
 def may_start(subjects: Sequence[FamilyRow], settings: LearnSettings) -> bool:
     """Whether there is enough for a first champion."""
-    known = [row for row in subjects if row.samples >= settings.first_samples and row.trust != "untrusted"]
+    enough = [row for row in subjects if row.samples >= settings.first_samples]
+    known = [row for row in enough if row.trust != "untrusted" and not row.anchor]
     families = sum(row.subject.kind == "family" for row in known)
     sources = sum(row.subject.kind == "source" for row in known)
     return families >= settings.first_families and sources >= settings.first_sources
@@ -33,6 +34,7 @@ def due_triggers(
     versions: Sequence[VersionRecord],
     champion: str,
     settings: LearnSettings,
+    names: Mapping[str, str] | None = None,
 ) -> tuple[Subject, ...]:
     """The alarmed families that may be learned now, by name.
 
@@ -46,7 +48,7 @@ def due_triggers(
         row = rows.get(subject)
         if episode.state != "alarmed" or row is None or not row.may_trigger:
             continue
-        tried = attempts(versions, champion, subject)
+        tried = attempts(versions, champion, subject, names)
         # Harm to others is met with less weight, at once; anything else needs more pictures of the family.
         gentler = tried.last_rejected and tried.rejected < len(settings.new_family_weights)
         if tried.count == 0 or gentler or row.groups >= tried.groups + settings.retry_after_groups:
@@ -60,16 +62,23 @@ def new_family_weight(tried: Sequence[Attempts], settings: LearnSettings) -> flo
     return settings.new_family_weights[min(step, len(settings.new_family_weights) - 1)]
 
 
-def attempts(versions: Sequence[VersionRecord], champion: str, subject: Subject) -> Attempts:
-    """Derived from the verdicts in the registry, so that no kill can lose or double one."""
+def attempts(
+    versions: Sequence[VersionRecord], champion: str, subject: Subject, names: Mapping[str, str] | None = None
+) -> Attempts:
+    """Derived from the verdicts in the registry, so that no kill can lose or double one.
+
+    names: present names of the families that were renamed or merged since.
+    """
     count, groups, rejected, last_rejected = 0, 0, 0, False
     for version in versions:
         if version.parent != champion or version.verdict is None:
             continue
         triggers = version.verdict.get("trigger_groups")
-        if isinstance(triggers, Mapping) and subject.name in triggers:
+        stated = triggers.items() if isinstance(triggers, Mapping) else ()
+        own = [int(groups_then) for name, groups_then in stated if (names or {}).get(name, name) == subject.name]
+        if own:
             count += 1
-            groups = max(groups, int(triggers[subject.name]))
+            groups = max(groups, *own)
             last_rejected = version.verdict.get("decision") == "reject"
             rejected += last_rejected
     return Attempts(count, groups, rejected, last_rejected)

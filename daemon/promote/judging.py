@@ -33,7 +33,8 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
     champion, challenger = challenge.champion, challenge.version
     comparisons = [compare(champion, challenger, profile, rows[profile]) for profile in PROFILES]
     versions = context.registry.versions()
-    attempt = 1 + max(attempts(versions, champion.record.id, trigger).count for trigger in challenge.triggers)
+    tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in challenge.triggers]
+    attempt = 1 + max(one.count for one in tried)
     return gate(comparisons, challenge.triggers, attempt, gate_settings(context.settings))
 
 

@@ -85,7 +85,7 @@ class Families(Part):
             if sha256s and _all_in(connection, sha256s, new):
                 return None
             _check_free(connection, new, rules)
-            said = {"samples": sorted(sha256s)} if sha256s else asdict(part)
+            said = {"samples": sorted(sha256s)} if sha256s else {**asdict(part), "delivered_after": _stated(part)}
             number = note(connection, "split", reason, actor, at, {"family": name, "new": new, **said})
             new_id = ensure_family(connection, new)
             flags = {column: getattr(row, column) for column in ("kind", "released", "retired_at", "anchored_at")}
@@ -216,6 +216,10 @@ def _members(connection: Connection, family_id: int) -> int:
     s = t.sample.c
     query = select(func.count()).where(s.family_id == family_id, s.state == "active")
     return connection.execute(query).scalar_one()
+
+
+def _stated(part: PartOf) -> str | None:
+    return None if part.delivered_after is None else part.delivered_after.isoformat()
 
 
 def _all_in(connection: Connection, sha256s: Sequence[str], name: str) -> bool:

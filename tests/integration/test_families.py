@@ -13,10 +13,10 @@ import pytest
 from daemon.corrections.model import Correction, FamilyFacts, Part, Relabel
 from daemon.errors import BadInputError, TemporaryError
 from daemon.evaluate.measuring import differing_figures
-from daemon.learn.bookkeeping import finish_corrections
+from daemon.learn.bookkeeping import bring_up_to_date, finish_corrections
 from daemon.learn.learning import holds_forgotten
 from daemon.model import Candidate, Episode, ForgetTarget, Subject
-from tests.integration.test_alarms import alarm, kinds, status
+from tests.integration.test_alarms import kinds, status
 from tests.integration.test_forgetting import (
     assert_same_statistics,
     begun,  # noqa: F401  (a fixture)
@@ -109,7 +109,8 @@ def test_a_renamed_family_is_the_same_under_another_name(world: World) -> None:
     )
     assert (statistics(world)[new, "raw"].moments(None).second == moments.second).all()
     assert names(world) == sorted({*KNOWN, "stylegan"} - {OLD})
-    assert world.cycle().idle  # nothing to learn, nothing to tell
+    report = world.cycle()
+    assert (report.version, report.told, report.corrected) == (None, 0, 1) and world.cycle().idle
     loaded = world.context.champion.get()
     assert loaded is not None and new in loaded.known and holds_forgotten(world.context, loaded) == 0
     assert differing_figures(world.context) == []
@@ -144,7 +145,7 @@ def test_an_open_episode_and_its_alarm_go_on_under_the_new_name(world: World) ->
     assert episode(world) == replace(before, family="flux")
     assert status_of(world, "flux") in ("evading", "inverted")
     assert watched(world).alarmed == ()
-    assert kinds(world).count("family_evades") == 1 and kinds(world).count("family_state_changed") == 1
+    assert kinds(world).count("family_evades") == 1
     world.inbox.put(candidate(NEW, i) for i in range(100, 140))
     world.until_idle()
     found = episode(world)
@@ -225,6 +226,7 @@ def test_statistics_equal_a_rebuild_whatever_was_corrected(seed: int, tmp_path: 
     follow(world)
     fresh.inbox.put(replace(c, family=truth[digest(c)]) for c in beginning())
     fresh.cycle()
+    bring_up_to_date(fresh.context)  # with one family left it may not start a champion
     assert_same_statistics(world, fresh)
     assert_whole(world)
 
@@ -242,7 +244,7 @@ def test_two_families_become_one_and_later_deliveries_with_them(world: World) ->
     assert (Subject("family", OLD), "raw") not in statistics(world)
     deliver(world, [candidate(OLD, 700)], "x")
     assert rows_of(world, candidate(OLD, 700))[1] == OTHER
-    assert holds_forgotten(world.context, challenger(world)) == 0
+    assert holds_forgotten(world.context, challenger_of(world, world.store.registry.versions()[-1].id)) == 0
     world.until_idle()
     assert_whole(world)
 
@@ -250,11 +252,14 @@ def test_two_families_become_one_and_later_deliveries_with_them(world: World) ->
 def test_the_open_episode_of_a_merged_family_goes_on_with_the_other_one(world: World) -> None:
     evading(world)
     before = episode(world)
-    merge(world, NEW, OLD)
-    assert episode(world) == replace(before, family=OLD)
-    assert watched(world).alarmed == ()  # all votes counted anew: it stands, and is no news
-    assert episode(world) == replace(before, family=OLD)
-    assert status_of(world, OLD) in ("evading", "inverted")
+    world.inbox.put(candidate(NEW, i, family="second", uri=f"s/{i}") for i in range(50, 52))
+    watched(world)
+    merge(world, NEW, "second")
+    assert episode(world) == replace(before, family="second")
+    watched(world)  # all votes are counted anew
+    assert episode(world).opened_at == before.opened_at and episode(world).state == "alarmed"
+    assert status_of(world, "second") in ("evading", "inverted")
+    assert evidence(world, "second")[0] == 10
     assert_whole(world)
 
 
@@ -264,11 +269,10 @@ def test_an_episode_ends_when_the_votes_of_both_prove_nothing(world: World) -> N
     watched(world)
     merge(world, NEW, OLD)
     watched(world)
+    assert status_of(world, OLD) == "detected"
     found = episode(world)
-    if evidence(world, OLD)[0] and status_of(world, OLD) == "detected":
-        assert (found.state, found.note) == ("closed", "not proved any more since labels were corrected")
-    else:
-        assert found.state == "alarmed"
+    assert (found.family, found.state) == (OLD, "closed")
+    assert found.note == "not proved any more since labels were corrected"
     assert_whole(world)
 
 
@@ -407,15 +411,12 @@ def test_nobody_is_told_that_a_retired_family_is_silent(world: World) -> None:
     stale = world.settings.alarms.family_stale_after
     assert stale is not None
     retire(world, OLD)
-    while world.clock.now() < worlds_start(world) + 2 * stale:
+    last = max(row.last_sample_at for row in world.store.samples.subjects())
+    while world.clock.now() < last + 2 * stale:
         world.clock.after_cycle()
     watched(world)
-    assert alarm(world, "stale", OTHER) is not None
-    assert alarm(world, "stale", OLD) is None
-
-
-def worlds_start(world: World):  # type: ignore[no-untyped-def]
-    return max(row.last_sample_at for row in world.store.samples.subjects())
+    silent = {one.about for one in world.store.samples.alarms() if one.kind == "stale"}
+    assert OTHER in silent and OLD not in silent
 
 
 # --- anchors -----------------------------------------------------------------------------------------------

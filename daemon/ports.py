@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.corrections.model import Correction, FamilyFacts, Part, Relabel, SampleFacts
+from daemon.corrections.model import Correction, FamilyFacts, FamilyPart, Relabel, SampleFacts
 from daemon.model import (
     AdapterRow,
     Admission,
@@ -120,7 +120,7 @@ class Corrections(Protocol):
         ...
 
     def split_family(
-        self, name: str, new: str, part: Part, sha256s: Sequence[str], reason: str, actor: str, at: datetime
+        self, name: str, new: str, part: FamilyPart, sha256s: Sequence[str], reason: str, actor: str, at: datetime
     ) -> Correction | None:
         """A part of `name` is the family `new`: what meets the conditions, later deliveries too, or these samples."""
         ...

@@ -9,8 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from daemon.corrections.model import Correction, FamilyFacts, Relabel
-from daemon.corrections.model import Part as PartOf
+from daemon.corrections.model import Correction, FamilyFacts, FamilyPart, Relabel
 from daemon.corrections.naming import Rule, ever_called, present_names
 from daemon.errors import BadInputError
 from daemon.model import Subject
@@ -73,7 +72,7 @@ class Families(Part):
             return carry_out(connection, number, _claiming(connection, (name, into)), at, note=why)
 
     def split_family(
-        self, name: str, new: str, part: PartOf, sha256s: Sequence[str], reason: str, actor: str, at: datetime
+        self, name: str, new: str, part: FamilyPart, sha256s: Sequence[str], reason: str, actor: str, at: datetime
     ) -> Correction | None:
         """A part of `name` is the family `new`: what meets the conditions, later deliveries too, or these samples."""
         with self._database.write(durable=True) as connection:
@@ -218,7 +217,7 @@ def _members(connection: Connection, family_id: int) -> int:
     return connection.execute(query).scalar_one()
 
 
-def _stated(part: PartOf) -> str | None:
+def _stated(part: FamilyPart) -> str | None:
     return None if part.delivered_after is None else part.delivered_after.isoformat()
 
 

@@ -8,7 +8,7 @@ from daemon.errors import TemporaryError
 from store import tables as t
 
 _OPEN = ("alarmed", "learned")
-_BY_SUBJECT = (t.evaluation, t.test_state, t.statistics, t.learned, t.unlearned)
+_BY_SUBJECT = (t.evaluation, t.test_state, t.statistics, t.learned, t.held)
 
 
 def rename_rows(connection: Connection, family_id: int, old: str, new: str) -> None:

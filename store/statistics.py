@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import TemporaryError
 from daemon.model import LearnedRow, Subject
@@ -75,19 +75,19 @@ class StatisticsFiles(Part):
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
         """(samples that the statistics of that revision held as something that they are not learned as now, or that
         are no longer learned; when the last of them went)."""
-        once, learned = t.unlearned.c, t.learned.c
+        held, learned = t.held.c, t.learned.c
         again = and_(
-            learned.sample_id == once.sample_id,
-            learned.fingerprint == once.fingerprint,
+            learned.sample_id == held.sample_id,
+            learned.fingerprint == held.fingerprint,
             or_(
-                once.subject_name.is_(None),  # taken out before that was noted
-                and_(learned.subject_kind == once.subject_kind, learned.subject_name == once.subject_name),
+                held.subject_name.is_(None),  # taken out before that was noted
+                and_(learned.subject_kind == held.subject_kind, learned.subject_name == held.subject_name),
             ),
         )
-        query = select(func.count(), func.coalesce(func.max(once.until), 0)).where(
-            once.fingerprint == fingerprint,
-            once.revision <= revision,
-            once.until > revision,
+        query = select(func.count(held.sample_id.distinct()), func.coalesce(func.max(held.until), 0)).where(
+            held.fingerprint == fingerprint,
+            held.revision <= revision,
+            held.until > revision,
             ~select(learned.sample_id).where(again).exists(),
         )
         with self._database.read() as connection:
@@ -173,41 +173,28 @@ def _to_learn(connection: Connection, fingerprint: str, sample_ids: list[int]) -
 
 
 def _unlearn(connection: Connection, fingerprint: str, sample_ids: list[int], revision: int) -> None:
-    """The samples are no longer learned; which revisions held them is remembered."""
+    """The samples are no longer learned; which revisions held them, and as what, is remembered."""
     learned, once = t.learned.c, t.unlearned.c
     for part in chunks(sample_ids):
         held = and_(learned.fingerprint == fingerprint, learned.sample_id.in_(part))
         columns = (learned.sample_id, learned.revision, learned.subject_kind, learned.subject_name)
-        rows = connection.execute(select(*columns).where(held)).all()
-        missing = set(part) - {row.sample_id for row in rows}
+        rows = connection.execute(select(*columns).where(held)).mappings().all()
+        missing = set(part) - {row["sample_id"] for row in rows}
         if missing:
             raise TemporaryError(f"sample {min(missing)} is not learned, so it cannot be taken out; learn again")
         before = and_(once.fingerprint == fingerprint, once.sample_id.in_(part))
         known = set(connection.execute(select(once.sample_id).where(before)).scalars())
-        as_now = [
-            {
-                "sample_id": row.sample_id,
-                "fingerprint": fingerprint,
-                "until": revision,
-                "subject_kind": row.subject_kind,
-                "subject_name": row.subject_name,
-            }
-            for row in rows
-        ]
+        connection.execute(update(t.unlearned).where(before).values(until=revision))
         new = [
-            {**values, "revision": row.revision}
-            for values, row in zip(as_now, rows, strict=True)
-            if row.sample_id not in known
+            {"sample_id": row["sample_id"], "fingerprint": fingerprint, "revision": row["revision"], "until": revision}
+            for row in rows
+            if row["sample_id"] not in known
         ]
-        again = [{f"b_{name}": value for name, value in values.items()} for values in as_now]
-        connection.execute(
-            update(t.unlearned)
-            .where(once.fingerprint == bindparam("b_fingerprint"), once.sample_id == bindparam("b_sample_id"))
-            .values({name: bindparam(f"b_{name}") for name in ("until", "subject_kind", "subject_name")}),
-            again,
-        )
         if new:
             connection.execute(insert(t.unlearned), new)
+        if rows:
+            out = {"fingerprint": fingerprint, "until": revision}
+            connection.execute(insert(t.held), [{**row, **out} for row in rows])
         connection.execute(delete(t.learned).where(held))
 
 

@@ -416,7 +416,18 @@ class Unlearned(Base, table=True):
     fingerprint: str
     revision: int  # the first that took it in
     until: int  # the last that took it out
-    subject_kind: str | None = None  # as what it was held until then; NULL: taken out before that was noted
+
+
+class Held(Base, table=True):
+    """As what an encoder's statistics held a sample, from the revision that took it in until one that took it out."""
+
+    __tablename__ = "held"
+    __table_args__ = (PrimaryKeyConstraint("sample_id", "fingerprint", "until"), Index(None, "fingerprint", "until"))
+    sample_id: int = Field(foreign_key="sample.id")
+    fingerprint: str
+    revision: int
+    until: int
+    subject_kind: str | None = None  # NULL: taken out before that was noted
     subject_name: str | None = None
 
 
@@ -534,6 +545,7 @@ statistics_revision = _table("statistics_revision")
 learned = _table("learned")
 golden = _table("golden")
 unlearned = _table("unlearned")
+held = _table("held")
 forget = _table("forget")
 family_rule = _table("family_rule")
 relabelled = _table("relabelled")

@@ -90,12 +90,12 @@ def split(
     Several conditions must all be met. Statistics and scores follow; alarms count their votes anew.
     """
     from daemon.corrections import asking
-    from daemon.corrections.model import Part
+    from daemon.corrections.model import FamilyPart
     from daemon.corrections.selecting import read_list
 
-    part = Part(source, released_after, delivered_after and _utc(delivered_after))
+    part = FamilyPart(source, released_after, delivered_after and _utc(delivered_after))
     wanted = [*(sample or []), *(read_list(samples) if samples is not None else [])]
-    if (part == Part()) == (not wanted):
+    if (part == FamilyPart()) == (not wanted):
         raise typer.BadParameter(
             "say which part: --source, --released-after or --delivered-after, or else --sample or --samples",
             param_hint="--source",

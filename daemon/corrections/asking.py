@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from daemon.app import open_for
 from daemon.corrections.carrying_out import Corrected, correct
-from daemon.corrections.model import Part, Relabel
+from daemon.corrections.model import FamilyPart, Relabel
 from daemon.corrections.naming import last_day
 from daemon.corrections.selecting import unique
 from daemon.errors import BadInputError
@@ -47,7 +47,7 @@ def merge(settings: Settings, name: str, into: str, actor: str, reason: str) -> 
 
 
 def split(
-    settings: Settings, name: str, new: str, part: Part, prefixes: Sequence[str], actor: str, reason: str
+    settings: Settings, name: str, new: str, part: FamilyPart, prefixes: Sequence[str], actor: str, reason: str
 ) -> Corrected:
     """Make a part of a family one of its own: what meets the conditions, or the samples that are named.
 

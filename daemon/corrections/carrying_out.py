@@ -54,7 +54,7 @@ class Corrected:
         made = self.correction
         told = [f"audit row {made.number}: {made.samples} samples changed, {made.learned} taken out or learned anew"]
         if self.state == "asked":
-            told.append("the running service's next cycle lets statistics and alarms follow and solves a challenger")
+            told.append("statistics, figures and alarms follow in the running service's next cycle")
         if self.update is not None:
             told.append(f"challenger: {self.update.text}")
         if self.champion_holds:

@@ -29,7 +29,7 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FamilyPart:
     """Which part of a family a split takes: what meets every condition that is not None."""
 
     source: str | None = None  # as delivered first

@@ -116,7 +116,8 @@ def last_day(text: str) -> date:
 
 def _parts(text: str) -> tuple[int, int, int]:
     formats = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d"}
-    if len(text) not in formats:
-        raise ValueError(f"{text!r} is not YYYY, YYYY-MM or YYYY-MM-DD")
-    found = datetime.strptime(text, formats[len(text)])
+    try:
+        found = datetime.strptime(text, formats.get(len(text), "%Y-%m-%d"))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not YYYY, YYYY-MM or YYYY-MM-DD") from error
     return found.year, found.month if len(text) > 4 else 0, found.day if len(text) > 7 else 0

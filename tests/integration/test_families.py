@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.corrections.model import Correction, FamilyFacts, Part, Relabel
+from daemon.corrections.model import Correction, FamilyFacts, FamilyPart, Relabel
 from daemon.errors import BadInputError, TemporaryError
 from daemon.evaluate.measuring import differing_figures
 from daemon.learn.bookkeeping import bring_up_to_date, finish_corrections
@@ -46,11 +46,11 @@ def merge(world: World, name: str, into: str) -> Correction | None:
 
 
 def split(
-    world: World, name: str, new: str, part: Part | None = None, samples: Sequence[Candidate] = ()
+    world: World, name: str, new: str, part: FamilyPart | None = None, samples: Sequence[Candidate] = ()
 ) -> Correction | None:
     digests = [digest(one) for one in samples]
     return world.store.samples.split_family(
-        name, new, part or Part(), digests, "two models", "tester", world.clock.now()
+        name, new, part or FamilyPart(), digests, "two models", "tester", world.clock.now()
     )
 
 
@@ -318,7 +318,7 @@ def test_a_source_is_split_off_with_what_it_delivers_later(world: World) -> None
     theirs = [replace(c, source="forum") for c in in_train(OLD, 12, start=500)]
     deliver(world, theirs[:10], "forum")
     world.until_idle()
-    made = split(world, OLD, "forum_gan", Part(source="forum"))
+    made = split(world, OLD, "forum_gan", FamilyPart(source="forum"))
     assert made is not None and made.samples == 10
     deliver(world, theirs[10:], "forum")
     deliver(world, [candidate(OLD, 800)], "x")
@@ -336,7 +336,7 @@ def test_by_time_what_came_later_is_split_off(world: World) -> None:
     limit = world.clock.now()
     world.cycle()
     deliver(world, [candidate(OLD, i) for i in range(700, 706)], "x")
-    made = split(world, OLD, "new_gan", Part(delivered_after=limit))
+    made = split(world, OLD, "new_gan", FamilyPart(delivered_after=limit))
     assert made is not None and made.samples == 6
     assert facts(world)[OLD].samples == 60
     assert_whole(world)
@@ -512,8 +512,8 @@ def test_what_cannot_be_is_refused_and_leaves_nothing_behind(world: World) -> No
         (lambda: rename(world, THIRD, "fourth"), f"{THIRD} is called third by now"),
         (lambda: merge(world, OLD, "nobody"), "there is no family 'nobody'"),
         (lambda: merge(world, OLD, OLD), "cannot be merged into itself"),
-        (lambda: split(world, OLD, OTHER, Part(source="world")), "there is a family"),
-        (lambda: split(world, OLD, "part", Part(source="nowhere")), f"no sample of {OLD} meets that"),
+        (lambda: split(world, OLD, OTHER, FamilyPart(source="world")), "there is a family"),
+        (lambda: split(world, OLD, "part", FamilyPart(source="nowhere")), f"no sample of {OLD} meets that"),
         (lambda: split(world, OLD, "part", samples=known(OTHER, 1)), f"is not of {OLD}"),
         (lambda: retire(world, "nobody"), "there is no family 'nobody'"),
         (lambda: anchor(world, SOURCES[0]), f"there is no family '{SOURCES[0]}'"),

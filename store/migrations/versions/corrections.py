@@ -14,11 +14,23 @@ down_revision = "alarms"
 
 
 def upgrade() -> None:
-    """Add the tables `family_rule`, `relabelled` and `correction`, and columns beside."""
+    """Add the tables `held`, `family_rule`, `relabelled` and `correction`, and columns beside."""
     op.add_column("family", sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("family", sa.Column("anchored_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("unlearned", sa.Column("subject_kind", sa.String(), nullable=True))
-    op.add_column("unlearned", sa.Column("subject_name", sa.String(), nullable=True))
+    op.create_table(
+        "held",
+        sa.Column("sample_id", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("until", sa.Integer(), nullable=False),
+        sa.Column("subject_kind", sa.String(), nullable=True),
+        sa.Column("subject_name", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["sample_id"], ["sample.id"], name=op.f("fk_held_sample_id_sample")),
+        sa.PrimaryKeyConstraint("sample_id", "fingerprint", "until", name=op.f("pk_held")),
+    )
+    op.create_index(op.f("ix_held_fingerprint_until"), "held", ["fingerprint", "until"])
+    columns = "sample_id, fingerprint, revision, until"
+    op.execute(f"INSERT INTO held ({columns}) SELECT {columns} FROM unlearned")
     op.create_table(
         "family_rule",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -16,6 +16,7 @@ from daemon.evaluate.measuring import differing_figures
 from daemon.learn.bookkeeping import bring_up_to_date, finish_corrections
 from daemon.learn.learning import holds_forgotten
 from daemon.model import Candidate, Episode, ForgetTarget, Subject
+from daemon.promote.promoting import roll_back
 from tests.integration.test_alarms import kinds, status
 from tests.integration.test_forgetting import (
     assert_same_statistics,
@@ -533,3 +534,46 @@ def test_a_name_waits_while_statistics_still_hold_an_earlier_family_of_it(world:
     assert rename(world, OTHER, OLD) is not None
     assert facts(world)[OLD].samples == 120 and facts(world)[OLD].aliases == (OTHER,)
     assert_whole(world)
+
+
+# --- after a rollback --------------------------------------------------------------------------------------
+
+
+def learned_newcomers(world: World) -> None:
+    """Two families that evaded the first champion and that the second has learned."""
+    world.until_idle()
+    world.inbox.put(candidate(NEW, i) for i in range(40))
+    world.inbox.put(candidate(NEW, i, family="second", uri=f"s/{i}") for i in range(100, 140))
+    world.until_idle()
+    assert {one.state for one in world.store.samples.episodes()} <= {"learned", "recovered"}
+    assert {one.family for one in world.store.samples.episodes()} == {NEW, "second"}
+
+
+def test_a_retired_family_is_not_taken_up_again_by_a_rollback(world: World) -> None:
+    learned_newcomers(world)
+    retire(world, NEW)
+    roll_back(world.context, "tester", "a test")
+    watched(world)
+    states = {one.family: one.state for one in world.store.samples.episodes()}
+    assert states["second"] == "alarmed" and states[NEW] != "alarmed"
+    assert_whole(world)
+
+
+def test_a_merged_family_is_taken_up_once_by_a_rollback(world: World) -> None:
+    learned_newcomers(world)
+    merge(world, "second", NEW)
+    roll_back(world.context, "tester", "a test")
+    watched(world)
+    assert [one.family for one in world.store.samples.episodes() if one.state == "alarmed"] == [NEW]
+    assert evidence(world, NEW)[0] == 80  # of the version that came back, counted anew
+    assert_whole(world)
+
+
+def test_scores_name_a_family_as_it_is_called_by_now(world: World) -> None:
+    world.until_idle()
+    rename(world, OLD, "first")
+    merge(world, OTHER, "first")
+    loaded = world.context.champion.get()
+    assert loaded is not None
+    assert {loaded.present(name) for name in KNOWN} == {"first", THIRD}
+    assert {subject.name for subject in loaded.known if subject.kind == "family"} == {"first", THIRD}

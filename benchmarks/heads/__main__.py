@@ -2,10 +2,11 @@
 
     python -m benchmarks.heads [--sizes N ...] [--rounds N] [--images FOLDER] [--work FOLDER] [--json FILE]
 
-Simulated vectors of d = 1024 at every N, then the forensic vectors of the pictures in `--images`. Every run of a learner
-is a process of its own, one at a time; rounds go over all of them, so that what else the machine does meets all. A run that
-takes longer than a minute is not repeated; the column `runs` tells. Keep the numeric libraries to one thread. The whole
-takes about half an hour and, at N = 1,000,000, 5 GB of memory and 4 GB of disk. Exit status 1: a promise is missed.
+Simulated vectors of d = 1024 at every N, then the forensic vectors of the pictures in `--images`. Every run of a
+learner is a process of its own, one at a time; rounds go over all of them, so that what else the machine does meets
+all. A run that takes longer than a minute is not repeated; the column `runs` tells. Keep the numeric libraries to one
+thread. The whole takes about half an hour and, at N = 1,000,000, 5 GB of memory and 4 GB of disk. Exit status 1: a
+promise is missed.
 """
 
 from __future__ import annotations
@@ -101,14 +102,12 @@ def show(rows: Sequence[Row]) -> None:
 
 def show_pictures(found: Mapping[str, Mapping[str, Any]]) -> None:
     """The table of the real pictures."""
-    print(
-        f"\n{'pictures, 5 folds':18s} {'raw mAP':>8s} {'worst':>6s} {'laundered':>10s} {'worst':>6s} {'CPU s/head':>11s}"
-    )
+    print(f"\n{'pictures, 5 folds':18s} {'raw mAP':>8s} {'worst':>6s} {'laundered':>10s} {'worst':>6s} {'CPU s':>6s}")
     for name, own in found.items():
         raw, laundered = own["raw"], own["laundered"]
         print(
             f"{name:18s} {raw['map']:8.4f} {raw['worst']:6.3f} {laundered['map']:10.4f} {laundered['worst']:6.3f} "
-            f"{own['cpu']:11.2f}  {' '.join(f'{key} {value}' for key, value in own['about'].items())}"
+            f"{own['cpu']:6.2f}  {' '.join(f'{key} {value}' for key, value in own['about'].items())}"
         )
     print("logistic_warm is logistic, begun elsewhere: the same head")
 

@@ -117,7 +117,7 @@ def logistic(warm: bool, folder: Path, world: World, size: int, clock: Clock) ->
 
 
 def gradient(folder: Path, world: World, size: int, clock: Clock) -> tuple[Scores, Any]:
-    """The recipe of arXiv 2602.12381 on standardised features; .15 of the rows, in random order, decide when it stops."""
+    """The recipe of arXiv 2602.12381 on standardised features; .15 of the rows decide when it stops."""
     with clock.step("read"):
         x = np.empty((size + NEW_ROWS, DIMENSION), np.float16)
         x[:NEW_ROWS] = world.new(0)[0]

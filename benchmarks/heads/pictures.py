@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.heads.contenders import Scores, head_settings, learn_one_by_one, river_head
-from daemon.heads import GroupKey, GroupStatistics
 from daemon.heads.gradient import GradientSettings, train_gradient
 from daemon.heads.pooling import pool_statistics
 from daemon.heads.probe import ProbeSettings, train_probe
@@ -21,7 +20,7 @@ from daemon.heads.solve import solve_pooled
 from daemon.heads.standardise import Standardisation
 from daemon.heads.training import is_validation
 from daemon.model import FOLDS, LabelledVectors, Profile
-from tests.acceptance.held_out import family_aps, worst
+from tests.acceptance.held_out import family_aps, statistics_of, worst
 
 Rows = Mapping[Profile, LabelledVectors]
 _VALIDATION: Final = 0.15  # share of the groups that decide when the gradient recipe stops, as shipped
@@ -30,13 +29,7 @@ _VALIDATION: Final = 0.15  # share of the groups that decide when the gradient r
 def closed_form(read_out: ReadOut, rows: Rows) -> tuple[Scores, dict[str, Any]]:
     """Statistics of every (subject, profile), then the solve."""
     settings = head_settings(read_out)
-    statistics = {}
-    for profile, own in rows.items():
-        for subject in sorted(set(own.subjects)):
-            kept = np.flatnonzero([other == subject for other in own.subjects])
-            group = GroupStatistics.empty(own.vectors.shape[1]).add(own.vectors[kept], own.folds[kept])
-            statistics[GroupKey(subject, profile)] = group
-    head = solve_pooled(pool_statistics(statistics, settings.min_group), settings)
+    head = solve_pooled(pool_statistics(statistics_of(rows), settings.min_group), settings)
     return head.scores, {"units": head.units.shape[1]}
 
 
@@ -82,7 +75,8 @@ def measure(rows: Rows) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, learner in LEARNERS.items():
         logits = {profile: np.empty(len(own)) for profile, own in rows.items()}
-        seconds, about = [], {}
+        seconds: list[float] = []
+        about: dict[str, Any] = {}
         for fold in range(FOLDS):
             learned = {profile: own.take(np.flatnonzero(own.folds != fold)) for profile, own in rows.items()}
             began = time.process_time()

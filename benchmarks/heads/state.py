@@ -1,4 +1,4 @@
-"""The state that each learner starts from, on disk: rows for those that want them again, statistics for the closed form.
+"""What each learner starts from, on the disk: rows for those that want them again, statistics for the closed form.
 
 Statistics files are the service's own, named by their sha256 and checked when read; only the SQL rows beside them, one
 for each group whatever N is, are left out.

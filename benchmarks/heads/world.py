@@ -2,9 +2,8 @@
 
 A row is what all have in common, the shift of its mode, and variation within the mode. A family has one mode. A real
 source has several, so that photographs are no single cloud. The shifts are random directions of the whitened space: in
-1,024 dimensions they are almost orthogonal. As in the features of real encoders, a few directions vary much, for what
-pictures show, and most vary little: the variances fall as those of the `forensic` vectors of real pictures do. Rows have
-CLIP's mean norm.
+1,024 dimensions they are almost orthogonal. A few directions vary much, for what pictures show, and most vary little:
+the variances fall as those of the `forensic` vectors of real pictures do. Rows have CLIP's mean norm.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ class World:
         return np.random.default_rng((self.seed, *seed, 1)).permutation(groups).astype(np.int16)
 
     def _draw(self, seed: tuple[int, ...], groups: NDArray[np.int16]) -> Rows:
-        shape, random = self._shape, np.random.default_rng((self.seed, *seed))
+        shape, random = self.shape, np.random.default_rng((self.seed, *seed))
         mode = random.integers(0, _MODES, len(groups))
         x = random.standard_normal((len(groups), DIMENSION), np.float32)
         x += shape.modes[groups, mode]
@@ -86,7 +85,8 @@ class World:
         return x.astype(np.float16), groups, random.integers(0, FOLDS, len(groups)).astype(np.int8)
 
     @cached_property
-    def _shape(self) -> _Shape:
+    def shape(self) -> Shape:
+        """What rows are made of, by the seed."""
         random = np.random.default_rng((self.seed, _LAYOUT))
         basis, _ = np.linalg.qr(random.standard_normal((DIMENSION, DIMENSION)))
         spread = np.arange(1, DIMENSION + 1) ** (-_DECAY / 2.0)
@@ -96,7 +96,7 @@ class World:
         modes = np.concatenate([np.repeat(families[:, None], _MODES, axis=1), sources[:, None] + around])
         common = np.sqrt(_COMMON * (spread**2).sum()) * _directions(random, 1)[0]
         scale = _NORM / np.sqrt((spread**2).sum() + common @ common)
-        return _Shape(
+        return Shape(
             (scale * common).astype(np.float32),
             (scale * spread[:, None] * basis).astype(np.float32),
             modes.astype(np.float32),
@@ -104,7 +104,9 @@ class World:
 
 
 @dataclass(frozen=True, eq=False)
-class _Shape:
+class Shape:
+    """A row is (a mode + standard normal noise) @ colour + common."""
+
     common: NDArray[np.float32]  # (d,)
     colour: NDArray[np.float32]  # (d, d) whitened row -> row
     modes: NDArray[np.float32]  # (groups, modes, d) shift of each mode, whitened

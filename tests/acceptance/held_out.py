@@ -121,13 +121,19 @@ def unseen_false_positives(rows: Rows, settings: HeadSettings, alpha: float) -> 
     return found
 
 
-def _solved(rows: Rows, settings: HeadSettings, alpha: float) -> tuple[Head, Mapping[Profile, Threshold]]:
+def statistics_of(rows: Rows) -> dict[GroupKey, GroupStatistics]:
+    """The statistics of every subject under every profile."""
     statistics = {}
     for profile, own in rows.items():
         for subject in sorted(set(own.subjects)):
             kept = np.flatnonzero(np.array([other == subject for other in own.subjects]))
             empty = GroupStatistics.empty(own.vectors.shape[1])
             statistics[GroupKey(subject, profile)] = empty.add(own.vectors[kept], own.folds[kept])
+    return statistics
+
+
+def _solved(rows: Rows, settings: HeadSettings, alpha: float) -> tuple[Head, Mapping[Profile, Threshold]]:
+    statistics = statistics_of(rows)
     pooled = pool_statistics(statistics, settings.min_group)
     return solve_pooled(pooled, settings), left_out_source_thresholds(pooled, statistics, rows, settings, alpha)
 

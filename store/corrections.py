@@ -14,7 +14,7 @@ from daemon.model import REPLAY, Subject
 from store import audit
 from store import tables as t
 from store.database import chunks
-from store.deciding import Decided, decide_anew, read_relabels
+from store.deciding import decide_anew, read_relabels
 from store.measurements import close_episodes, label_revision_in
 from store.parts import Part, ids_by_name, is_gone
 from store.standings import blank_standing
@@ -139,9 +139,10 @@ def _check_undisputed(connection: Connection, ids: Iterable[int], relabel: Relab
 def carry_out(connection: Connection, number: int, ids: Iterable[int], at: datetime, *, note: str) -> Correction:
     """Decide the samples anew and let figures and alarms follow; returns what changed."""
     decided = decide_anew(connection, ids, at)
-    follow_labels(connection, decided.subjects, note)
+    follow_labels(connection, decided.left_and_joined, note)
     bump_revisions(connection, at)
-    return Correction(number, len(decided.changed), _learned(connection, decided), tuple(sorted(decided.subjects)))
+    subjects = tuple(sorted(decided.left_and_joined))
+    return Correction(number, len(decided.changed), _learned(connection, decided.moved), subjects)
 
 
 def follow_labels(connection: Connection, subjects: Collection[Subject], note: str) -> None:
@@ -178,9 +179,9 @@ def bump_revisions(connection: Connection, at: datetime) -> None:
     connection.execute(update(r).values(revision=r.c.revision + 1, at=at))
 
 
-def _learned(connection: Connection, decided: Decided) -> int:
+def _learned(connection: Connection, sample_ids: Collection[int]) -> int:
     learned = t.learned.c.sample_id
     return sum(
         connection.execute(select(func.count(learned.distinct())).where(learned.in_(ids))).scalar_one()
-        for ids in chunks(decided.changed)
+        for ids in chunks(sample_ids)
     )

@@ -25,6 +25,8 @@ class Decided:
 
     changed: tuple[int, ...]  # ids of the samples whose row is another one
     subjects: frozenset[Subject]  # what they belonged to, and belong to now
+    moved: tuple[int, ...]  # ids of those that belong to another subject, to one now, or to none any more
+    left_and_joined: frozenset[Subject]  # what those belonged to, and belong to now
 
 
 def read_rules(connection: Connection) -> list[Rule]:
@@ -85,8 +87,12 @@ def decide_anew(connection: Connection, sample_ids: Iterable[int], at: datetime)
         changed += _write(connection, pairs)
     after = subjects_by_id(connection, ids)
     renew_scores(connection, [i for i in changed if i in after and i not in before])
-    touched = {found[i] for found in (before, after) for i in changed if i in found}
-    return Decided(tuple(changed), frozenset(touched))
+    moved = [i for i in changed if before.get(i) != after.get(i)]
+
+    def of(samples: Sequence[int]) -> frozenset[Subject]:
+        return frozenset(found[i] for found in (before, after) for i in samples if i in found)
+
+    return Decided(tuple(changed), of(changed), tuple(moved), of(moved))
 
 
 def subjects_by_id(connection: Connection, sample_ids: Iterable[int]) -> dict[int, Subject]:

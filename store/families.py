@@ -26,7 +26,7 @@ from store.corrections import (
 from store.database import chunks
 from store.deciding import read_relabels, read_rules
 from store.measurements import close_episodes
-from store.parts import Part
+from store.parts import Part, is_gone
 from store.renaming import rename_rows, take_over
 from store.standings import blank_standing
 
@@ -97,6 +97,10 @@ class Families(Part):
             done = carry_out(connection, number, ids, at, note=f"split into {new}: {reason}")
             if not done.samples:
                 raise BadInputError(f"no sample of {name} meets that, so there is nothing to split off")
+            if is_gone(connection, Subject("family", name)):
+                raise BadInputError(
+                    f"every sample of {name} meets that; `sidwatch families rename` names all of it anew"
+                )
             return done
 
     def retire_family(self, name: str, undo: bool, reason: str, actor: str, at: datetime) -> Correction | None:

@@ -67,7 +67,7 @@ class Corrected:
     def _way_out(self) -> str:
         if self.update is not None and self.update.version is not None:
             return f"`sidwatch models promote {self.update.version}` does it by hand"
-        return "`sidwatch update` makes one"
+        return "`sidwatch models list` shows whether there is one, `sidwatch update` makes one"
 
 
 def correct(settings: Settings, act: Act) -> Corrected:
@@ -97,7 +97,8 @@ def _follow(context: Context, made: Correction | None) -> Corrected:
         return _outcome(context, made, "done", None)
     evaluate(context)
     detect(context)
-    update = _challenger(context) if holds_forgotten(context, champion) else None
+    asked = made is None or made.learned  # what holds nothing otherwise asks for no challenger
+    update = _challenger(context) if asked and holds_forgotten(context, champion) else None
     evaluate(context)
     note_transitions(context)
     return _outcome(context, made, "done", update)

@@ -14,9 +14,10 @@ from daemon.corrections.model import Correction, FamilyFacts, FamilyPart, Relabe
 from daemon.errors import BadInputError, TemporaryError
 from daemon.evaluate.measuring import differing_figures
 from daemon.learn.bookkeeping import bring_up_to_date, finish_corrections
-from daemon.learn.learning import holds_forgotten
+from daemon.learn.learning import holds_forgotten, update
 from daemon.model import Candidate, Episode, ForgetTarget, Subject
-from daemon.promote.promoting import roll_back
+from daemon.promote.judging import judge
+from daemon.promote.promoting import promote_by_hand, roll_back
 from tests.integration.test_alarms import kinds, status
 from tests.integration.test_forgetting import (
     assert_same_statistics,
@@ -382,9 +383,6 @@ def test_a_retired_family_is_not_measured_tested_or_gated_and_stays_learned(worl
 
 
 def test_the_gate_does_not_ask_for_a_retired_family(world: World) -> None:
-    from daemon.learn.learning import update
-    from daemon.promote.judging import judge
-
     world.until_idle()
     retire(world, OLD)
     world.inbox.put(candidate(OTHER, i) for i in range(700, 720))
@@ -445,6 +443,25 @@ def test_nothing_is_learned_from_an_anchor_and_it_can_be_taken_back(world: World
         assert after[key].n == moments.count
         assert abs(after[key].moments(None).second - moments.second).max() <= 1e-9 * abs(moments.second).max()
     assert_whole(world)
+
+
+def test_the_gate_judges_an_anchor_once_the_champion_is_one_that_never_learned_it(world: World) -> None:
+    def judged() -> set[Subject | None]:
+        world.inbox.put(
+            candidate(OTHER, i) for i in range(700 + 20 * len(world.inbox.batches), 720 + 20 * len(world.inbox.batches))
+        )
+        watched(world)
+        challenge = update(world.context)
+        assert challenge is not None
+        return {check.subject for check in judge(world.context, challenge).checks}
+
+    world.until_idle()
+    anchor(world, OLD)
+    assert Subject("family", OLD) not in judged()
+    report = world.cycle()
+    without = report.version or world.store.registry.versions()[-1].id
+    promote_by_hand(world.context, without, "tester", "without the anchor")
+    assert Subject("family", OLD) in judged()
 
 
 def challenger_of(world: World, version: str):  # type: ignore[no-untyped-def]
@@ -516,6 +533,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing_behind(world: World) -> No
         (lambda: split(world, OLD, OTHER, FamilyPart(source="world")), "there is a family"),
         (lambda: split(world, OLD, "part", FamilyPart(source="nowhere")), f"no sample of {OLD} meets that"),
         (lambda: split(world, OLD, "part", samples=known(OTHER, 1)), f"is not of {OLD}"),
+        (lambda: split(world, OLD, "part", FamilyPart(source="world")), f"every sample of {OLD} meets that"),
         (lambda: retire(world, "nobody"), "there is no family 'nobody'"),
         (lambda: anchor(world, SOURCES[0]), f"there is no family '{SOURCES[0]}'"),
     ):

@@ -147,6 +147,21 @@ def test_it_is_audited_and_unknown_samples_are_refused(world: World) -> None:
         relabel(world, [candidate("nobody", 1)], Relabel("real"))
 
 
+def test_a_word_that_the_deliveries_said_too_moves_nothing(world: World) -> None:
+    world.until_idle()
+    champion = world.store.registry.champion()
+    assert champion is not None
+    tests, figures = world.store.samples.test_states(champion.id), world.store.samples.latest_evaluations(champion.id)
+    made = relabel(world, known(SOURCES[0], 2), Relabel("real"))
+    assert made is not None and (made.samples, made.learned, made.subjects) == (2, 0, ())
+    assert world.store.samples.test_states(champion.id) == tests
+    assert world.store.samples.latest_evaluations(champion.id) == figures
+    (one, _) = known(SOURCES[0], 2)
+    deliver(world, [replace(one, uri="x:1", label="synthetic", family=KNOWN[0])], "x")
+    assert rows_of(world, one) == ("real", None, SOURCES[0], "active", None)
+    assert_whole(world)
+
+
 def test_a_new_source_is_trusted_as_little_as_what_its_samples_came_from(world: World) -> None:
     strange = [candidate(KNOWN[0], i, source="dump") for i in range(900, 903)]
     deliver(world, strange, "dump", "untrusted")

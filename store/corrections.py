@@ -159,6 +159,7 @@ def follow_labels(connection: Connection, subjects: Collection[Subject], note: s
         of_it = and_(test.subject_kind == kind, test.subject_name == name)
         connection.execute(update(t.test_state).where(of_it).values(last_score_id=REPLAY))
         if is_gone(connection, subject):
+            connection.execute(update(t.test_state).where(of_it).values(alarmed_at=None))
             blank_standing(connection, subject)
             close_episodes(connection, subject, note)
         elif kind == "family":

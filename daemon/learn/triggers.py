@@ -57,7 +57,7 @@ def due_triggers(
 
 
 def new_family_weight(tried: Sequence[Attempts], settings: LearnSettings) -> float:
-    """The mixture weight of new families in this attempt: one step down for every rejection."""
+    """The weight of new families in this attempt: one step down for every rejection."""
     step = max((one.rejected for one in tried), default=0)
     return settings.new_family_weights[min(step, len(settings.new_family_weights) - 1)]
 

@@ -15,7 +15,14 @@ from daemon.errors import BadInputError
 if TYPE_CHECKING:
     from daemon.corrections.carrying_out import Corrected
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.")]
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why: the audit keeps it")
+    return reason
+
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.", callback=_said)]
 Name = Annotated[str, typer.Argument(help="The family's name.")]
 
 

@@ -60,7 +60,7 @@ def due_triggers(
 
 
 def new_family_weight(tried: Sequence[Attempts], settings: LearnSettings) -> float:
-    """The weight of new families in this attempt: one step down for every harm."""
+    """The mixture weight of new families in this attempt: one step down for every harm."""
     step = max((one.harmed for one in tried), default=0)
     return settings.new_family_weights[min(step, len(settings.new_family_weights) - 1)]
 

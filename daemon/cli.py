@@ -17,6 +17,7 @@ from daemon.commands import (
     adapters,
     configuration,
     demo,
+    episodes,
     explaining,
     families,
     forgetting,
@@ -65,6 +66,7 @@ forgetting.register(app)
 explaining.register(app)
 reembedding.register(app)
 app.add_typer(families.app, name="families")
+app.add_typer(episodes.app, name="episodes")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
 

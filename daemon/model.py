@@ -16,11 +16,15 @@ Split = Literal["train", "calibration", "reference", "holdout"]
 Trust = Literal["trusted", "known", "untrusted"]
 SubjectKind = Literal["family", "source"]
 ForgetKind = Literal["source", "family", "sample"]
+Handling = Literal["open", "acknowledged", "snoozed"]
 
 LABELS: tuple[Label, ...] = ("real", "synthetic")
 PROFILES: tuple[Profile, ...] = ("raw", "laundered")
 AlarmKind = Literal["real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient"]
 ALARM_KINDS: tuple[AlarmKind, ...] = ("real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient")
+
+HANDLINGS: tuple[Handling, ...] = ("open", "acknowledged", "snoozed")
+OPEN_STATES: tuple[str, ...] = ("alarmed", "learned")  # of an episode; the others: recovered, closed
 
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
 FOLDS = 5  # cross-fitting folds; a group's fold is a stable hash of its key
@@ -245,6 +249,7 @@ class TestState:
     last_score_id: int
     first_vote_at: datetime | None
     alarmed_at: datetime | None
+    restarts: int = 0  # how often a person ended it, so that it began anew
     __test__ = False  # not a pytest class
 
 
@@ -300,6 +305,22 @@ class Episode:
     samples_after: int = 0
     recovered_at: datetime | None = None
     note: str = ""
+    # What people did about it; the service never writes these, so that it cannot write over a person's word.
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    snoozed_until: datetime | None = None
+    closed_at: datetime | None = None  # by a person
+
+    @property
+    def open(self) -> bool:
+        """Whether it still wants something."""
+        return self.state in OPEN_STATES
+
+    def handling(self, now: datetime) -> Handling:
+        """What people did about it: a snooze that is not over goes before an acknowledgement."""
+        if self.snoozed_until is not None and self.snoozed_until > now:
+            return "snoozed"
+        return "open" if self.acknowledged_at is None else "acknowledged"
 
 
 @dataclass(frozen=True, slots=True)

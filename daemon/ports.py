@@ -179,7 +179,8 @@ class SampleStore(Protocol):
     def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
         """Tests and the episodes that they opened (id None) or took up again, in one transaction.
 
-        A family has one open episode at most.
+        A family has one open episode at most. What a person decided since they were read stands: a test that was begun
+        anew is left alone, and instead of an episode that was closed a new one is opened.
         """
         ...
 
@@ -204,7 +205,28 @@ class SampleStore(Protocol):
         ...
 
     def episodes(self, *, open_only: bool = False) -> list[Episode]: ...
-    def update_episode(self, episode: Episode) -> None: ...
+    def update_episode(self, episode: Episode) -> None:
+        """Write an episode that was read back, but for what people did about it; a closed one stays as it is."""
+        ...
+
+    def acknowledge_episode(self, episode: int, actor: str, reason: str, at: datetime) -> Episode:
+        """Somebody is on it; audited. Raises BadInputError when there is no such open episode."""
+        ...
+
+    def snooze_episode(self, episode: int, until: datetime, actor: str, reason: str, at: datetime) -> Episode:
+        """Nobody wants to hear of it until then; audited. Raises BadInputError when there is no such open episode."""
+        ...
+
+    def close_episode(
+        self, episode: int, restarted: TestState | None, actor: str, reason: str, at: datetime
+    ) -> Episode:
+        """A person ends it: state, the family's test begun anew, event and audit row in one transaction.
+
+        restarted: the champion's test of the family as it begins anew, its `restarts` one more than the stored one's;
+        None: that test has not alarmed. Raises BadInputError when there is no such open episode, TemporaryError when
+        the test changed meanwhile so that this no longer holds.
+        """
+        ...
 
     # learn
     def untrusted(self) -> set[int]:
@@ -284,6 +306,7 @@ class SampleStore(Protocol):
     def unsent_events(self) -> list[Event]: ...
     def mark_sent(self, event_ids: Sequence[int], at: datetime) -> None: ...
     def events(self, limit: int) -> list[Event]: ...
+    def events_since(self, at: datetime) -> list[Event]: ...
 
     # what people look at
     def subjects(self) -> list[FamilyRow]: ...

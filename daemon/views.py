@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from daemon.model import AlarmKind
+from daemon.model import AlarmKind, Handling
 
 
 class View(BaseModel):
@@ -85,6 +85,7 @@ class WindowView(View):
 
 
 class EpisodeView(View):
+    id: int | None = None
     family: str
     state: str  # alarmed, learned, recovered, closed
     opened_at: datetime
@@ -99,6 +100,11 @@ class EpisodeView(View):
     recovered_at: datetime | None
     recovered: bool
     note: str
+    handling: Handling = "open"  # what people did about it, at the time of the snapshot
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    snoozed_until: datetime | None = None
+    closed_at: datetime | None = None  # by a person
 
 
 class VersionView(View):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from store.alarms import Alarms
+from store.episodes import Episodes
 from store.events import Events
 from store.forgetting import Forgetting
 from store.intake import Intake
@@ -13,5 +14,7 @@ from store.standings import Standings
 from store.statistics import StatisticsFiles
 
 
-class SqlSampleStore(Intake, Forgetting, Scores, Measurements, Standings, StatisticsFiles, Events, Alarms, Overview):
+class SqlSampleStore(
+    Intake, Forgetting, Scores, Measurements, Episodes, Standings, StatisticsFiles, Events, Alarms, Overview
+):
     """Samples, vectors, scores, statistics, measurements, alarms."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from daemon.champion import LoadedVersion
 from daemon.context import Context
+from daemon.drift.opening import opened
 from daemon.evaluate.average_precision import average_precision
 from daemon.model import Episode, Event, Subject
 
@@ -36,6 +37,21 @@ def _take_up_again(context: Context, champion: LoadedVersion) -> None:
             note = f"{episode.version}, which had learned it, was rolled back"
             again = replace(episode, state="alarmed", version=None, learned_at=None, recovered_at=None, note=note)
             context.samples.update_episode(again)
+    last = {episode.family: episode for episode in episodes}
+    if any(episode.state == "closed" for episode in last.values()):
+        _open_again(context, champion, last)
+
+
+def _open_again(context: Context, champion: LoadedVersion, last: dict[str, Episode]) -> None:
+    """A closed episode stays closed, but no family may evade the champion without an open one.
+
+    Closing begins the champion's test anew; that of another version, which comes back after a rollback, stands.
+    """
+    closed = {Subject("family", family) for family, episode in last.items() if episode.state == "closed"}
+    alarmed = [s for s in context.samples.test_states(champion.record.id) if s.alarmed_at and s.subject in closed]
+    if alarmed:
+        note = f"evades {champion.record.id}, which is champion again; the episode before was closed"
+        context.samples.save_tests([], opened(context, alarmed, note))
 
 
 def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode) -> None:

@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = {
     "demo", "init", "run", "check-config", "status", "verify", "ingest", "evaluate", "score", "update", "retrain",
     "families list", "families show",
+    "episodes list", "episodes show", "episodes ack", "episodes snooze", "episodes close",
     "models list", "models show", "models promote", "models rollback", "models import",
     "adapters list", "adapters check",
 }  # fmt: skip

@@ -20,6 +20,7 @@ from daemon.commands import (
     episodes,
     explaining,
     families,
+    feedback,
     forgetting,
     looking,
     models,
@@ -63,6 +64,7 @@ running.register(app)
 looking.register(app)
 working.register(app)
 forgetting.register(app)
+feedback.register(app)
 explaining.register(app)
 reembedding.register(app)
 app.add_typer(families.app, name="families")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -25,6 +25,8 @@ ALARM_KINDS: tuple[AlarmKind, ...] = ("real_pool_shift", "novel_family", "pipeli
 
 HANDLINGS: tuple[Handling, ...] = ("open", "acknowledged", "snoozed")
 OPEN_STATES: tuple[str, ...] = ("alarmed", "learned")  # of an episode; the others: recovered, closed
+
+FEEDBACK = "feedback"  # the source, and the adapter, of what people report; no other may call itself so
 
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
 FOLDS = 5  # cross-fitting folds; a group's fold is a stable hash of its key
@@ -89,6 +91,12 @@ class LabelledVectors:
             tuple(self.delivered_at[i] for i in index),
         )
 
+    def without(self, samples: Collection[int]) -> LabelledVectors:
+        """The rows of all other samples, in their order."""
+        if not samples:
+            return self
+        return self.take([i for i, sample in enumerate(self.sample_ids.tolist()) if sample not in samples])
+
 
 # --- intake -----------------------------------------------------------------------------------------------
 
@@ -152,6 +160,27 @@ class Receipt:
     repeated: int  # deliveries that were known already, or new deliveries of known bytes
     rejected: int
     quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a person says of a picture."""
+
+    label: Label
+    family: str | None = None  # of a synthetic one, when it is known
+    note: str = ""
+    key: str | None = None  # the reporter's own: the same report again changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of a report."""
+
+    sha256: str
+    outcome: Literal["stored", "known", "quarantined", "rejected"]
+    reason: str | None = None  # of REASONS: why it was rejected or the sample is in quarantine
+    detail: str = ""
+    repeated: bool = False  # the very same report was made before; nothing changed
 
 
 # --- rows read back ----------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from daemon.model import (
     PendingSample,
     Profile,
     Receipt,
+    Reported,
     Run,
     ScoredRow,
     Subject,
@@ -106,6 +107,23 @@ class SampleStore(Protocol):
         key against the configured shares) when first seen, and keep it. Rejected admissions are counted by reason
         and noted. Candidates with a vector get it stored under its fingerprint (profile raw and laundered alike:
         a precomputed vector has one form). Outside scores go to scores under version `outside:<detector>`.
+        """
+        ...
+
+    def report(self, admission: Admission, trust: Trust, actor: str, note: str, at: datetime) -> Reported:
+        """What a person says of one picture: a delivery of the source FEEDBACK, as `admit` takes it, and an audit row.
+
+        An admission without content or vector names a sample that is there. The very same report (its uri, picture,
+        label and family) again changes nothing. One transaction. Raises BadInputError when there is no such sample, or
+        the uri stands for another report.
+        """
+        ...
+
+    def reported(self) -> set[int]:
+        """Ids of the active samples that are here because a detector erred on them: their label came from a report.
+
+        They say nothing about how often it errs. A synthetic one counts only if somebody else delivers its family
+        too: of a family that only people report there is nothing better.
         """
         ...
 

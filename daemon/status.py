@@ -15,6 +15,7 @@ from daemon.drift.states import family_state, source_state
 from daemon.drift.subject_test import has_degraded, watches_baseline
 from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
 from daemon.model import (
+    FEEDBACK,
     PROFILES,
     Alarm,
     AuditRow,
@@ -399,7 +400,7 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
         found.append(
             views.AdapterView(
                 name=name,
-                kind=settings.kind if settings else "",
+                kind=settings.kind if settings else "reports" if name == FEEDBACK else "",
                 configured=settings is not None,
                 interval_seconds=settings.every.total_seconds() if settings else None,
                 last_success_at=row.last_success_at if row else None,

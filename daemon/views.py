@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from daemon.model import AlarmKind, Handling
+from daemon.model import AlarmKind, Handling, Label
 
 
 class View(BaseModel):
@@ -259,3 +259,15 @@ class ScoreView(View):
     nearest_real_source: str | None
     version: str
     profile: Literal["raw"] = "raw"
+
+
+class FeedbackView(View):
+    """What became of a report (`POST /v1/feedback`, `sidwatch feedback`)."""
+
+    sha256: str
+    label: Label  # as reported
+    family: str | None
+    outcome: Literal["stored", "known", "quarantined", "rejected"]
+    reason: str | None  # why it was rejected, or the picture is in quarantine: a word of the closed list
+    detail: str
+    repeated: bool  # the same report was made before; nothing changed

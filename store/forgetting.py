@@ -207,7 +207,13 @@ def _decided(row: Any, deliveries: list[Any], at: datetime) -> Draft:
         learned=True,  # keeps its group
     )
     for delivery in deliveries:
-        claim = Candidate(delivery.uri, label=delivery.label, family=delivery.family, caption=delivery.caption)
+        claim = Candidate(
+            delivery.uri,
+            label=delivery.label,
+            family=delivery.family,
+            source=delivery.source,
+            caption=delivery.caption,
+        )
         draft.merge(Admission(claim, row.sha256, 0, None), delivery.adapter, at)
     if row.state == "quarantined" and (row.reason != "label_conflict" or draft.state == "quarantined"):
         draft.state, draft.reason, draft.quarantined_at = row.state, row.reason, row.quarantined_at

@@ -6,15 +6,15 @@ from store.alarms import Alarms
 from store.episodes import Episodes
 from store.events import Events
 from store.forgetting import Forgetting
-from store.intake import Intake
 from store.measurements import Measurements
 from store.overview import Overview
+from store.reports import Reports
 from store.scores import Scores
 from store.standings import Standings
 from store.statistics import StatisticsFiles
 
 
 class SqlSampleStore(
-    Intake, Forgetting, Scores, Measurements, Episodes, Standings, StatisticsFiles, Events, Alarms, Overview
+    Reports, Forgetting, Scores, Measurements, Episodes, Standings, StatisticsFiles, Events, Alarms, Overview
 ):
     """Samples, vectors, scores, statistics, measurements, alarms."""

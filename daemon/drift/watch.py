@@ -98,7 +98,12 @@ def look(context: Context) -> Watch | None:
     if champion is None:
         return None
     states = {state.subject: state for state in context.samples.test_states(champion.record.id)}
-    rows = [row for row in context.samples.scored_rows(champion.record.id, PROFILE) if not row.learned]
+    reported = context.samples.reported()  # picked because the champion erred: no random sample of anything
+    rows = [
+        row
+        for row in context.samples.scored_rows(champion.record.id, PROFILE)
+        if not row.learned and row.sample_id not in reported
+    ]
     suspect = suspect_ranges(context.samples.alarms())
     if not any(
         row.subject not in states or row.score_id > states[row.subject].last_score_id
@@ -106,7 +111,7 @@ def look(context: Context) -> Watch | None:
         if not is_suspect(row, suspect)
     ):
         return None
-    labelled = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE)
+    labelled = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE).without(reported)
     pool = reference_pool(labelled, champion.record.created_at, context.samples.untrusted())
     if len(pool) < SMALLEST:
         return None

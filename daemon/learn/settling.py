@@ -67,7 +67,7 @@ def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode)
 
 def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode) -> None:
     """Recovered: enough pictures delivered after the promotion, and the champion tells them from the reals."""
-    rows = context.samples.labelled_vectors(champion.record.fingerprint, "raw")
+    rows = context.samples.labelled_vectors(champion.record.fingerprint, "raw").without(context.samples.reported())
     subject = Subject("family", episode.family)
     assert episode.learned_at is not None
     own = np.array([s == subject for s in rows.subjects])

@@ -97,9 +97,10 @@ def test_the_child_serves_it_and_survives_a_kill(folder: Path) -> None:
         own = ForensicEncoder()
         for outcome, seed in ((found[0], 1), (found[2], 2)):
             assert isinstance(outcome, dict)
-            assert np.array_equal(outcome["raw"][client.parts["forensic"]], own.encode(picture(seed)))
+            # Another process sums in another order (threads, alignment): near, not equal to the bit.
+            assert np.allclose(outcome["raw"][client.parts["forensic"]], own.encode(picture(seed)), atol=1e-5)
             expected = own.encode(launder(picture(seed)))
-            assert np.array_equal(outcome["laundered"][client.parts["forensic"]], expected)
+            assert np.allclose(outcome["laundered"][client.parts["forensic"]], expected, atol=1e-5)
         child = client._child
         assert child is not None
         os.kill(child.pid, signal.SIGKILL)

@@ -54,6 +54,7 @@ def learn(context: Context) -> Challenge | None:
         subjects,
         context.registry.versions(),
         champion.record.id,
+        champion.known,
         context.settings.learn,
     )
     if not triggers and holds_forgotten(context, champion) and not _judged_without_it(context, champion):

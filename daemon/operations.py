@@ -68,7 +68,9 @@ class served:
 
     def __init__(self, settings: Settings, service: Service, say: Callable[[str], None]) -> None:
         http = settings.http
-        app = create_app(service, read_token=http.read_token, max_upload=http.max_upload)
+        app = create_app(
+            service, read_token=http.read_token, ingest_token=http.ingest_token, max_upload=http.max_upload
+        )
         self._server = WebServer(app, http.host, http.port) if http.enabled else None
         self._say = say
 

@@ -38,6 +38,7 @@ from daemon.model import (
     PendingSample,
     Profile,
     Receipt,
+    Reported,
     Run,
     ScoredRow,
     Subject,
@@ -179,6 +180,23 @@ class SampleStore(Corrections, Protocol):
         """
         ...
 
+    def report(self, admission: Admission, trust: Trust, actor: str, note: str, at: datetime) -> Reported:
+        """What a person says of one picture: a delivery of the source FEEDBACK, as `admit` takes it, and an audit row.
+
+        An admission without content or vector names a sample that is there. The very same report (its uri, picture,
+        label and family) again changes nothing. One transaction. Raises BadInputError when there is no such sample, or
+        the uri stands for another report.
+        """
+        ...
+
+    def reported(self) -> set[int]:
+        """Ids of the active samples that are here because a detector erred on them: their label came from a report.
+
+        They say nothing about how often it errs. A synthetic one counts only if somebody else delivers its family
+        too: of a family that only people report there is nothing better.
+        """
+        ...
+
     def note_success(self, adapter: str, at: datetime) -> None: ...
     def quarantine(self, sample_id: int, reason: str, detail: str, at: datetime) -> None: ...
 
@@ -253,6 +271,8 @@ class SampleStore(Corrections, Protocol):
         """Tests and the episodes that they opened (id None) or took up again, in one transaction.
 
         A family has one open episode at most. labels: as in `save_evaluations`.
+        What a person decided since they were read stands: a test that was begun anew is left alone, and instead of an
+        episode that was closed a new one is opened.
         """
         ...
 
@@ -277,7 +297,28 @@ class SampleStore(Corrections, Protocol):
         ...
 
     def episodes(self, *, open_only: bool = False) -> list[Episode]: ...
-    def update_episode(self, episode: Episode) -> None: ...
+    def update_episode(self, episode: Episode) -> None:
+        """Write an episode that was read back, but for what people did about it; a closed one stays as it is."""
+        ...
+
+    def acknowledge_episode(self, episode: int, actor: str, reason: str, at: datetime) -> Episode:
+        """Somebody is on it; audited. Raises BadInputError when there is no such open episode."""
+        ...
+
+    def snooze_episode(self, episode: int, until: datetime, actor: str, reason: str, at: datetime) -> Episode:
+        """Nobody wants to hear of it until then; audited. Raises BadInputError when there is no such open episode."""
+        ...
+
+    def close_episode(
+        self, episode: int, restarted: TestState | None, actor: str, reason: str, at: datetime
+    ) -> Episode:
+        """A person ends it: state, the family's test begun anew, event and audit row in one transaction.
+
+        restarted: the champion's test of the family as it begins anew, its `restarts` one more than the stored one's;
+        None: that test has not alarmed. Raises BadInputError when there is no such open episode, TemporaryError when
+        the test changed meanwhile so that this no longer holds.
+        """
+        ...
 
     # learn
     def untrusted(self) -> set[int]:
@@ -358,6 +399,7 @@ class SampleStore(Corrections, Protocol):
     def unsent_events(self) -> list[Event]: ...
     def mark_sent(self, event_ids: Sequence[int], at: datetime) -> None: ...
     def events(self, limit: int) -> list[Event]: ...
+    def events_since(self, at: datetime) -> list[Event]: ...
 
     # what people look at
     def subjects(self) -> list[FamilyRow]: ...

@@ -125,7 +125,9 @@ def _decided(
     apply_relabel(draft, relabel)
     families = present_families([claim_of(delivery) for delivery in deliveries], rules)
     for delivery, family in zip(deliveries, families, strict=True):
-        claim = Candidate(delivery.uri, label=delivery.label, family=family, caption=delivery.caption)
+        claim = Candidate(
+            delivery.uri, label=delivery.label, family=family, source=delivery.source, caption=delivery.caption
+        )
         draft.merge(Admission(claim, row.sha256, 0, None), delivery.adapter, at)
     if row.state == "quarantined" and (row.reason != "label_conflict" or draft.state == "quarantined"):
         draft.state, draft.reason, draft.quarantined_at = row.state, row.reason, row.quarantined_at

@@ -68,6 +68,8 @@ class Draft:
         candidate = admission.candidate
         if self.label is None and candidate.label is not None:
             self.label, self.label_from = candidate.label, adapter
+            # Its source is whoever labelled it: that one's trust is what the label is worth.
+            self.source = candidate.source or adapter
         self.family = self.family or candidate.family
         self.caption = self.caption or candidate.caption
         # A learned sample keeps its group: another group might lie on another side of the split.

@@ -50,7 +50,7 @@ class Intake(Part):
         self._blobs.put(blobs)
         with self._database.write() as connection:
             self._blobs.put(blobs)  # those that `forget` removed meanwhile: it does so in a transaction, so not now
-            batch = _Batch(connection, adapter, trust, at)
+            batch = Batch(connection, adapter, trust, at)
             batch.load(ordered)
             for admission in ordered:
                 batch.take(admission)
@@ -91,7 +91,7 @@ class _Known:
 
 
 @dataclass(slots=True)
-class _Batch:
+class Batch:
     """One admitted batch on its way into the tables."""
 
     connection: Connection

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from store.alarms import Alarms
 from store.corrections import Corrections
+from store.episodes import Episodes
 from store.events import Events
 from store.families import Families
 from store.forgetting import Forgetting
-from store.intake import Intake
 from store.measurements import Measurements
 from store.overview import Overview
+from store.reports import Reports
 from store.sample_facts import LooksAtSamples
 from store.scores import Scores
 from store.standings import Standings
@@ -17,12 +18,13 @@ from store.statistics import StatisticsFiles
 
 
 class SqlSampleStore(
-    Intake,
+    Reports,
     Forgetting,
     Corrections,
     Families,
     Scores,
     Measurements,
+    Episodes,
     Standings,
     StatisticsFiles,
     Events,

@@ -264,6 +264,7 @@ class SequentialTest(Base, table=True):
     last_score_id: int
     first_vote_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     alarmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    restarts: int = 0  # by people; a pass that read another number writes nothing over it
 
 
 class SubjectStateRow(Base, table=True):
@@ -320,6 +321,10 @@ class EpisodeRow(Base, table=True):
     attempts: int = 0
     groups_at_attempt: int = 0
     note: str = Field(default="", sa_type=Text)
+    acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    acknowledged_by: str = ""
+    snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class EventRow(Base, table=True):

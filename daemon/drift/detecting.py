@@ -14,13 +14,14 @@ from daemon.drift.history import Step, histories, next_step
 from daemon.drift.levels import Levels, levels_of
 from daemon.drift.misjudged import advance_source
 from daemon.drift.novel_family import look_for_novelty
+from daemon.drift.opening import opened
 from daemon.drift.pipeline_fault import watch_pipeline
 from daemon.drift.real_pool_shift import watch_real_pool
 from daemon.drift.silence import watch_silence
 from daemon.drift.standing import find
 from daemon.drift.subject_test import SubjectTest
-from daemon.drift.watch import PROFILE, Watch, look
-from daemon.model import Alarm, Episode, EvaluationRow, Subject, TestState
+from daemon.drift.watch import Watch, look
+from daemon.model import Alarm, Episode, Subject, TestState
 
 
 def detect(context: Context) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ def detect(context: Context) -> tuple[str, ...]:
     announce_subjects(context, list(watch.states.values()), tests)
     newly = [state for state in tests if state.alarmed_at and not _was_alarmed(_before(watch, state.subject))]
     families = [state for state in newly if state.subject.kind == "family"]
-    episodes = [*_episodes(context, watch, families), *_withdrawn(context, watch, tests)]
+    episodes = [*opened(context, families), *_withdrawn(context, watch, tests)]
     context.samples.save_tests(tests, episodes, labels=labels)
     return tuple(state.subject.name for state in families)
 
@@ -93,6 +94,7 @@ def _advance(watch: Watch, subject: Subject, step: Step, levels: Levels) -> Test
         last_score_id=max(row.score_id for row in new),
         first_vote_at=(before.first_vote_at if before and goes_on else None) or min(row.delivered_at for row in new),
         alarmed_at=(before.alarmed_at if before else None) or (_since(stored, watch.now) if alarmed else None),
+        restarts=before.restarts if before else 0,
     )
 
 
@@ -120,33 +122,3 @@ def _withdrawn(context: Context, watch: Watch, tests: Sequence[TestState]) -> li
 
 def _was_alarmed(state: TestState | None) -> bool:
     return state is not None and state.alarmed_at is not None
-
-
-def _episodes(context: Context, watch: Watch, alarmed: Sequence[TestState]) -> list[Episode]:
-    """One episode per alarmed family; a family that evades again takes up its open one."""
-    champion = watch.champion.record.id
-    before = {
-        row.subject: row
-        for row in context.samples.latest_evaluations(champion)
-        if row.profile == PROFILE and row.window == "held_out"
-    }
-    running = {episode.family: episode for episode in context.samples.episodes(open_only=True)}
-    return [_episode(state, champion, before.get(state.subject), running.get(state.subject.name)) for state in alarmed]
-
-
-def _episode(state: TestState, champion: str, before: EvaluationRow | None, running: Episode | None) -> Episode:
-    assert state.alarmed_at is not None and state.first_vote_at is not None
-    alarm_vote = SubjectTest.from_dict(state.state).running.alarm_vote
-    assert alarm_vote is not None
-    return Episode(
-        id=running.id if running else None,
-        family=state.subject.name,
-        state="alarmed",
-        champion=champion,
-        opened_at=running.opened_at if running else state.first_vote_at,
-        alarmed_at=state.alarmed_at,
-        samples_to_alarm=alarm_vote,
-        ap_before=before.ap if before else None,
-        auroc_before=before.auroc if before else None,
-        note=f"evades again; {running.version} had learned it" if running and running.version else "",
-    )

@@ -104,8 +104,12 @@ def look(context: Context) -> Watch | None:
     states = {state.subject: state for state in tests}
     replayed = {subject: state for subject, state in states.items() if state.last_score_id == REPLAY}
     states |= {subject: before_replay(state) for subject, state in replayed.items()}
-    scored = context.samples.scored_rows(champion.record.id, PROFILE)
-    rows = [row for row in scored if not row.learned and row.subject not in retired]
+    reported = context.samples.reported()  # picked because the champion erred: no random sample of anything
+    rows = [
+        row
+        for row in context.samples.scored_rows(champion.record.id, PROFILE)
+        if not row.learned and row.subject not in retired and row.sample_id not in reported
+    ]
     suspect = suspect_ranges(context.samples.alarms())
     if not replayed and not any(
         row.subject not in states or row.score_id > states[row.subject].last_score_id
@@ -113,7 +117,7 @@ def look(context: Context) -> Watch | None:
         if not is_suspect(row, suspect)
     ):
         return None
-    labelled = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE)
+    labelled = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE).without(reported)
     pool = reference_pool(labelled, champion.record.created_at, context.samples.untrusted())
     if len(pool) < SMALLEST:
         return None

@@ -10,7 +10,7 @@ import structlog
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import CorruptArtifact
-from daemon.evaluate.material import Counts, Material, by_subject, counts, material_of, newest_of, newest_vectors
+from daemon.evaluate.material import Counts, Material, by_subject, comparable_vectors, counts, material_of, newest_of
 from daemon.evaluate.rows import evaluation_rows, family_row
 from daemon.figures import LEFT_OUT, SHADOW, latest_challenger
 from daemon.model import EvaluationRow, VersionRecord
@@ -18,12 +18,12 @@ from daemon.settings import EvaluateSettings
 
 __all__ = [
     "by_subject",
+    "comparable_vectors",
     "differing_figures",
     "evaluate",
     "family_row",
     "latest_challenger",
     "measure",
-    "newest_vectors",
 ]
 
 log = structlog.get_logger("sidwatch.evaluate")

@@ -121,12 +121,6 @@ def _challenge(
     return Challenge(version, champion, triggers, {subject.name: groups.get(subject, 0) for subject in triggers})
 
 
-def _trusted(context: Context, rows: LabelledVectors) -> LabelledVectors:
-    """The rows that may teach the head, its thresholds, its calibration: of no untrusted source, of no anchor."""
-    barred = context.samples.untrusted() | context.samples.anchored()
-    return rows.take([i for i, sample in enumerate(rows.sample_ids.tolist()) if sample not in barred])
-
-
 def _log_priors(
     context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]
 ) -> tuple[tuple[str, float], ...]:
@@ -175,9 +169,21 @@ def solve_beside(context: Context, fingerprint: str, champion: LoadedVersion) ->
     return _solve(context, fingerprint, champion, HeadSettings(**context.settings.head.model_dump()))
 
 
+def teachable(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
+    """Per profile, every row that may teach a head: of no untrusted source, of no anchor."""
+    barred = context.samples.untrusted() | context.samples.anchored()
+    return {p: context.samples.labelled_vectors(fingerprint, p).without(barred) for p in PROFILES}
+
+
+def unpicked(context: Context, rows: dict[Profile, LabelledVectors]) -> dict[Profile, LabelledVectors]:
+    """The rows that nobody picked by a detector's error: only they may place thresholds and calibrate."""
+    reported = context.samples.reported()
+    return {profile: own.without(reported) for profile, own in rows.items()}
+
+
 def evidence(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
-    """Per profile, every row that may teach anything: the head, its thresholds, its calibration."""
-    return {profile: _trusted(context, context.samples.labelled_vectors(fingerprint, profile)) for profile in PROFILES}
+    """Per profile, every row that may place thresholds and calibrate."""
+    return unpicked(context, teachable(context, fingerprint))
 
 
 def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:

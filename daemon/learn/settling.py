@@ -9,6 +9,7 @@ import numpy as np
 
 from daemon.champion import LoadedVersion
 from daemon.context import Context
+from daemon.drift.opening import opened
 from daemon.evaluate.average_precision import average_precision
 from daemon.model import Episode, Event, Subject
 
@@ -38,6 +39,21 @@ def _take_up_again(context: Context, champion: LoadedVersion) -> None:
             again = replace(episode, state="alarmed", version=None, learned_at=None, recovered_at=None, note=note)
             context.samples.update_episode(again)
             running.add(episode.family)  # a merged family may have two
+    last = {episode.family: episode for episode in episodes if episode.family not in retired}
+    if any(episode.state == "closed" for episode in last.values()):
+        _open_again(context, champion, last)
+
+
+def _open_again(context: Context, champion: LoadedVersion, last: dict[str, Episode]) -> None:
+    """A closed episode stays closed, but no family may evade the champion without an open one.
+
+    Closing begins the champion's test anew; that of another version, which comes back after a rollback, stands.
+    """
+    closed = {Subject("family", family) for family, episode in last.items() if episode.state == "closed"}
+    alarmed = [s for s in context.samples.test_states(champion.record.id) if s.alarmed_at and s.subject in closed]
+    if alarmed:
+        note = f"evades {champion.record.id}, which is champion again; the episode before was closed"
+        context.samples.save_tests([], opened(context, alarmed, note))
 
 
 def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode) -> None:
@@ -53,7 +69,7 @@ def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode)
 
 def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode) -> None:
     """Recovered: enough pictures delivered after the promotion, and the champion tells them from the reals."""
-    rows = context.samples.labelled_vectors(champion.record.fingerprint, "raw")
+    rows = context.samples.labelled_vectors(champion.record.fingerprint, "raw").without(context.samples.reported())
     subject = Subject("family", episode.family)
     assert episode.learned_at is not None
     own = np.array([s == subject for s in rows.subjects])

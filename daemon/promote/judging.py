@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
-from daemon.evaluate.measuring import by_subject, newest_vectors
+from daemon.evaluate.measuring import by_subject, comparable_vectors
 from daemon.learn.learning import Challenge
 from daemon.learn.triggers import attempts
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
@@ -27,7 +27,7 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
     """What the gate says of a challenger, with every number behind it."""
     large = large_subjects(context)
     fingerprint = challenge.version.record.fingerprint
-    rows = {profile: gate_rows(newest_vectors(context, fingerprint, profile), large) for profile in PROFILES}
+    rows = {profile: gate_rows(comparable_vectors(context, fingerprint, profile), large) for profile in PROFILES}
     if challenge.champion is None:
         return _judge_first(challenge.version, rows["raw"], context.settings)
     champion, challenger = challenge.champion, challenge.version

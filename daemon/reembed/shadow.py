@@ -10,7 +10,7 @@ import numpy as np
 
 from daemon.champion import LoadedVersion
 from daemon.context import Context
-from daemon.evaluate.measuring import newest_vectors
+from daemon.evaluate.measuring import comparable_vectors
 from daemon.evaluate.rows import held_out_rows
 from daemon.figures import SHADOW
 from daemon.model import PROFILES, EvaluationRow, LabelledVectors, Profile, Subject
@@ -28,8 +28,8 @@ def same_samples(context: Context, champion: LoadedVersion, challenger: LoadedVe
 
 
 def _pair(context: Context, champion: LoadedVersion, challenger: LoadedVersion, profile: Profile) -> Pair:
-    before = newest_vectors(context, champion.record.fingerprint, profile)
-    after = newest_vectors(context, challenger.record.fingerprint, profile)
+    before = comparable_vectors(context, champion.record.fingerprint, profile)
+    after = comparable_vectors(context, challenger.record.fingerprint, profile)
     rows = {sample: row for row, sample in enumerate(after.sample_ids.tolist())}
     # A label may have come between the two looks.
     kept = [

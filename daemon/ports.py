@@ -359,6 +359,10 @@ class SampleStore(Corrections, Protocol):
         are no longer learned; when the last of them went)."""
         ...
 
+    def forgotten_in(self, fingerprint: str, revision: int) -> int:
+        """How many samples the statistics of that revision held and somebody asked to forget since."""
+        ...
+
     # forget
     def forget_preview(self, target: ForgetTarget) -> ForgetCounts:
         """What `forget` would take away now."""
@@ -450,8 +454,9 @@ class Registry(Protocol):
         verdict: Mapping[str, object] | None,
         at: datetime,
         action: str = "promote",
+        more: Mapping[str, object] | None = None,
     ) -> AuditRow:
-        """Compare-and-set of the champion alias (and `previous`) and one audit row in one transaction.
+        """Compare-and-set of the champion alias (and `previous`) and one audit row, with `more`, in one transaction.
 
         Raises ChampionMoved when the champion is not `expected`.
         """
@@ -552,8 +557,10 @@ class Migrations(Protocol):
         """End an unfinished one. Raises BadInputError when it is finished."""
         ...
 
-    def purge(self, fingerprints: Collection[str]) -> dict[str, int]:
+    def purge(self, fingerprints: Collection[str], at: datetime) -> dict[str, int]:
         """Remove vectors and statistics of these encoders; returns how many of what.
+
+        Their versions go on knowing what they learned, should the vectors ever be made anew.
 
         Raises BadInputError when one is needed: the champion's, the previous one's, that of an unfinished migration.
         """

@@ -86,8 +86,9 @@ class SqlRegistry:
         verdict: Mapping[str, object] | None,
         at: datetime,
         action: str = "promote",
+        more: Mapping[str, object] | None = None,
     ) -> AuditRow:
-        """Compare-and-set of the champion alias (and `previous`) and one audit row in one transaction.
+        """Compare-and-set of the champion alias (and `previous`) and one audit row, with `more`, in one transaction.
 
         Raises ChampionMoved when the champion is not `expected`, BadInputError when the version is unknown or is the
         champion already.
@@ -102,6 +103,7 @@ class SqlRegistry:
                 verdict=verdict,
                 at=at,
                 action=action,
+                more=more,
             )
 
     def champion(self) -> VersionRecord | None:

@@ -145,8 +145,24 @@ def _log_priors(
 
 
 def fingerprint_of(context: Context, champion: LoadedVersion | None) -> str:
-    """The encoder whose vectors a challenger is made from: the champion's, whatever comes into force meanwhile."""
-    return champion.record.fingerprint if champion else context.encoder.fingerprint
+    """The encoder whose vectors a challenger is made from: the champion's, whatever comes into force meanwhile.
+
+    Before there is one it is the encoder in force; a command that starts none takes the only one that there are
+    vectors of. Raises BadInputError when there are none or several.
+    """
+    if champion is not None:
+        return champion.record.fingerprint
+    if context.encoder.fingerprint:
+        return context.encoder.fingerprint
+    encoders = sorted(context.migrations.encoders())
+    if len(encoders) == 1:
+        return encoders[0]
+    if not encoders:
+        raise BadInputError("no picture is embedded yet, so there is nothing to learn from; `sidwatch run` does that")
+    raise BadInputError(
+        f"there is no champion yet, and the store holds vectors of {len(encoders)} encoders; `sidwatch run` learns "
+        "from those of the configured one"
+    )
 
 
 def closed_form(read_out: Literal["mixture", "linear"] | None = None) -> Make:

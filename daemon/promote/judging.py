@@ -16,7 +16,7 @@ from daemon.learn.triggers import attempts
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
 from daemon.promote.comparison import Comparison, GateSettings
 from daemon.promote.first_champion import first_champion_verdict
-from daemon.promote.gate import gate
+from daemon.promote.gate import gate, gate_forgetting
 from daemon.promote.verdict import Verdict
 from daemon.settings import Settings
 
@@ -36,10 +36,27 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
         profile: own.take([i for i, s in enumerate(own.subjects) if s not in unfair]) for profile, own in rows.items()
     }
     comparisons = [compare(champion, challenger, profile, fair[profile]) for profile in PROFILES]
+    if _forgets(context, champion, challenger):
+        return gate_forgetting(comparisons, alarmed(context), gate_settings(context.settings))
     versions = context.registry.versions()
     tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in challenge.triggers]
     attempt = 1 + max(one.count for one in tried)
     return gate(comparisons, challenge.triggers, attempt, gate_settings(context.settings))
+
+
+def _forgets(context: Context, champion: LoadedVersion, challenger: LoadedVersion) -> bool:
+    """Whether the champion holds what somebody had forgotten and the challenger nothing of the kind."""
+    before, after = (
+        context.samples.forgotten_in(one.record.fingerprint, one.record.statistics_revision)
+        for one in (champion, challenger)
+    )
+    return before > 0 and after == 0
+
+
+def alarmed(context: Context) -> tuple[Subject, ...]:
+    """The families that evade the champion."""
+    episodes = context.samples.episodes(open_only=True)
+    return tuple(Subject("family", episode.family) for episode in episodes if episode.state == "alarmed")
 
 
 def large_subjects(context: Context) -> set[Subject]:

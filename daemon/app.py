@@ -167,6 +167,11 @@ def sources_of(settings: Settings, store: Store) -> Sources:
     return Sources(settings, store.samples, store.registry, store.runs, None, is_simulated(settings), store.migrations)
 
 
+def is_running(settings: Settings) -> bool:
+    """Whether a process holds the state: it takes up what was changed beside it when it is asked to."""
+    return is_held(settings.store.directory)
+
+
 def is_simulated(settings: Settings) -> bool:
     """Whether pictures or time are simulated, which is said wherever figures are shown."""
     return settings.clock.kind == "simulated" or any(

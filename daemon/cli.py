@@ -18,13 +18,16 @@ from daemon.commands import (
     backtesting,
     configuration,
     demo,
+    episodes,
     explaining,
     families,
+    feedback,
     forgetting,
     looking,
     models,
     reembedding,
     running,
+    samples,
     working,
 )
 from daemon.errors import SidwatchError
@@ -63,10 +66,13 @@ running.register(app)
 looking.register(app)
 working.register(app)
 forgetting.register(app)
+feedback.register(app)
 explaining.register(app)
 reembedding.register(app)
 backtesting.register(app)
 app.add_typer(families.app, name="families")
+app.add_typer(samples.app, name="samples")
+app.add_typer(episodes.app, name="episodes")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from daemon.model import EvaluationRow, Profile, VersionRecord
+from daemon.model import FEEDBACK, EvaluationRow, Profile, Subject, VersionRecord
 from daemon.ports import Registry
 
 HELD_OUT = "held_out"  # every picture, scored by a head that has not learned it
@@ -33,7 +33,7 @@ class Summary:
     mean_ap: float | None  # unweighted, over families with enough pictures
     worst_family: str | None  # among those with enough pictures for that
     worst_ap: float | None
-    false_positive_rate: float | None  # unweighted, over real sources
+    false_positive_rate: float | None  # unweighted, over real sources but the reports
 
 
 def summaries(rows: Iterable[EvaluationRow], min_samples_worst: int) -> list[Summary]:
@@ -50,7 +50,9 @@ def summaries(rows: Iterable[EvaluationRow], min_samples_worst: int) -> list[Sum
 def _summary(version: str, window: str, profile: Profile, rows: list[EvaluationRow], min_worst: int) -> Summary:
     measured = sorted((row.ap, row.subject.name, row.n) for row in rows if row.ap is not None)
     worst = next(((ap, name) for ap, name, n in measured if n >= min_worst), (None, None))
-    rates = [row.false_positive_rate for row in rows if row.false_positive_rate is not None]
+    # People report what was called synthetic: its rate says what became of their reports, not how many photographs err.
+    sources = [row for row in rows if row.subject != Subject("source", FEEDBACK)]
+    rates = [row.false_positive_rate for row in sources if row.false_positive_rate is not None]
     return Summary(
         version=version,
         window=window,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -16,11 +16,18 @@ Split = Literal["train", "calibration", "reference", "holdout"]
 Trust = Literal["trusted", "known", "untrusted"]
 SubjectKind = Literal["family", "source"]
 ForgetKind = Literal["source", "family", "sample"]
+Handling = Literal["open", "acknowledged", "snoozed"]
 
 LABELS: tuple[Label, ...] = ("real", "synthetic")
 PROFILES: tuple[Profile, ...] = ("raw", "laundered")
 AlarmKind = Literal["real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient"]
 ALARM_KINDS: tuple[AlarmKind, ...] = ("real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient")
+
+REPLAY = -1  # as a test's last score id: what it has seen was labelled otherwise, so it counts all scores anew
+HANDLINGS: tuple[Handling, ...] = ("open", "acknowledged", "snoozed")
+OPEN_STATES: tuple[str, ...] = ("alarmed", "learned")  # of an episode; the others: recovered, closed
+
+FEEDBACK = "feedback"  # the source, and the adapter, of what people report; no other may call itself so
 
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
 FOLDS = 5  # cross-fitting folds; a group's fold is a stable hash of its key
@@ -85,6 +92,12 @@ class LabelledVectors:
             tuple(self.delivered_at[i] for i in index),
         )
 
+    def without(self, samples: Collection[int]) -> LabelledVectors:
+        """The rows of all other samples, in their order."""
+        if not samples:
+            return self
+        return self.take([i for i, sample in enumerate(self.sample_ids.tolist()) if sample not in samples])
+
 
 # --- intake -----------------------------------------------------------------------------------------------
 
@@ -148,6 +161,27 @@ class Receipt:
     repeated: int  # deliveries that were known already, or new deliveries of known bytes
     rejected: int
     quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a person says of a picture."""
+
+    label: Label
+    family: str | None = None  # of a synthetic one, when it is known
+    note: str = ""
+    key: str | None = None  # the reporter's own: the same report again changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of a report."""
+
+    sha256: str
+    outcome: Literal["stored", "known", "quarantined", "rejected"]
+    reason: str | None = None  # of REASONS: why it was rejected or the sample is in quarantine
+    detail: str = ""
+    repeated: bool = False  # the very same report was made before; nothing changed
 
 
 # --- rows read back ----------------------------------------------------------------------------------------
@@ -245,6 +279,7 @@ class TestState:
     last_score_id: int
     first_vote_at: datetime | None
     alarmed_at: datetime | None
+    restarts: int = 0  # how often a person ended it, so that it began anew
     __test__ = False  # not a pytest class
 
 
@@ -253,7 +288,7 @@ class SubjectState:
     """The state that a family or real source was last seen in."""
 
     subject: Subject
-    state: str
+    state: str  # "" once nothing is left of the subject: should it come again, it is new
     since: datetime
     number: int  # how many states it has had
 
@@ -300,6 +335,22 @@ class Episode:
     samples_after: int = 0
     recovered_at: datetime | None = None
     note: str = ""
+    # What people did about it; the service never writes these, so that it cannot write over a person's word.
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    snoozed_until: datetime | None = None
+    closed_at: datetime | None = None  # by a person
+
+    @property
+    def open(self) -> bool:
+        """Whether it still wants something."""
+        return self.state in OPEN_STATES
+
+    def handling(self, now: datetime) -> Handling:
+        """What people did about it: a snooze that is not over goes before an acknowledgement."""
+        if self.snoozed_until is not None and self.snoozed_until > now:
+            return "snoozed"
+        return "open" if self.acknowledged_at is None else "acknowledged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,11 +435,13 @@ class FamilyRow:
     holdout_groups: int
     trusted_sources: int = 0  # sources that delivered it, by their trust
     known_sources: int = 0
+    anchor: bool = False  # a family that no head may learn from: it shows what a new version breaks
+    retired: bool = False  # a family that is no longer measured, tested or gated
 
     @property
     def may_trigger(self) -> bool:
         """Whether it may ask for a promotion: one trusted source, or two independent known ones."""
-        return self.trusted_sources >= 1 or self.known_sources >= 2
+        return not self.anchor and not self.retired and (self.trusted_sources >= 1 or self.known_sources >= 2)
 
 
 @dataclass(frozen=True, slots=True)

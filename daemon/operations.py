@@ -23,7 +23,7 @@ from daemon.intake.taking_in import intake
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
 from daemon.model import EvaluationRow, Trust
 from daemon.ports import Progress
-from daemon.promote.promoting import promote_by_hand, roll_back
+from daemon.promote.promoting import check_vectors, promote_by_hand, roll_back
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
@@ -68,7 +68,9 @@ class served:
 
     def __init__(self, settings: Settings, service: Service, say: Callable[[str], None]) -> None:
         http = settings.http
-        app = create_app(service, read_token=http.read_token, max_upload=http.max_upload)
+        app = create_app(
+            service, read_token=http.read_token, ingest_token=http.ingest_token, max_upload=http.max_upload
+        )
         self._server = WebServer(app, http.host, http.port) if http.enabled else None
         self._say = say
 
@@ -148,7 +150,9 @@ def _measured_rows(settings: Settings, version: str | None, window: str | None) 
 def version_or_champion(context: Context, version: str | None) -> LoadedVersion:
     """A version by its id, or the champion. Raises BadInputError when there is none."""
     if version is not None:
-        return load_version(context.registry, context.registry.version(version))
+        record = context.registry.version(version)
+        check_vectors(context, record)
+        return load_version(context.registry, record)
     champion = context.champion.get()
     if champion is None:
         raise BadInputError("there is no champion yet, so there is nothing to measure; run the service first")
@@ -234,17 +238,19 @@ def _import(imported: Imported, context: Context, fingerprint: str) -> dict[str,
     }
 
 
-def promote_version(settings: Settings, version: str, actor: str, reason: str) -> dict[str, Any]:
+def promote_version(
+    settings: Settings, version: str, actor: str, reason: str, *, with_forgotten: bool = False
+) -> dict[str, Any]:
     """A person's promotion: one transaction, so it needs no lock and may happen beside a running service."""
     with opened(settings, encoder=False, lock=False) as state:
-        row = promote_by_hand(state.context, version, actor, reason)
+        row = promote_by_hand(state.context, version, actor, reason, with_forgotten=with_forgotten)
     return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
 
 
-def roll_back_version(settings: Settings, actor: str, reason: str) -> dict[str, Any]:
+def roll_back_version(settings: Settings, actor: str, reason: str, *, with_forgotten: bool = False) -> dict[str, Any]:
     """Back to the previous champion; as `promote_version`."""
     with opened(settings, encoder=False, lock=False) as state:
-        row = roll_back(state.context, actor, reason)
+        row = roll_back(state.context, actor, reason, with_forgotten=with_forgotten)
     return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
 
 

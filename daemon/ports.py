@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.corrections.model import Correction, FamilyFacts, FamilyPart, Relabel, SampleFacts
 from daemon.model import (
     AdapterRow,
     Admission,
@@ -37,6 +38,7 @@ from daemon.model import (
     PendingSample,
     Profile,
     Receipt,
+    Reported,
     Run,
     ScoredRow,
     Subject,
@@ -89,7 +91,76 @@ class Encoder(Protocol):
         ...
 
 
-class SampleStore(Protocol):
+class Corrections(Protocol):
+    """What people decided. Each write is one audited transaction; deliveries stay as they came.
+
+    Figures and alarms of what is touched are dropped or marked to be counted anew in the same transaction; statistics
+    follow in the next cycle, or at once when the command holds the state.
+    """
+
+    def relabel(
+        self, sha256s: Sequence[str], relabel: Relabel | None, reason: str, actor: str, at: datetime
+    ) -> Correction | None:
+        """Note what a person says of samples; it wins over every delivery, later ones too. None: take it back.
+
+        Takes them out of the quarantine for contradicting labels. None is returned, and nothing written, when all of
+        it was said before. Raises BadInputError: an unknown or forgotten sample, a family that their deliveries
+        dispute and the person left open.
+        """
+        ...
+
+    def rename_family(self, old: str, new: str, reason: str, actor: str, at: datetime) -> Correction | None:
+        """`old` is called `new` from now on, also where later deliveries say `old`; None: it is so already.
+
+        Raises BadInputError: no such family, or the new name is taken. So do the others.
+        """
+        ...
+
+    def merge_families(self, name: str, into: str, reason: str, actor: str, at: datetime) -> Correction | None:
+        """What was `name` is `into`, what deliveries call `name` later too. Its open episode goes on with `into`."""
+        ...
+
+    def split_family(
+        self, name: str, new: str, part: FamilyPart, sha256s: Sequence[str], reason: str, actor: str, at: datetime
+    ) -> Correction | None:
+        """A part of `name` is the family `new`: what meets the conditions, later deliveries too, or these samples."""
+        ...
+
+    def retire_family(self, name: str, undo: bool, reason: str, actor: str, at: datetime) -> Correction | None:
+        """Measure, test and gate the family no longer (undo: again); what was learned of it stays learned."""
+        ...
+
+    def anchor_family(self, name: str, undo: bool, reason: str, actor: str, at: datetime) -> Correction | None:
+        """Let no head learn from the family, so that it shows what a new version breaks (undo: they may again)."""
+        ...
+
+    def families(self) -> list[FamilyFacts]:
+        """Every family that has a sample or is retired or an anchor, by name."""
+        ...
+
+    def anchored(self) -> set[int]:
+        """Ids of the samples of anchors: no head, threshold or calibration may come from them."""
+        ...
+
+    def pending_corrections(self) -> list[int]:
+        """Numbers of the corrections that statistics, figures and alarms have not followed yet."""
+        ...
+
+    def finish_corrections(self, numbers: Sequence[int], at: datetime) -> None: ...
+    def label_revision(self) -> int:
+        """Number of the last correction or forgetting: whoever read labels before it has read others."""
+        ...
+
+    def samples_named(self, prefixes: Sequence[str]) -> list[str]:
+        """The sha256 of each sample, by its beginning. Raises BadInputError when one fits none, or several."""
+        ...
+
+    def sample_facts(self, prefix: str) -> SampleFacts:
+        """The sample whose sha256 begins so. Raises BadInputError when none does, or several do."""
+        ...
+
+
+class SampleStore(Corrections, Protocol):
     """Samples, vectors, scores, statistics, measurements."""
 
     # intake
@@ -106,6 +177,23 @@ class SampleStore(Protocol):
         key against the configured shares) when first seen, and keep it. Rejected admissions are counted by reason
         and noted. Candidates with a vector get it stored under its fingerprint (profile raw and laundered alike:
         a precomputed vector has one form). Outside scores go to scores under version `outside:<detector>`.
+        """
+        ...
+
+    def report(self, admission: Admission, trust: Trust, actor: str, note: str, at: datetime) -> Reported:
+        """What a person says of one picture: a delivery of the source FEEDBACK, as `admit` takes it, and an audit row.
+
+        An admission without content or vector names a sample that is there. The very same report (its uri, picture,
+        label and family) again changes nothing. One transaction. Raises BadInputError when there is no such sample, or
+        the uri stands for another report.
+        """
+        ...
+
+    def reported(self) -> set[int]:
+        """Ids of the active samples that are here because a detector erred on them: their label came from a report.
+
+        They say nothing about how often it errs. A synthetic one counts only if somebody else delivers its family
+        too: of a family that only people report there is nothing better.
         """
         ...
 
@@ -167,8 +255,11 @@ class SampleStore(Protocol):
         """Labelled active rows in order of (delivery time, sha256) with score_id > after_score_id."""
         ...
 
-    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None:
-        """Store one measurement of a version, all rows of one time; of each day the last measurement is kept."""
+    def save_evaluations(self, rows: Sequence[EvaluationRow], *, labels: int | None = None) -> None:
+        """Store one measurement of a version, all rows of one time; of each day the last measurement is kept.
+
+        labels: the label revision that they were measured by. Raises TemporaryError when it is another by now.
+        """
         ...
 
     def latest_evaluations(self, version: str) -> list[EvaluationRow]:
@@ -176,10 +267,12 @@ class SampleStore(Protocol):
         ...
 
     def test_states(self, version: str) -> list[TestState]: ...
-    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
+    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode], *, labels: int | None = None) -> None:
         """Tests and the episodes that they opened (id None) or took up again, in one transaction.
 
-        A family has one open episode at most.
+        A family has one open episode at most. labels: as in `save_evaluations`.
+        What a person decided since they were read stands: a test that was begun anew is left alone, and instead of an
+        episode that was closed a new one is opened.
         """
         ...
 
@@ -204,7 +297,28 @@ class SampleStore(Protocol):
         ...
 
     def episodes(self, *, open_only: bool = False) -> list[Episode]: ...
-    def update_episode(self, episode: Episode) -> None: ...
+    def update_episode(self, episode: Episode) -> None:
+        """Write an episode that was read back, but for what people did about it; a closed one stays as it is."""
+        ...
+
+    def acknowledge_episode(self, episode: int, actor: str, reason: str, at: datetime) -> Episode:
+        """Somebody is on it; audited. Raises BadInputError when there is no such open episode."""
+        ...
+
+    def snooze_episode(self, episode: int, until: datetime, actor: str, reason: str, at: datetime) -> Episode:
+        """Nobody wants to hear of it until then; audited. Raises BadInputError when there is no such open episode."""
+        ...
+
+    def close_episode(
+        self, episode: int, restarted: TestState | None, actor: str, reason: str, at: datetime
+    ) -> Episode:
+        """A person ends it: state, the family's test begun anew, event and audit row in one transaction.
+
+        restarted: the champion's test of the family as it begins anew, its `restarts` one more than the stored one's;
+        None: that test has not alarmed. Raises BadInputError when there is no such open episode, TemporaryError when
+        the test changed meanwhile so that this no longer holds.
+        """
+        ...
 
     # learn
     def untrusted(self) -> set[int]:
@@ -241,7 +355,12 @@ class SampleStore(Protocol):
         ...
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
-        """(samples that the statistics of that revision held and that are no longer learned, when the last went)."""
+        """(samples that the statistics of that revision held as something that they are not learned as now, or that
+        are no longer learned; when the last of them went)."""
+        ...
+
+    def forgotten_in(self, fingerprint: str, revision: int) -> int:
+        """How many samples the statistics of that revision held and somebody asked to forget since."""
         ...
 
     # forget
@@ -284,6 +403,7 @@ class SampleStore(Protocol):
     def unsent_events(self) -> list[Event]: ...
     def mark_sent(self, event_ids: Sequence[int], at: datetime) -> None: ...
     def events(self, limit: int) -> list[Event]: ...
+    def events_since(self, at: datetime) -> list[Event]: ...
 
     # what people look at
     def subjects(self) -> list[FamilyRow]: ...
@@ -334,8 +454,9 @@ class Registry(Protocol):
         verdict: Mapping[str, object] | None,
         at: datetime,
         action: str = "promote",
+        more: Mapping[str, object] | None = None,
     ) -> AuditRow:
-        """Compare-and-set of the champion alias (and `previous`) and one audit row in one transaction.
+        """Compare-and-set of the champion alias (and `previous`) and one audit row, with `more`, in one transaction.
 
         Raises ChampionMoved when the champion is not `expected`.
         """
@@ -350,6 +471,9 @@ class Registry(Protocol):
         ...
 
     def audit(self) -> list[AuditRow]: ...
+    def family_names(self) -> dict[str, str]:
+        """Former family name -> present one: versions and verdicts keep the names of their time."""
+        ...
 
 
 class DerivedFiles(Protocol):
@@ -433,8 +557,10 @@ class Migrations(Protocol):
         """End an unfinished one. Raises BadInputError when it is finished."""
         ...
 
-    def purge(self, fingerprints: Collection[str]) -> dict[str, int]:
+    def purge(self, fingerprints: Collection[str], at: datetime) -> dict[str, int]:
         """Remove vectors and statistics of these encoders; returns how many of what.
+
+        Their versions go on knowing what they learned, should the vectors ever be made anew.
 
         Raises BadInputError when one is needed: the champion's, the previous one's, that of an unfinished migration.
         """

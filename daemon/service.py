@@ -18,14 +18,19 @@ from numpy.typing import NDArray
 
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
-from daemon.errors import CorruptArtifact, TemporaryError
+from daemon.errors import CorruptArtifact, ImageRejected, TemporaryError
 from daemon.explain.making import ExplainerCache
 from daemon.explain.views import ExplainedScoreView
 from daemon.intake.decode import check_size
 from daemon.intake.inspecting import limits_of
+from daemon.intake.reporting import report_known, report_picture, view_of
+from daemon.model import Report
 from daemon.ports import EncoderService
+from daemon.runs import tick
 from daemon.status import Sources, snapshot
-from daemon.views import ScoreView, Status
+from daemon.views import FeedbackView, ScoreView, Status
+
+_REPORTER = "api"  # in the audit
 
 State = Literal["starting", "ready", "draining", "stopped"]
 
@@ -112,6 +117,19 @@ class Service:
         judged = _judged(champion, vector, content)
         return ExplainedScoreView(**judged.model_dump(), explanation=explanation)
 
+    def report(self, content: bytes | None, sha256: str, report: Report) -> FeedbackView:
+        context = self.context
+        if content is None:
+            done = report_known(context, sha256, report, _REPORTER)
+        else:
+            check_size(content, limits_of(context.settings.intake))
+            done = report_picture(context, content, report, _REPORTER)
+        if done.outcome == "rejected":
+            raise ImageRejected(str(done.reason), done.detail)
+        if not done.repeated:
+            tick(context, "cycle")
+        return view_of(report, done)
+
     def _encoded(self, content: bytes) -> tuple[LoadedVersion, NDArray[np.float32]]:
         check_size(content, limits_of(self.context.settings.intake))
         with ExitStack() as stack:
@@ -147,7 +165,7 @@ def _judged(champion: LoadedVersion, vector: NDArray[np.float32], content: bytes
         threshold=threshold if math.isfinite(threshold) else None,
         verdict=verdict,
         outside=fired.outside,
-        family=fired.family.name if verdict == "synthetic" and fired.family else None,
+        family=champion.present(fired.family.name) if verdict == "synthetic" and fired.family else None,
         nearest_real_source=fired.source.name if fired.source else None,
         version=champion.record.id,
     )

@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from daemon.errors import ConfigurationError
-from daemon.model import Trust
+from daemon.model import FEEDBACK, Trust
 from daemon.units import Duration, Size, format_duration, parse_duration, parse_size
 
 
@@ -54,6 +54,7 @@ class HttpSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(8600, ge=0, le=65535)
     read_token: SecretStr | None = None
+    ingest_token: SecretStr | None = None
     max_upload: Size = parse_size("20MiB")
 
 
@@ -125,6 +126,10 @@ class IntakeSettings(Section):
     min_side: int = Field(64, ge=16)
     deadline: Duration = parse_duration("20s")
     memory_limit: Size = parse_size("1GiB")
+
+
+class FeedbackSettings(Section):
+    trust: Trust = "known"
 
 
 class SplitSettings(Section):
@@ -282,6 +287,7 @@ class Settings(BaseSettings):
     encoder: EncoderSettings = EncoderSettings()
     adapters: tuple[AdapterSettings, ...] = ()
     intake: IntakeSettings = IntakeSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     splits: SplitSettings = SplitSettings()
     head: HeadSettings = HeadSettings()
     threshold: ThresholdSettings = ThresholdSettings()
@@ -300,6 +306,8 @@ class Settings(BaseSettings):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"adapters: the name {repeated[0]!r} is used twice; names must be unique")
+        if FEEDBACK in names:
+            raise ValueError(f"adapters: the name {FEEDBACK!r} is kept for what people report; take another one")
         return self
 
 

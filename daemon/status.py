@@ -15,6 +15,7 @@ from daemon.drift.states import family_state, source_state
 from daemon.drift.subject_test import has_degraded, watches_baseline
 from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
 from daemon.model import (
+    FEEDBACK,
     PROFILES,
     Alarm,
     AuditRow,
@@ -77,7 +78,7 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         windows=windows,
         families=subjects.families,
         real_sources=subjects.real_sources,
-        episodes=[_episode(episode) for episode in samples.episodes()],
+        episodes=[episode_view(episode, now) for episode in samples.episodes()],
         versions=_versions(registry, audit),
         decisions=[_decision(row) for row in reversed(audit) if row.action in DECISIONS and row.version][:RECENT],
         queue=_queue(samples, fingerprint),
@@ -157,6 +158,8 @@ def subject_views(settings: Settings, samples: SampleStore, registry: Registry) 
     alarmed |= {subject for subject, test in tests.items() if test.alarmed_at}
     families, real_sources = [], []
     for row in samples.subjects():
+        if row.retired:
+            continue
         test, known = tests.get(row.subject), row.subject in alarmed
         if row.subject.kind == "family":
             families.append(_family(row, figures, test, known, settings))
@@ -282,8 +285,10 @@ def _champion(registry: Registry, champion: VersionRecord, audit: Sequence[Audit
     )
 
 
-def _episode(episode: Episode) -> views.EpisodeView:
+def episode_view(episode: Episode, now: datetime) -> views.EpisodeView:
+    """An episode as people see it at `now`."""
     return views.EpisodeView(
+        id=episode.id,
         family=episode.family,
         state=episode.state,
         opened_at=episode.opened_at,
@@ -298,6 +303,11 @@ def _episode(episode: Episode) -> views.EpisodeView:
         recovered_at=episode.recovered_at,
         recovered=episode.recovered_at is not None,
         note=episode.note,
+        handling=episode.handling(now),
+        acknowledged_at=episode.acknowledged_at,
+        acknowledged_by=episode.acknowledged_by,
+        snoozed_until=episode.snoozed_until,
+        closed_at=episode.closed_at,
     )
 
 
@@ -392,7 +402,7 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
         found.append(
             views.AdapterView(
                 name=name,
-                kind=settings.kind if settings else "",
+                kind=settings.kind if settings else "reports" if name == FEEDBACK else "",
                 configured=settings is not None,
                 interval_seconds=settings.every.total_seconds() if settings else None,
                 last_success_at=row.last_success_at if row else None,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from daemon.model import AlarmKind
+from daemon.model import AlarmKind, Handling, Label
 
 
 class View(BaseModel):
@@ -85,6 +85,7 @@ class WindowView(View):
 
 
 class EpisodeView(View):
+    id: int | None = None
     family: str
     state: str  # alarmed, learned, recovered, closed
     opened_at: datetime
@@ -99,6 +100,11 @@ class EpisodeView(View):
     recovered_at: datetime | None
     recovered: bool
     note: str
+    handling: Handling = "open"  # what people did about it, at the time of the snapshot
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    snoozed_until: datetime | None = None
+    closed_at: datetime | None = None  # by a person
 
 
 class VersionView(View):
@@ -253,3 +259,15 @@ class ScoreView(View):
     nearest_real_source: str | None
     version: str
     profile: Literal["raw"] = "raw"
+
+
+class FeedbackView(View):
+    """What became of a report (`POST /v1/feedback`, `sidwatch feedback`)."""
+
+    sha256: str
+    label: Label  # as reported
+    family: str | None
+    outcome: Literal["stored", "known", "quarantined", "rejected"]
+    reason: str | None  # why it was rejected, or the picture is in quarantine: a word of the closed list
+    detail: str
+    repeated: bool  # the same report was made before; nothing changed

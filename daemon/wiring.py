@@ -18,6 +18,7 @@ from daemon.evaluate.measuring import differing_figures
 from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
 from daemon.intake.polling import poll_in_child
+from daemon.model import FEEDBACK
 from daemon.notify.notifying import LogNotifier
 from daemon.ports import (
     Clock,
@@ -94,6 +95,7 @@ def make_telemetry(settings: Settings) -> Telemetry:
     telemetry = Telemetry(__version__)
     telemetry.add_job("cycle")
     telemetry.add_job("reembed")
+    telemetry.add_adapter(FEEDBACK)
     for adapter in settings.adapters:
         if adapter.enabled:
             telemetry.add_adapter(adapter.name)

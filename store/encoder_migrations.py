@@ -25,6 +25,7 @@ from store.layout import Layout
 from store.parts import canonical_order
 from store.registry import alias_in, promote_in, record_verdict_in
 from store.shards import Shards
+from store.statistics import revision_of, set_revision, unlearn
 from store.vectors import vector_exists, vectors_complete
 
 ACTOR = "gate"  # who decides over a migration, in the audit
@@ -209,12 +210,14 @@ class SqlMigrations:
                 raise BadInputError(f"migration {migration} is {row.state} already")
             _set(connection, migration, "cancelled", at, reason=reason)
 
-    def purge(self, fingerprints: Collection[str]) -> dict[str, int]:
+    def purge(self, fingerprints: Collection[str], at: datetime) -> dict[str, int]:
         """Remove vectors and statistics of these encoders; returns how many of what.
+
+        Their versions go on knowing what they learned, should the vectors ever be made anew.
 
         Raises BadInputError when one is needed: the champion's, the previous one's, that of an unfinished migration.
         """
-        v, sh, s, learned = t.vector.c, t.vector_shard.c, t.statistics.c, t.learned.c
+        v, sh, s = t.vector.c, t.vector_shard.c, t.statistics.c
         with self._shards.steady:
             with self._database.write(durable=True) as connection:
                 for fingerprint in sorted(set(fingerprints) & _needed(connection)):
@@ -224,8 +227,9 @@ class SqlMigrations:
                 vectors = connection.execute(delete(t.vector).where(v.fingerprint.in_(fingerprints))).rowcount
                 connection.execute(delete(t.vector_shard).where(sh.fingerprint.in_(fingerprints)))
                 connection.execute(delete(t.statistics).where(s.fingerprint.in_(fingerprints)))
-                # The revision's number stays: versions name it, and the next one must be another.
-                connection.execute(delete(t.learned).where(learned.fingerprint.in_(fingerprints)))
+                # Versions of these encoders go on knowing what they learned, should the vectors ever come back.
+                for fingerprint in sorted(fingerprints):
+                    _unlearn_all(connection, fingerprint, at)
                 used = set(connection.execute(select(s.digest)).scalars())
             for digest in shards:
                 self._shards.forget(digest)
@@ -239,6 +243,16 @@ class SqlMigrations:
         query = select(v.fingerprint, func.count()).where(v.profile == "raw").group_by(v.fingerprint)
         with self._database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query.order_by(v.fingerprint))}
+
+
+def _unlearn_all(connection: Connection, fingerprint: str, at: datetime) -> None:
+    """Every sample leaves the encoder's statistics, as if each were taken out by a revision of its own."""
+    learned = t.learned.c
+    ids = connection.execute(select(learned.sample_id).where(learned.fingerprint == fingerprint)).scalars().all()
+    if ids:
+        revision = revision_of(connection, fingerprint) + 1
+        unlearn(connection, fingerprint, ids, revision)
+        set_revision(connection, fingerprint, revision, at)
 
 
 def _select() -> Select[Any]:

@@ -36,6 +36,10 @@ class Events(Part):
         """The newest events, newest first."""
         return self._select(select(t.event).order_by(t.event.c.id.desc()).limit(limit))
 
+    def events_since(self, at: datetime) -> list[Event]:
+        """The events of that time and later, oldest first."""
+        return self._select(select(t.event).where(t.event.c.at >= at).order_by(t.event.c.id))
+
     def _select(self, query: Select[tuple[object, ...]]) -> list[Event]:
         with self._database.read() as connection:
             return [Event(row.id, row.key, row.kind, row.at, row.text, row.data) for row in connection.execute(query)]

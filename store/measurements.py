@@ -9,14 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, TemporaryError
 from daemon.figures import SHADOW
-from daemon.model import Episode, EvaluationRow, Subject, TestState
+from daemon.model import OPEN_STATES, Episode, EvaluationRow, Subject, TestState
 from store import tables as t
 from store.parts import Part
 
 _EVALUATION = tuple(field.name for field in fields(EvaluationRow) if field.name != "subject")
 _EPISODE = tuple(field.name for field in fields(Episode))
+_HANDLED = ("acknowledged_at", "acknowledged_by", "snoozed_until", "closed_at")  # people's own: `store.episodes`
 _TEST = tuple(field.name for field in fields(TestState) if field.name != "subject")
 
 # A shadow comparison is measured at a time of its own, and must not stand for a measurement.
@@ -26,13 +27,14 @@ _KINDS = (t.evaluation.c.window != SHADOW, t.evaluation.c.window == SHADOW)
 class Measurements(Part):
     """Writes and reads measured figures, running tests and incidents."""
 
-    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None:
+    def save_evaluations(self, rows: Sequence[EvaluationRow], *, labels: int | None = None) -> None:
         """Store figures; the same (version, subject, profile, window, time) again changes nothing.
 
         Of each version and day (UTC) the last measurement stays: the past is kept, and its size is bounded.
         """
         e = t.evaluation.c
         with self._database.write() as connection:
+            _check_labels(connection, labels)
             for version, at in sorted({(row.version, row.at) for row in rows}):
                 query = select(e.subject_kind, e.subject_name, e.profile, e.window)
                 found = connection.execute(query.where(e.version == version, e.at == at))
@@ -74,39 +76,65 @@ class Measurements(Part):
             )
             return [TestState(subject=_subject(row), **{name: row[name] for name in _TEST}) for row in rows.mappings()]
 
-    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
+    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode], *, labels: int | None = None) -> None:
         """Tests and the episodes that they opened, in one transaction.
 
         An episode that was read back is written over; one of a family that has an open one is not opened again.
+        What a person decided meanwhile stands: a test that began anew is left alone, with its episode, and instead of
+        an episode that was closed a new one is opened.
         """
         with self._database.write() as connection:
-            for test in tests:
-                _upsert_test(connection, _flat(test, _TEST))
+            _check_labels(connection, labels)
+            stale = {test.subject for test in tests if not _upsert_test(connection, row_of_test(test))}
             for episode in episodes:
-                if episode.id is not None:
-                    connection.execute(
-                        update(t.episode).where(t.episode.c.id == episode.id).values(_without_id(episode))
-                    )
-                elif not _has_open(connection, episode.family):
+                if Subject("family", episode.family) in stale:
+                    continue
+                if episode.id is not None and _write_over(connection, episode):
+                    continue
+                if not _has_open(connection, episode.family):
                     connection.execute(insert(t.episode).values(_without_id(episode)))
 
     def episodes(self, *, open_only: bool = False) -> list[Episode]:
         """Incidents in the order in which they were opened."""
         query = select(t.episode).order_by(t.episode.c.id)
         if open_only:
-            query = query.where(t.episode.c.state.in_(("alarmed", "learned")))
+            query = query.where(t.episode.c.state.in_(OPEN_STATES))
         with self._database.read() as connection:
-            rows = connection.execute(query).mappings()
-            return [Episode(**{name: row[name] for name in _EPISODE}) for row in rows]
+            return [episode_of(row) for row in connection.execute(query).mappings()]
 
     def update_episode(self, episode: Episode) -> None:
-        """Write an episode that was read back. Raises BadInputError when it is not there."""
+        """Write an episode that was read back; one that a person closed meanwhile stays closed.
+
+        Raises BadInputError when it is not there.
+        """
         with self._database.write() as connection:
-            done = connection.execute(
-                update(t.episode).where(t.episode.c.id == episode.id).values(_without_id(episode))
-            )
-            if done.rowcount == 0:
-                raise BadInputError(f"there is no episode {episode.id}")
+            if not _write_over(connection, episode):
+                there = connection.execute(select(t.episode.c.id).where(t.episode.c.id == episode.id)).first()
+                if there is None:
+                    raise BadInputError(f"there is no episode {episode.id}")
+
+
+def episode_of(row: Any) -> Episode:
+    """An episode from a mapping of its row."""
+    return Episode(**{name: row[name] for name in _EPISODE})
+
+
+def row_of_test(test: TestState) -> dict[str, Any]:
+    """A test as a row."""
+    return _flat(test, _TEST)
+
+
+def label_revision_in(connection: Connection) -> int:
+    """Number of the last correction or forgetting."""
+    corrected = select(func.coalesce(func.max(t.correction.c.number), 0)).scalar_subquery()
+    a = t.audit.c
+    forgotten = select(func.coalesce(func.max(a.number), 0)).where(a.action == "forget").scalar_subquery()
+    return int(max(connection.execute(select(corrected, forgotten)).one()))
+
+
+def _check_labels(connection: Connection, labels: int | None) -> None:
+    if labels is not None and label_revision_in(connection) != labels:
+        raise TemporaryError("labels were corrected while this was worked out from them; the next cycle does it anew")
 
 
 def _thin(connection: Connection, version: str, at: datetime) -> None:
@@ -132,13 +160,43 @@ def _without_id(episode: Episode) -> dict[str, Any]:
     return {name: value for name, value in asdict(episode).items() if name != "id"}
 
 
+def _write_over(connection: Connection, episode: Episode) -> bool:
+    """False when it is closed or not there. One that alarms again is nobody's any more, and no longer snoozed.
+
+    Its family stays: it may have been renamed since the episode was read.
+    """
+    e = t.episode.c
+    before = connection.execute(select(e.state).where(e.id == episode.id, e.state != "closed")).scalar()
+    if before is None:
+        return False
+    values = {name: value for name, value in _without_id(episode).items() if name not in ("family", *_HANDLED)}
+    if episode.state == "alarmed" and before != "alarmed":
+        values |= {"acknowledged_at": None, "acknowledged_by": "", "snoozed_until": None}
+    connection.execute(update(t.episode).where(e.id == episode.id).values(values))
+    return True
+
+
 def _has_open(connection: Connection, family: str) -> bool:
     e = t.episode.c
-    query = select(e.id).where(e.family == family, e.state.in_(("alarmed", "learned")))
+    query = select(e.id).where(e.family == family, e.state.in_(OPEN_STATES))
     return connection.execute(query).first() is not None
 
 
-def _upsert_test(connection: Connection, values: dict[str, Any]) -> None:
-    key = and_(*(t.test_state.c[name] == values[name] for name in ("version", "subject_kind", "subject_name")))
-    if connection.execute(update(t.test_state).where(key).values(values)).rowcount == 0:
+def close_episodes(connection: Connection, subject: Subject, note: str) -> int:
+    """Close the family's open episode, if there is one, and say why; returns how many were closed."""
+    if subject.kind != "family":
+        return 0
+    e = t.episode.c
+    still_open = and_(e.family == subject.name, e.state.in_(OPEN_STATES))
+    return connection.execute(update(t.episode).where(still_open).values(state="closed", note=note)).rowcount
+
+
+def _upsert_test(connection: Connection, values: dict[str, Any]) -> bool:
+    c = t.test_state.c
+    key = and_(*(c[name] == values[name] for name in ("version", "subject_kind", "subject_name")))
+    there = connection.execute(select(c.restarts).where(key)).scalar()
+    if there is None:
         connection.execute(insert(t.test_state).values(values))
+    elif there == values["restarts"]:
+        connection.execute(update(t.test_state).where(key).values(values))
+    return there is None or there == values["restarts"]

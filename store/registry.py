@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
+from daemon.corrections.naming import present_names
 from daemon.errors import BadInputError, ChampionMoved
 from daemon.model import AuditRow, VersionRecord
 from store import audit
 from store import tables as t
 from store.database import Database
+from store.deciding import read_rules
 from store.files import read_checked, sha256_hex, write_files
 from store.layout import Layout
 
@@ -84,8 +86,9 @@ class SqlRegistry:
         verdict: Mapping[str, object] | None,
         at: datetime,
         action: str = "promote",
+        more: Mapping[str, object] | None = None,
     ) -> AuditRow:
-        """Compare-and-set of the champion alias (and `previous`) and one audit row in one transaction.
+        """Compare-and-set of the champion alias (and `previous`) and one audit row, with `more`, in one transaction.
 
         Raises ChampionMoved when the champion is not `expected`, BadInputError when the version is unknown or is the
         champion already.
@@ -100,6 +103,7 @@ class SqlRegistry:
                 verdict=verdict,
                 at=at,
                 action=action,
+                more=more,
             )
 
     def champion(self) -> VersionRecord | None:
@@ -132,6 +136,11 @@ class SqlRegistry:
         """The whole chain, oldest first."""
         with self._database.read() as connection:
             return audit.read(connection)
+
+    def family_names(self) -> dict[str, str]:
+        """Former family name -> present one, of families that were renamed or merged."""
+        with self._database.read() as connection:
+            return present_names(read_rules(connection))
 
     def _by_alias(self, name: str) -> VersionRecord | None:
         with self._database.read() as connection:

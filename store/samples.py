@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from store.alarms import Alarms
+from store.corrections import Corrections
+from store.episodes import Episodes
 from store.events import Events
+from store.families import Families
 from store.forgetting import Forgetting
-from store.intake import Intake
 from store.measurements import Measurements
 from store.overview import Overview
+from store.reports import Reports
+from store.sample_facts import LooksAtSamples
 from store.scores import Scores
 from store.standings import Standings
 from store.statistics import StatisticsFiles
 
 
-class SqlSampleStore(Intake, Forgetting, Scores, Measurements, Standings, StatisticsFiles, Events, Alarms, Overview):
+class SqlSampleStore(
+    Reports,
+    Forgetting,
+    Corrections,
+    Families,
+    Scores,
+    Measurements,
+    Episodes,
+    Standings,
+    StatisticsFiles,
+    Events,
+    Alarms,
+    Overview,
+    LooksAtSamples,
+):
     """Samples, vectors, scores, statistics, measurements, alarms."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import TemporaryError
 from daemon.model import LearnedRow, Subject
@@ -30,7 +30,7 @@ class StatisticsFiles(Part):
     def statistics_revision(self, fingerprint: str) -> int:
         """The last committed revision; 0 before the first."""
         with self._database.read() as connection:
-            return _revision(connection, fingerprint)
+            return revision_of(connection, fingerprint)
 
     def statistics(self, fingerprint: str) -> dict[StatisticsKey, bytes]:
         """Every group's file. Raises CorruptArtifact when one does not match its digest."""
@@ -73,18 +73,43 @@ class StatisticsFiles(Part):
             return [LearnedRow(i, Subject(kind, name), fold) for i, kind, name, fold in connection.execute(query)]
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
-        """(samples that the statistics of that revision held and that are no longer learned, when the last went)."""
-        once = t.unlearned.c
-        learned = select(t.learned.c.sample_id).where(t.learned.c.fingerprint == fingerprint)
-        query = select(func.count(), func.coalesce(func.max(once.until), 0)).where(
-            once.fingerprint == fingerprint,
-            once.revision <= revision,
-            once.until > revision,
-            once.sample_id.not_in(learned),
+        """(samples that the statistics of that revision held as something that they are not learned as now, or that
+        are no longer learned; when the last of them went)."""
+        held, learned = t.held.c, t.learned.c
+        again = and_(
+            learned.sample_id == held.sample_id,
+            learned.fingerprint == held.fingerprint,
+            or_(
+                held.subject_name.is_(None),  # taken out before that was noted
+                and_(learned.subject_kind == held.subject_kind, learned.subject_name == held.subject_name),
+            ),
+        )
+        query = select(func.count(held.sample_id.distinct()), func.coalesce(func.max(held.until), 0)).where(
+            held.fingerprint == fingerprint,
+            held.revision <= revision,
+            held.until > revision,
+            ~select(learned.sample_id).where(again).exists(),
         )
         with self._database.read() as connection:
             count, until = connection.execute(query).one()
             return count, until
+
+    def forgotten_in(self, fingerprint: str, revision: int) -> int:
+        """How many samples the statistics of that revision held and somebody asked to forget since."""
+        forgotten = select(t.sample.c.id).where(t.sample.c.state == "forgotten")
+        now, once = t.learned.c, t.held.c
+        # Those on their way out are still in `learned`.
+        held = select(now.sample_id).where(
+            now.fingerprint == fingerprint, now.revision <= revision, now.sample_id.in_(forgotten)
+        )
+        gone = select(once.sample_id).where(
+            once.fingerprint == fingerprint,
+            once.revision <= revision,
+            once.until > revision,
+            once.sample_id.in_(forgotten),
+        )
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(held.union(gone).subquery())).scalar_one()
 
     def commit_statistics(
         self,
@@ -106,10 +131,10 @@ class StatisticsFiles(Part):
             write_files({self._layout.statistics_file(digest): changed[key][1] for key, digest in digests.items()})
             ids = [int(sample_id) for sample_id in sample_ids]
             with self._database.write(durable=True) as connection:
-                current = _revision(connection, fingerprint)
+                current = revision_of(connection, fingerprint)
                 if revision != current + 1:
                     raise TemporaryError(f"statistics are at revision {current}, not {revision - 1}; learn again")
-                _unlearn(connection, fingerprint, [int(sample_id) for sample_id in removed], revision)
+                unlearn(connection, fingerprint, [int(sample_id) for sample_id in removed], revision)
                 subjects = _to_learn(connection, fingerprint, ids)
                 old = {
                     _set_group(connection, fingerprint, key, n, digests.get(key), revision)
@@ -129,18 +154,20 @@ class StatisticsFiles(Part):
                             for sample_id in ids
                         ],
                     )
-                _set_revision(connection, fingerprint, revision, at)
+                set_revision(connection, fingerprint, revision, at)
                 used = set(connection.execute(select(t.statistics.c.digest)).scalars())
             for digest in old - used - {None}:
                 self._layout.statistics_file(str(digest)).unlink(missing_ok=True)
 
 
-def _revision(connection: Connection, fingerprint: str) -> int:
+def revision_of(connection: Connection, fingerprint: str) -> int:
+    """The last committed revision of an encoder's statistics; 0 before the first."""
     r = t.statistics_revision.c
     return connection.execute(select(r.revision).where(r.fingerprint == fingerprint)).scalar() or 0
 
 
-def _set_revision(connection: Connection, fingerprint: str, revision: int, at: datetime) -> None:
+def set_revision(connection: Connection, fingerprint: str, revision: int, at: datetime) -> None:
+    """From now on this is the revision of the encoder's statistics."""
     r = t.statistics_revision
     values = {"revision": revision, "at": at}
     if connection.execute(update(r).where(r.c.fingerprint == fingerprint).values(values)).rowcount == 0:
@@ -164,25 +191,29 @@ def _to_learn(connection: Connection, fingerprint: str, sample_ids: list[int]) -
     return subjects
 
 
-def _unlearn(connection: Connection, fingerprint: str, sample_ids: list[int], revision: int) -> None:
-    """The samples are no longer learned; which revisions held them is remembered."""
+def unlearn(connection: Connection, fingerprint: str, sample_ids: Sequence[int], revision: int) -> None:
+    """The samples are no longer learned; which revisions held them, and as what, is remembered."""
     learned, once = t.learned.c, t.unlearned.c
     for part in chunks(sample_ids):
         held = and_(learned.fingerprint == fingerprint, learned.sample_id.in_(part))
-        rows = connection.execute(select(learned.sample_id, learned.revision).where(held)).all()
-        missing = set(part) - {row.sample_id for row in rows}
+        columns = (learned.sample_id, learned.revision, learned.subject_kind, learned.subject_name)
+        rows = connection.execute(select(*columns).where(held)).mappings().all()
+        missing = set(part) - {row["sample_id"] for row in rows}
         if missing:
             raise TemporaryError(f"sample {min(missing)} is not learned, so it cannot be taken out; learn again")
         before = and_(once.fingerprint == fingerprint, once.sample_id.in_(part))
         known = set(connection.execute(select(once.sample_id).where(before)).scalars())
         connection.execute(update(t.unlearned).where(before).values(until=revision))
         new = [
-            {"sample_id": row.sample_id, "fingerprint": fingerprint, "revision": row.revision, "until": revision}
+            {"sample_id": row["sample_id"], "fingerprint": fingerprint, "revision": row["revision"], "until": revision}
             for row in rows
-            if row.sample_id not in known
+            if row["sample_id"] not in known
         ]
         if new:
             connection.execute(insert(t.unlearned), new)
+        if rows:
+            out = {"fingerprint": fingerprint, "until": revision}
+            connection.execute(insert(t.held), [{**row, **out} for row in rows])
         connection.execute(delete(t.learned).where(held))
 
 

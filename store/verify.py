@@ -94,8 +94,8 @@ def _audit(store: Store) -> Iterator[str]:
     broken = audit.verify(rows)
     if broken is not None:
         yield f"audit: {broken}"
-    # Only a change of the champion carries a version into force; a hold or a rejection names one that is not.
-    promoted = [row.version for row in rows if row.action not in ("hold", "reject", "forget")]
+    # Only these carry a version into force; the other rows tell of verdicts and of what people did.
+    promoted = [row.version for row in rows if row.action in ("promote", "rollback")]
     champion = store.registry.champion()
     last = promoted[-1] if promoted else None
     found = None if champion is None else champion.id

@@ -13,6 +13,10 @@ from daemon.commands.common import ConfigOption, JsonOption, example, print_json
 app = typer.Typer(no_args_is_help=True, help="The versions, what the gate said of them, and who is champion.")
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.")]
+WithForgotten = Annotated[
+    bool,
+    typer.Option("--with-forgotten", help="Even if it was solved from samples that were forgotten since; audited."),
+]
 
 
 @app.command("list", epilog=example("sidwatch models list"))
@@ -67,21 +71,26 @@ def _cells(check: dict[str, Any]) -> list[object]:
 def promote(
     version: Annotated[str, typer.Argument(help="The version's id.")],
     reason: Reason,
+    with_forgotten: WithForgotten = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a version the champion by hand; audited."""
     from daemon.operations import promote_version
 
-    _tell(promote_version(settings_of(config), version, getpass.getuser(), reason), as_json)
+    _tell(
+        promote_version(settings_of(config), version, getpass.getuser(), reason, with_forgotten=with_forgotten), as_json
+    )
 
 
 @app.command("rollback", epilog=example('sidwatch models rollback --reason "false positives in the newsroom"'))
-def rollback(reason: Reason, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def rollback(
+    reason: Reason, with_forgotten: WithForgotten = False, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
     """Bring the previous champion back; audited."""
     from daemon.operations import roll_back_version
 
-    _tell(roll_back_version(settings_of(config), getpass.getuser(), reason), as_json)
+    _tell(roll_back_version(settings_of(config), getpass.getuser(), reason, with_forgotten=with_forgotten), as_json)
 
 
 @app.command("import", epilog=example("sidwatch models import clip_orthogonal_combined.ckpt"))

@@ -19,7 +19,7 @@ def announce_subjects(context: Context, before: Sequence[TestState], after: Sequ
             _tell_alarm(context, state)
         elif has_degraded(state) and not has_degraded(was) and state.subject.kind == "family":
             text = f"{state.subject.name} has fallen below its own baseline; whether it evades is tested from now on"
-            _tell(context, "family_degraded", f"{state.subject.name}:{state.version}", text, state)
+            _tell(context, "family_degraded", text, state)
 
 
 def announce_alarms(context: Context, before: Sequence[Alarm], after: Sequence[Alarm]) -> None:
@@ -56,10 +56,12 @@ def _tell_alarm(context: Context, state: TestState) -> None:
         f"{state.subject.name} {verb}: evidence 10^{state.log10_evidence:.1f} against an alarm line of "
         f"10^{state.log10_alarm:.1f} after {state.votes} votes"
     )
-    _tell(context, kind, f"{state.subject.name}:{state.version}", text, state)
+    _tell(context, kind, text, state)
 
 
-def _tell(context: Context, kind: str, key: str, text: str, state: TestState) -> None:
+def _tell(context: Context, kind: str, text: str, state: TestState) -> None:
+    again = f":{state.restarts}" if state.restarts else ""  # a test that began anew may alarm anew
+    key = f"{state.subject.name}:{state.version}{again}"
     data: dict[str, object] = {
         "subject": list(state.subject),
         "version": state.version,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from daemon.context import Context
 from daemon.drift.announcing import announce_alarms, announce_subjects
@@ -12,13 +14,14 @@ from daemon.drift.history import Step, histories, next_step
 from daemon.drift.levels import Levels, levels_of
 from daemon.drift.misjudged import advance_source
 from daemon.drift.novel_family import look_for_novelty
+from daemon.drift.opening import opened
 from daemon.drift.pipeline_fault import watch_pipeline
 from daemon.drift.real_pool_shift import watch_real_pool
 from daemon.drift.silence import watch_silence
 from daemon.drift.standing import find
 from daemon.drift.subject_test import SubjectTest
-from daemon.drift.watch import PROFILE, Watch, look
-from daemon.model import Alarm, Episode, EvaluationRow, Subject, TestState
+from daemon.drift.watch import Watch, look
+from daemon.model import Alarm, Episode, Subject, TestState
 
 
 def detect(context: Context) -> tuple[str, ...]:
@@ -26,6 +29,7 @@ def detect(context: Context) -> tuple[str, ...]:
 
     Tests belong to one champion: after a promotion they start anew (which the budget counts).
     """
+    labels = context.samples.label_revision()
     before = context.samples.alarms()
     watch = look(context)
     tests, alarms = _votes(context, watch, before) if watch is not None else ([], [])
@@ -39,9 +43,10 @@ def detect(context: Context) -> tuple[str, ...]:
     if watch is None or not tests:
         return ()
     announce_subjects(context, list(watch.states.values()), tests)
-    newly = [state for state in tests if state.alarmed_at and not _was_alarmed(watch.states.get(state.subject))]
+    newly = [state for state in tests if state.alarmed_at and not _was_alarmed(_before(watch, state.subject))]
     families = [state for state in newly if state.subject.kind == "family"]
-    context.samples.save_tests(tests, _episodes(context, watch, families))
+    episodes = [*opened(context, families), *_withdrawn(context, watch, tests)]
+    context.samples.save_tests(tests, episodes, labels=labels)
     return tuple(state.subject.name for state in families)
 
 
@@ -53,6 +58,7 @@ def _votes(context: Context, watch: Watch, before: Sequence[Alarm]) -> tuple[lis
     levels = levels_of(context, sum(step in ("new", "floor") for step in steps.values()))
     pool = watch_real_pool(watch, find(before, "real_pool_shift"), levels.run_length)
     tests = [_advance(watch, subject, step, levels) for subject, step in steps.items()]
+    tests += [watch.states[subject] for subject in watch.replayed if subject not in steps]  # no vote is left of it
     return tests, [fault] if pool is None else [fault, pool]
 
 
@@ -72,6 +78,7 @@ def _test(watch: Watch, subject: Subject) -> SubjectTest | None:
 
 def _advance(watch: Watch, subject: Subject, step: Step, levels: Levels) -> TestState:
     before, new = watch.states.get(subject), watch.new(subject)
+    stored = _before(watch, subject)
     advance = advance_family if subject.kind == "family" else advance_source
     test = advance(watch, subject, _test(watch, subject), new, step, levels)
     running = test.running
@@ -85,40 +92,33 @@ def _advance(watch: Watch, subject: Subject, step: Step, levels: Levels) -> Test
         log10_alarm=running.log_alarm / math.log(10),
         votes=running.votes,
         last_score_id=max(row.score_id for row in new),
-        first_vote_at=before.first_vote_at if before and goes_on else min(row.delivered_at for row in new),
-        alarmed_at=(before.alarmed_at if before else None) or (watch.now if alarmed else None),
+        first_vote_at=(before.first_vote_at if before and goes_on else None) or min(row.delivered_at for row in new),
+        alarmed_at=(before.alarmed_at if before else None) or (_since(stored, watch.now) if alarmed else None),
+        restarts=before.restarts if before else 0,
     )
+
+
+def _before(watch: Watch, subject: Subject) -> TestState | None:
+    """The subject's test as it is stored, its votes counted by labels that may have been corrected since."""
+    return watch.replayed.get(subject) or watch.states.get(subject)
+
+
+def _since(stored: TestState | None, now: datetime) -> datetime:
+    """Since when it alarms: an alarm that stands when all is counted anew is no new one."""
+    return stored.alarmed_at if stored is not None and stored.alarmed_at is not None else now
+
+
+def _withdrawn(context: Context, watch: Watch, tests: Sequence[TestState]) -> list[Episode]:
+    """Episodes of this champion whose alarm does not stand when all votes are counted anew."""
+    gone = {test.subject.name for test in tests if test.alarmed_at is None and test.subject in watch.replayed}
+    champion = watch.champion.record.id
+    note = "not proved any more since labels were corrected"
+    return [
+        replace(episode, state="closed", note=note)
+        for episode in context.samples.episodes(open_only=True)
+        if episode.family in gone and episode.state == "alarmed" and episode.champion == champion
+    ]
 
 
 def _was_alarmed(state: TestState | None) -> bool:
     return state is not None and state.alarmed_at is not None
-
-
-def _episodes(context: Context, watch: Watch, alarmed: Sequence[TestState]) -> list[Episode]:
-    """One episode per alarmed family; a family that evades again takes up its open one."""
-    champion = watch.champion.record.id
-    before = {
-        row.subject: row
-        for row in context.samples.latest_evaluations(champion)
-        if row.profile == PROFILE and row.window == "held_out"
-    }
-    running = {episode.family: episode for episode in context.samples.episodes(open_only=True)}
-    return [_episode(state, champion, before.get(state.subject), running.get(state.subject.name)) for state in alarmed]
-
-
-def _episode(state: TestState, champion: str, before: EvaluationRow | None, running: Episode | None) -> Episode:
-    assert state.alarmed_at is not None and state.first_vote_at is not None
-    alarm_vote = SubjectTest.from_dict(state.state).running.alarm_vote
-    assert alarm_vote is not None
-    return Episode(
-        id=running.id if running else None,
-        family=state.subject.name,
-        state="alarmed",
-        champion=champion,
-        opened_at=running.opened_at if running else state.first_vote_at,
-        alarmed_at=state.alarmed_at,
-        samples_to_alarm=alarm_vote,
-        ap_before=before.ap if before else None,
-        auroc_before=before.auroc if before else None,
-        note=f"evades again; {running.version} had learned it" if running and running.version else "",
-    )

@@ -33,6 +33,8 @@ def next_step(subject: Subject, state: TestState | None, test: SubjectTest | Non
     if test is None:
         return "known" if history.makes_known(0) else "new"
     alarmed = state is not None and state.alarmed_at is not None
+    if test.ended:  # what came before the alarm that a person ended makes nobody known
+        history = History(running=history.running)
     if test.stage == "new":
         return "known" if not alarmed and history.makes_known(test.test.votes) else "go_on"
     return "floor" if test.degraded and test.floor is None and subject.kind == "family" else "go_on"
@@ -41,7 +43,9 @@ def next_step(subject: Subject, state: TestState | None, test: SubjectTest | Non
 def histories(context: Context, champion: VersionRecord, subjects: Sequence[Subject]) -> dict[Subject, History]:
     """The history of each subject, read from the store."""
     before = [_by_subject(context.samples.test_states(version)) for version in _forebears(context, champion)]
-    last = {episode.family: episode for episode in context.samples.episodes()}
+    # The last of a family, or the open one: a merger may have brought a later one that is over.
+    episodes = sorted(context.samples.episodes(), key=lambda one: one.state in ("alarmed", "learned"))
+    last = {episode.family: episode for episode in episodes}
     return {subject: _history(subject, before, last.get(subject.name)) for subject in subjects}
 
 
@@ -54,7 +58,10 @@ def _history(subject: Subject, before: Sequence[Mapping[Subject, TestState]], ep
         if state.alarmed_at is not None:
             break
         votes += state.votes
-        known = known or SubjectTest.from_dict(state.state).stage == "known"
+        test = SubjectTest.from_dict(state.state)
+        known = known or test.stage == "known"
+        if test.ended:
+            break
     if subject.kind == "source" or episode is None:
         return History(votes, known)
     return History(votes, known, episode.state == "recovered", episode.state in ("alarmed", "learned"))

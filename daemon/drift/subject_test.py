@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from daemon.drift.alarm import AlarmTest
@@ -27,6 +28,7 @@ class SubjectTest:
     degraded_vote: int | None = None  # known: the vote at which the change was proved
     floor: AlarmTest | None = None  # degraded family: e-processes against the floors
     floor_started: float | None = None
+    ended: tuple[tuple[float, float], ...] = ()  # (Unix seconds, level) of the tests before, that a person ended
 
     @property
     def running(self) -> AlarmTest:
@@ -40,10 +42,20 @@ class SubjectTest:
 
     def spent(self, after: float) -> list[float]:
         """Levels of its tests that started after a time in Unix seconds: new ones, restarts and floors."""
-        levels = [self.test.alpha] if self.stage == "new" and self.started > after else []
-        if self.floor is not None and self.floor_started is not None and self.floor_started > after:
-            levels.append(self.floor.alpha)
-        return levels
+        return [level for started, level in self.begun() if started > after]
+
+    def begun(self) -> tuple[tuple[float, float], ...]:
+        """Every test of it that cost something: (start in Unix seconds, level)."""
+        begun = list(self.ended)
+        if self.stage == "new":
+            begun.append((self.started, self.test.alpha))
+        if self.floor is not None and self.floor_started is not None:
+            begun.append((self.floor_started, self.floor.alpha))
+        return tuple(begun)
+
+    def restarted(self) -> SubjectTest:
+        """The same test before its first vote: same level, same baseline, as old as it is."""
+        return SubjectTest(self.stage, self.test.restarted(), self.started, self.since)
 
     def to_dict(self) -> dict[str, Any]:
         """A mapping that JSON writes and reads back bit by bit."""
@@ -55,6 +67,7 @@ class SubjectTest:
             "degraded_vote": self.degraded_vote,
             "floor": None if self.floor is None else self.floor.to_dict(),
             "floor_started": self.floor_started,
+            "ended": [list(one) for one in self.ended],
         }
 
     @classmethod
@@ -76,7 +89,23 @@ class SubjectTest:
             stored["degraded_vote"],
             None if floor is None else AlarmTest.from_dict(floor),
             stored["floor_started"],
+            tuple((float(started), float(level)) for started, level in stored.get("ended", ())),
         )
+
+
+def before_replay(state: TestState) -> TestState:
+    """A stored test whose votes are to be counted anew, because labels were corrected: with none of them counted."""
+    test = SubjectTest.from_dict(state.state).restarted()
+    return replace(
+        state,
+        state=test.to_dict(),
+        log10_evidence=0.0,
+        log10_alarm=test.running.log_alarm / math.log(10),
+        votes=0,
+        last_score_id=test.since,
+        first_vote_at=None,
+        alarmed_at=None,
+    )
 
 
 def has_degraded(state: TestState | None) -> bool:

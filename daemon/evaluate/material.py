@@ -25,7 +25,8 @@ class Material:
 
     profile: Profile
     labelled: LabelledVectors
-    held_out: Rows  # every labelled picture
+    pool: NDArray[np.intp]  # rows of the real pool that every family is measured against
+    held_out: Rows  # every labelled picture, but of families none that people reported
     prequential: Rows  # those that the version scored first
     prequential_logits: NDArray[np.float64]  # (n,) beside `labelled`; NaN where it did not
 
@@ -38,14 +39,20 @@ def material_of(
     labelled_by: `newest_of` the version's encoder, when it was read before.
     """
     found = []
+    reported = context.samples.reported()
     for profile, labelled in (labelled_by or newest_of(context, version.fingerprint)).items():
         row_of = {sample: row for row, sample in enumerate(labelled.sample_ids.tolist())}
         logits = np.full(len(labelled), np.nan)
         for scored in context.samples.scored_rows(version.id, profile):
             if not scored.learned and scored.sample_id in row_of:
                 logits[row_of[scored.sample_id]] = scored.logit
-        first = np.flatnonzero(~np.isnan(logits))
-        found.append(Material(profile, labelled, _rows(labelled), _rows(labelled, first), logits))
+        # What was picked by a detector's error is measured as a real source of its own, and as nothing else.
+        picked = np.array([sample in reported for sample in labelled.sample_ids.tolist()], np.bool_)
+        counts = ~(picked & labelled.synthetic)
+        pool = np.flatnonzero(~labelled.synthetic & ~picked)
+        first = np.flatnonzero(~np.isnan(logits) & counts)
+        held_out = _rows(labelled, np.flatnonzero(counts))
+        found.append(Material(profile, labelled, pool, held_out, _rows(labelled, first), logits))
     return found
 
 
@@ -63,9 +70,16 @@ def newest_of(context: Context, fingerprint: str) -> dict[Profile, LabelledVecto
 
 
 def newest_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:
-    """The rows that figures are made from: the newest of every subject, as configured."""
+    """The rows that figures are made from: the newest of every subject that is not retired, as configured."""
     newest = context.settings.evaluate.last_per_subject
-    return context.samples.labelled_vectors(fingerprint, profile, last_per_subject=newest)
+    rows = context.samples.labelled_vectors(fingerprint, profile, last_per_subject=newest)
+    retired = {row.subject for row in context.samples.subjects() if row.retired}
+    return rows.take([i for i, s in enumerate(rows.subjects) if s not in retired]) if retired else rows
+
+
+def comparable_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:
+    """Those of them on which two versions may be compared: no version was chosen by its errors on them."""
+    return newest_vectors(context, fingerprint, profile).without(context.samples.reported())
 
 
 def by_subject(labelled: LabelledVectors) -> tuple[Rows, Rows]:
@@ -83,7 +97,7 @@ def windows_of(settings: EvaluateSettings, basis: str) -> tuple[Window, ...]:
 def counts(material: Material, settings: EvaluateSettings, now: datetime) -> Counts:
     """How many pictures each window holds of each subject; what cannot be measured is left out."""
     found = {}
-    without_reals = bool(material.labelled.synthetic.all())
+    without_reals = not material.pool.size
     for basis, rows in ((HELD_OUT, material.held_out), (PREQUENTIAL, material.prequential)):
         for window in windows_of(settings, basis):
             for subject, numbers in rows.items():

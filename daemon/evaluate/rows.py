@@ -21,7 +21,8 @@ def held_out_rows(
 ) -> list[EvaluationRow]:
     """The version's held-out figures on just these pictures."""
     families, sources = by_subject(labelled)
-    material = Material(profile, labelled, {**families, **sources}, {}, np.full(len(labelled), np.nan))
+    pool = np.flatnonzero(~labelled.synthetic)
+    material = Material(profile, labelled, pool, {**families, **sources}, {}, np.full(len(labelled), np.nan))
     return [row for row in evaluation_rows(version, material, settings, at) if row.window == HELD_OUT]
 
 
@@ -60,7 +61,7 @@ def _family_rows(
 ) -> list[EvaluationRow]:
     """Every window is measured against the whole real pool: its photographs do not age as a generator's pictures do."""
     groups = material.labelled.groups
-    real = np.flatnonzero(~material.labelled.synthetic)
+    real = material.pool
     families = {subject: numbers for subject, numbers in rows.items() if subject.kind == "family"}
     if not real.size or not families:
         return []

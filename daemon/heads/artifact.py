@@ -77,7 +77,8 @@ def write(artifact: VersionArtifact) -> tuple[bytes, bytes]:
     heads = _named(artifact)
     for name, head in heads.items():
         tensors.update({f"{name}.{array}": values for array, values in head.to_tensors().items()})
-    data = save_tensors(tensors)
+    kept, copies = _once(tensors)
+    data = save_tensors(kept)
     body = {
         "format": FORMAT,
         "about": dict(artifact.about),
@@ -85,6 +86,7 @@ def write(artifact: VersionArtifact) -> tuple[bytes, bytes]:
         "thresholds": {profile: _threshold_to_json(t) for profile, t in artifact.thresholds.items()},
         "calibration": asdict(artifact.calibration),
         "tensors_sha256": sha256(data).hexdigest(),
+        **({"copies": copies} if copies else {}),
     }
     return data, _canonical({**body, "manifest_sha256": sha256(_canonical(body)).hexdigest()})
 
@@ -106,6 +108,7 @@ def read(tensors: bytes, manifest: bytes) -> VersionArtifact:
         raise CorruptArtifact("version: the tensors are not those of the manifest (sha256 differs)")
     arrays = load_tensors(tensors, "version")
     try:
+        arrays |= {name: arrays[of] for name, of in _copies(body, arrays).items()}
         heads = _read_heads(body["heads"], arrays, body["format"])
         thresholds = {profile: _threshold_from_json(body["thresholds"][profile]) for profile in body["thresholds"]}
         calibration = Calibration(**body["calibration"])
@@ -167,6 +170,31 @@ def _validate(artifact: VersionArtifact) -> None:
 
 def _named(artifact: VersionArtifact) -> dict[str, Head]:
     return {"head": artifact.head, **dict(zip(_FOLD_NAMES, artifact.fold_heads, strict=False))}
+
+
+def _once(tensors: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The arrays without those equal to an earlier one, and which one each of these is a copy of.
+
+    The heads of a concept model share CLIP's projection, which is by far their largest part.
+    """
+    first: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+    kept, copies = {}, {}
+    for name in sorted(tensors, key=lambda name: (not name.startswith("head."), name)):  # the head's own come first
+        array = tensors[name]
+        content = (array.dtype.str, array.shape, sha256(np.ascontiguousarray(array).tobytes()).digest())
+        if content in first:
+            copies[name] = first[content]
+        else:
+            first[content] = name
+            kept[name] = array
+    return kept, copies
+
+
+def _copies(body: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    copies = body.get("copies", {})
+    if not isinstance(copies, dict) or not set(copies.values()) <= set(arrays) or set(copies) & set(arrays):
+        raise CorruptArtifact("version: the manifest refers to tensors that are not there, or twice to one that is")
+    return copies
 
 
 def _read_heads(

@@ -11,7 +11,7 @@ import numpy as np
 
 from daemon.context import Context
 from daemon.errors import ImageRejected
-from daemon.model import LABELS, REASONS, Admission, Candidate, Inspected
+from daemon.model import FEEDBACK, LABELS, REASONS, Admission, Candidate, Inspected
 from daemon.ports import Inspector
 from daemon.settings import AdapterSettings, IntakeSettings
 
@@ -73,7 +73,7 @@ def _checked(candidate: Candidate, digest: str, inspector: Inspector, limits: In
     if candidate.problem is not None:
         reason = candidate.problem if candidate.problem in REASONS else "bad_record"
         raise ImageRejected(reason, candidate.problem_detail or candidate.problem)
-    _check_claims(candidate)
+    check_claims(candidate)
     content = candidate.content
     if content is None:
         if candidate.vector is None and not candidate.outside_scores:
@@ -88,13 +88,16 @@ def _checked(candidate: Candidate, digest: str, inspector: Inspector, limits: In
     return inspector.inspect(content)
 
 
-def _check_claims(candidate: Candidate) -> None:
+def check_claims(candidate: Candidate) -> None:
+    """Raises ImageRejected (`bad_record`) when what is claimed of a picture contradicts itself or is malformed."""
     if candidate.label is not None and candidate.label not in LABELS:
         raise ImageRejected("bad_record", f"label {candidate.label!r} is neither real nor synthetic")
     if candidate.family is not None and not _SLUG.fullmatch(candidate.family):
         raise ImageRejected("bad_record", f"family {candidate.family[:80]!r} is not a lower snake case name")
     if candidate.family is not None and candidate.label == "real":
         raise ImageRejected("bad_record", "a real picture has no generator family")
+    if candidate.source == FEEDBACK:
+        raise ImageRejected("bad_record", f"the source {FEEDBACK!r} is kept for what people report")
     if candidate.released is not None and not _RELEASED.fullmatch(candidate.released):
         raise ImageRejected("bad_record", f"release date {candidate.released[:40]!r} is not YYYY[-MM[-DD]]")
     if candidate.sha256 is not None and not _SHA256.fullmatch(candidate.sha256):

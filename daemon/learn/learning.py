@@ -57,7 +57,9 @@ def learn(context: Context, make: Make | None = None) -> Challenge | None:
         subjects,
         context.registry.versions(),
         champion.record.id,
+        champion.known,
         context.settings.learn,
+        champion.names,
     )
     if not triggers and holds_forgotten(context, champion) and not _judged_without_it(context, champion):
         triggers = _families(subjects)
@@ -122,12 +124,6 @@ def _challenge(
     return Challenge(version, champion, triggers, {subject.name: groups.get(subject, 0) for subject in triggers})
 
 
-def _trusted(context: Context, rows: LabelledVectors) -> LabelledVectors:
-    """The rows whose source may teach anything: not the head, nor its thresholds and calibration."""
-    untrusted = context.samples.untrusted()
-    return rows.take([i for i, sample in enumerate(rows.sample_ids.tolist()) if sample not in untrusted])
-
-
 def _log_priors(
     context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]
 ) -> tuple[tuple[str, float], ...]:
@@ -138,9 +134,11 @@ def _log_priors(
     if champion is None:
         return ()
     settings = champion.artifact.about["settings"]
-    priors = {str(name): float(prior) for name, prior in settings.get("log_priors", ())}
+    stored = {str(name): float(prior) for name, prior in settings.get("log_priors", ())}
+    # A family keeps its own prior, also when one with another prior was merged into it.
+    priors = {champion.present(name): stored.get(champion.present(name), prior) for name, prior in stored.items()}
     versions = context.registry.versions()
-    tried = [attempts(versions, champion.record.id, trigger) for trigger in triggers]
+    tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in triggers]
     weight = new_family_weight(tried, context.settings.learn)
     modelled = champion.known
     for row in context.samples.subjects():
@@ -150,8 +148,24 @@ def _log_priors(
 
 
 def fingerprint_of(context: Context, champion: LoadedVersion | None) -> str:
-    """The encoder whose vectors a challenger is made from: the champion's, whatever comes into force meanwhile."""
-    return champion.record.fingerprint if champion else context.encoder.fingerprint
+    """The encoder whose vectors a challenger is made from: the champion's, whatever comes into force meanwhile.
+
+    Before there is one it is the encoder in force; a command that starts none takes the only one that there are
+    vectors of. Raises BadInputError when there are none or several.
+    """
+    if champion is not None:
+        return champion.record.fingerprint
+    if context.encoder.fingerprint:
+        return context.encoder.fingerprint
+    encoders = sorted(context.migrations.encoders())
+    if len(encoders) == 1:
+        return encoders[0]
+    if not encoders:
+        raise BadInputError("no picture is embedded yet, so there is nothing to learn from; `sidwatch run` does that")
+    raise BadInputError(
+        f"there is no champion yet, and the store holds vectors of {len(encoders)} encoders; `sidwatch run` learns "
+        "from those of the configured one"
+    )
 
 
 def closed_form(read_out: Literal["mixture", "linear"] | None = None) -> Make:
@@ -174,9 +188,21 @@ def solve_beside(context: Context, fingerprint: str, champion: LoadedVersion) ->
     return _solve(context, fingerprint, champion, HeadSettings(**context.settings.head.model_dump()))
 
 
+def teachable(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
+    """Per profile, every row that may teach a head: of no untrusted source, of no anchor."""
+    barred = context.samples.untrusted() | context.samples.anchored()
+    return {p: context.samples.labelled_vectors(fingerprint, p).without(barred) for p in PROFILES}
+
+
+def unpicked(context: Context, rows: dict[Profile, LabelledVectors]) -> dict[Profile, LabelledVectors]:
+    """The rows that nobody picked by a detector's error: only they may place thresholds and calibrate."""
+    reported = context.samples.reported()
+    return {profile: own.without(reported) for profile, own in rows.items()}
+
+
 def evidence(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
-    """Per profile, every row that may teach anything: the head, its thresholds, its calibration."""
-    return {profile: _trusted(context, context.samples.labelled_vectors(fingerprint, profile)) for profile in PROFILES}
+    """Per profile, every row that may place thresholds and calibrate."""
+    return unpicked(context, teachable(context, fingerprint))
 
 
 def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:

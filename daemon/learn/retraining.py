@@ -19,7 +19,7 @@ from daemon.heads.gradient import GradientSettings, TrainedHead
 from daemon.heads.learner import LearnedGroup
 from daemon.heads.probe import ProbeSettings
 from daemon.heads.training import Recipe, TrainingRows, is_validation
-from daemon.learn.learning import Challenge, Make, closed_form, evidence, fingerprint_of, update
+from daemon.learn.learning import Challenge, Make, closed_form, fingerprint_of, teachable, unpicked, update
 from daemon.learn.trainer import Trainer
 from daemon.model import FOLDS, LabelledVectors, Profile, Subject
 from daemon.reembed.recorded import settings_of
@@ -111,9 +111,10 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
     settings = context.settings.learn
     made = settings_of(context, fingerprint_of(context, champion))  # config.yaml may name another encoder by now
     recipe = recipe_of(context.settings.model_copy(update={"encoder": made}), learner)
-    everything = evidence(context, fingerprint_of(context, champion))
+    may_teach = teachable(context, fingerprint_of(context, champion))
     held = {row.sample_id for row in context.samples.learned_rows(fingerprint_of(context, champion))}
-    learned = {profile: _learned(rows, revision, held) for profile, rows in everything.items()}
+    learned = {profile: _learned(rows, revision, held) for profile, rows in may_teach.items()}
+    judged = unpicked(context, may_teach)
     if not any(len(rows) for rows in learned.values()):
         raise BadInputError("there is nothing to train on: no picture of a trusted source was measured and learned yet")
     sources = sorted({s for rows in learned.values() for s in rows.subjects if s.kind == "source"})
@@ -145,8 +146,8 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
         return fit_trained(
             train,
             _groups(learned),
-            everything,
-            everything,
+            judged,
+            judged,
             context.settings.threshold.alpha,
             Origin(
                 encoder_fingerprint=fingerprint_of(context, champion),

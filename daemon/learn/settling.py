@@ -9,6 +9,7 @@ import numpy as np
 
 from daemon.champion import LoadedVersion
 from daemon.context import Context
+from daemon.drift.opening import opened
 from daemon.evaluate.average_precision import average_precision
 from daemon.model import Episode, Event, Subject
 
@@ -29,13 +30,30 @@ def settle(context: Context) -> None:
 def _take_up_again(context: Context, champion: LoadedVersion) -> None:
     """The champion that a family evaded is in force again, after a rollback: the family evades again."""
     episodes = context.samples.episodes()
-    running = {episode.family for episode in episodes if episode.state == "alarmed"}
+    retired = {row.subject.name for row in context.samples.subjects() if row.retired}
+    running = retired | {episode.family for episode in episodes if episode.state == "alarmed"}
     for episode in episodes:
         rolled_back = episode.state in ("learned", "recovered") and episode.champion == champion.record.id
         if rolled_back and episode.family not in running:
             note = f"{episode.version}, which had learned it, was rolled back"
             again = replace(episode, state="alarmed", version=None, learned_at=None, recovered_at=None, note=note)
             context.samples.update_episode(again)
+            running.add(episode.family)  # a merged family may have two
+    last = {episode.family: episode for episode in episodes if episode.family not in retired}
+    if any(episode.state == "closed" for episode in last.values()):
+        _open_again(context, champion, last)
+
+
+def _open_again(context: Context, champion: LoadedVersion, last: dict[str, Episode]) -> None:
+    """A closed episode stays closed, but no family may evade the champion without an open one.
+
+    Closing begins the champion's test anew; that of another version, which comes back after a rollback, stands.
+    """
+    closed = {Subject("family", family) for family, episode in last.items() if episode.state == "closed"}
+    alarmed = [s for s in context.samples.test_states(champion.record.id) if s.alarmed_at and s.subject in closed]
+    if alarmed:
+        note = f"evades {champion.record.id}, which is champion again; the episode before was closed"
+        context.samples.save_tests([], opened(context, alarmed, note))
 
 
 def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode) -> None:
@@ -43,7 +61,7 @@ def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode)
     learned = verdict.get("learned")
     if champion.record.id == episode.champion or not isinstance(learned, list):
         return
-    if [*Subject("family", episode.family)] not in learned:
+    if episode.family not in {champion.present(name) for kind, name in learned if kind == "family"}:
         return
     at = _promoted_at(context, champion.record.id)
     context.samples.update_episode(replace(episode, state="learned", version=champion.record.id, learned_at=at))
@@ -51,7 +69,7 @@ def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode)
 
 def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode) -> None:
     """Recovered: enough pictures delivered after the promotion, and the champion tells them from the reals."""
-    rows = context.samples.labelled_vectors(champion.record.fingerprint, "raw")
+    rows = context.samples.labelled_vectors(champion.record.fingerprint, "raw").without(context.samples.reported())
     subject = Subject("family", episode.family)
     assert episode.learned_at is not None
     own = np.array([s == subject for s in rows.subjects])

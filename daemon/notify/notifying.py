@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
 import structlog
 
 from daemon.context import Context
 from daemon.errors import TemporaryError
-from daemon.model import Event
+from daemon.model import Episode, Event
 
 # Action in the audit -> (kind of event, how people say it).
 KINDS = {
@@ -16,14 +19,24 @@ KINDS = {
     "reject": ("update_rejected", "rejected"),
 }
 
+_EVADES = ("evading", "inverted", "degraded")
+
 log = structlog.get_logger("sidwatch.events")
 
 
 def notify(context: Context) -> int:
     """Send what was not sent yet, oldest first; returns how many. What fails stays for the next cycle."""
     announce_decisions(context)
+    episodes = context.samples.episodes(open_only=True)
+    now = context.clock.now()
+    announce_ends_of_snoozes(context, episodes, now)
+    quiet = {episode.family for episode in episodes if episode.handling(now) != "open"}
     sent = 0
     for event in context.samples.unsent_events():
+        if repeats(event, quiet):
+            assert event.id is not None
+            context.samples.mark_sent([event.id], now)  # it stays among the events; nobody is called again
+            continue
         try:
             context.notifier.send(event)
         except TemporaryError as error:
@@ -34,6 +47,29 @@ def notify(context: Context) -> int:
         context.samples.mark_sent([event.id], context.clock.now())
         sent += 1
     return sent
+
+
+def repeats(event: Event, quiet: Collection[str]) -> bool:
+    """Whether an event only says once more that a family evades, of which somebody has said that they know it.
+
+    quiet: families whose open episode is acknowledged or snoozed.
+    """
+    subject = event.data.get("subject")
+    if not isinstance(subject, list) or subject[:1] != ["family"] or subject[1] not in quiet:
+        return False
+    worse = event.kind in ("family_evades", "family_degraded")
+    return worse or (event.kind == "family_state_changed" and event.data.get("after") in _EVADES)
+
+
+def announce_ends_of_snoozes(context: Context, episodes: Sequence[Episode], now: datetime) -> None:
+    """A snooze that is over while its family still evades is told, once."""
+    for episode in episodes:
+        until = episode.snoozed_until
+        if until is not None and until <= now and episode.state == "alarmed" and episode.handling(now) == "open":
+            text = f"{episode.family} still evades detection; its episode was snoozed until {until:%Y-%m-%d %H:%M} UTC"
+            data: dict[str, object] = {"family": episode.family, "episode": episode.id, "until": until.isoformat()}
+            key = f"episode_snooze_over:{episode.id}:{until.isoformat()}"
+            context.samples.add_event(Event(None, key, "episode_snooze_over", now, text, data))
 
 
 def announce_decisions(context: Context) -> None:

@@ -53,9 +53,9 @@ def gate(
     trigger_side = trigger_checks(found, alpha, settings)
     harm_side = _harm_checks(comparisons, by_profile, frozenset(triggers), settings)
     checks = (*trigger_side, *harm_side)
-    decision, reason = _decide(trigger_side, harm_side, found, settings)
+    decision, reason, harm = _decide(trigger_side, harm_side, found, settings)
     learned = [check.subject for check in trigger_side if check.outcome == "superior" and check.subject]
-    return Verdict(decision, reason, checks, tuple(learned) if decision == "promote" else ())
+    return Verdict(decision, reason, checks, tuple(learned) if decision == "promote" else (), harm)
 
 
 def gate_migration(comparisons: Sequence[Comparison], alarmed: Sequence[Subject], settings: GateSettings) -> Verdict:
@@ -63,10 +63,28 @@ def gate_migration(comparisons: Sequence[Comparison], alarmed: Sequence[Subject]
 
     comparisons: one per profile, `raw` among them, each model's scores by its own encoder's vectors. alarmed: families
     that evade the champion; those proved better count as learned, the others stay alarmed.
+    Raises ValueError without a raw comparison.
+    """
+    return _non_inferior("migration", comparisons, alarmed, settings)
+
+
+def gate_forgetting(comparisons: Sequence[Comparison], alarmed: Sequence[Subject], settings: GateSettings) -> Verdict:
+    """Champion against a challenger that was solved without what the champion holds and somebody had forgotten.
+
+    Nobody forgets in order to gain: it is judged as a migration is. Raises ValueError without a raw comparison.
+    """
+    return _non_inferior("after forgetting", comparisons, alarmed, settings)
+
+
+def _non_inferior(
+    what: str, comparisons: Sequence[Comparison], alarmed: Sequence[Subject], settings: GateSettings
+) -> Verdict:
+    """Whether the challenger may follow without being better; `what` asked for it.
+
     Promote needs non-inferiority: no family proved worse under either profile, the mean of the families non-inferior,
     no proved or possible rise of the false-positive rate beyond the margin, no real source proved worse, calibration
     not worse, and at least one family with enough groups to be judged. What is proved bad rejects, what is not proved
-    harmless holds (or is watched, as `unresolved` says). Raises ValueError without a raw comparison.
+    harmless holds (or is watched, as `unresolved` says).
     """
     raw = [comparison for comparison in comparisons if comparison.profile == "raw"]
     if len(raw) != 1 or len({comparison.profile for comparison in comparisons}) != len(comparisons):
@@ -76,7 +94,7 @@ def gate_migration(comparisons: Sequence[Comparison], alarmed: Sequence[Subject]
     gains = [raw_families[family] for family in dict.fromkeys(alarmed) if family in raw_families]
     gained = [c for c in trigger_checks(gains, settings.superiority_alpha, settings) if c.name == "trigger"]
     harm_side = _harm_checks(comparisons, by_profile, frozenset(), settings)
-    decision, reason = _decide_migration(harm_side, settings)
+    decision, reason = _decide_non_inferior(what, harm_side, settings)
     learned = [check.subject for check in gained if check.outcome == "superior" and check.subject]
     return Verdict(decision, reason, (*gained, *harm_side), tuple(learned) if decision == "promote" else ())
 
@@ -122,39 +140,41 @@ def _decide(
     harm_side: Sequence[Check],
     gains: Sequence[Difference],
     settings: GateSettings,
-) -> tuple[Decision, str]:
+) -> tuple[Decision, str, bool]:
+    """The decision, why, and whether harm is what keeps the challenger out."""
     harmed = first([*trigger_side, *harm_side], "worse", "failed")
     if harmed is not None:
-        return "reject", f"proved worse: {describe(harmed)}"
+        return "reject", f"proved worse: {describe(harmed)}", True
     mean = next((check for check in trigger_side if check.name == "trigger_mean"), None)
     if mean is None:
         most = max((gain.groups for gain in gains), default=0)
         return (
             "hold",
             f"too few samples of every trigger: at most {most} groups, {settings.min_groups} needed",
+            False,
         )
     if mean.outcome != "superior":
-        return "hold", f"not proved better: {describe(mean)}; {_more_samples(mean, gains)}"
+        return "hold", f"not proved better: {describe(mean)}; {_more_samples(mean, gains)}", False
     blocking, watched = _undecided(harm_side, settings)
     if blocking is not None:
-        return "hold", f"better on the triggers, but harm is not excluded: {describe(blocking)}"
+        return "hold", f"better on the triggers, but harm is not excluded: {describe(blocking)}", True
     rate = next(check for check in harm_side if check.name == "false_positive_rate")
     proof = f"proved better: {describe(mean)}; no family or real source proved worse; {describe(rate)}"
-    return "promote", proof + _listed(watched, rate)
+    return "promote", proof + _listed(watched, rate), False
 
 
-def _decide_migration(harm_side: Sequence[Check], settings: GateSettings) -> tuple[Decision, str]:
+def _decide_non_inferior(what: str, harm_side: Sequence[Check], settings: GateSettings) -> tuple[Decision, str]:
     harmed = first(harm_side, "worse", "failed")
     if harmed is not None:
-        return "reject", f"migration: proved worse: {describe(harmed)}"
+        return "reject", f"{what}: proved worse: {describe(harmed)}"
     mean = next((check for check in harm_side if check.name == "macro_mean" and check.profile == "raw"), None)
     if mean is None:
-        return "hold", f"migration: no family has the {settings.min_groups} groups that can be judged"
+        return "hold", f"{what}: no family has the {settings.min_groups} groups that can be judged"
     blocking, watched = _undecided(harm_side, settings)
     if blocking is not None:
-        return "hold", f"migration: harm is not excluded: {describe(blocking)}"
+        return "hold", f"{what}: harm is not excluded: {describe(blocking)}"
     rate = next(check for check in harm_side if check.name == "false_positive_rate")
-    proof = f"migration: no family or real source proved worse; {describe(mean)}; {describe(rate)}"
+    proof = f"{what}: no family or real source proved worse; {describe(mean)}; {describe(rate)}"
     return "promote", proof + _listed([check for check in watched if check is not mean], rate)
 
 

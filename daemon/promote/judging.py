@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
-from daemon.evaluate.measuring import by_subject, newest_vectors
+from daemon.evaluate.measuring import by_subject, comparable_vectors
 from daemon.learn.learning import Challenge
 from daemon.learn.triggers import attempts
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
 from daemon.promote.comparison import Comparison, GateSettings
 from daemon.promote.first_champion import first_champion_verdict
-from daemon.promote.gate import gate
+from daemon.promote.gate import gate, gate_forgetting
 from daemon.promote.verdict import Verdict
 from daemon.settings import Settings
 
@@ -27,19 +27,47 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
     """What the gate says of a challenger, with every number behind it."""
     large = large_subjects(context)
     fingerprint = challenge.version.record.fingerprint
-    rows = {profile: gate_rows(newest_vectors(context, fingerprint, profile), large) for profile in PROFILES}
+    rows = {profile: gate_rows(comparable_vectors(context, fingerprint, profile), large) for profile in PROFILES}
     if challenge.champion is None:
         return _judge_first(challenge.version, rows["raw"], context.settings)
     champion, challenger = challenge.champion, challenge.version
-    comparisons = [compare(champion, challenger, profile, rows[profile]) for profile in PROFILES]
+    unfair = learned_anchors(context, champion)
+    fair = {
+        profile: own.take([i for i, s in enumerate(own.subjects) if s not in unfair]) for profile, own in rows.items()
+    }
+    comparisons = [compare(champion, challenger, profile, fair[profile]) for profile in PROFILES]
+    if _forgets(context, champion, challenger):
+        return gate_forgetting(comparisons, alarmed(context), gate_settings(context.settings))
     versions = context.registry.versions()
-    attempt = 1 + max(attempts(versions, champion.record.id, trigger).count for trigger in challenge.triggers)
+    tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in challenge.triggers]
+    attempt = 1 + max(one.count for one in tried)
     return gate(comparisons, challenge.triggers, attempt, gate_settings(context.settings))
+
+
+def _forgets(context: Context, champion: LoadedVersion, challenger: LoadedVersion) -> bool:
+    """Whether the champion holds what somebody had forgotten and the challenger nothing of the kind."""
+    before, after = (
+        context.samples.forgotten_in(one.record.fingerprint, one.record.statistics_revision)
+        for one in (champion, challenger)
+    )
+    return before > 0 and after == 0
+
+
+def alarmed(context: Context) -> tuple[Subject, ...]:
+    """The families that evade the champion."""
+    episodes = context.samples.episodes(open_only=True)
+    return tuple(Subject("family", episode.family) for episode in episodes if episode.state == "alarmed")
 
 
 def large_subjects(context: Context) -> set[Subject]:
     """Those that are judged on their holdout alone."""
     return {row.subject for row in context.samples.subjects() if row.holdout_groups >= LARGE}
+
+
+def learned_anchors(context: Context, champion: LoadedVersion) -> set[Subject]:
+    """Anchors that the champion learned before they became anchors: beside it, whatever may not learn them is worse."""
+    known = champion.known
+    return {row.subject for row in context.samples.subjects() if row.anchor and row.subject in known}
 
 
 def gate_rows(labelled: LabelledVectors, large: Collection[Subject]) -> LabelledVectors:

@@ -34,39 +34,67 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> None:
     context.meter.promotion(state)
 
 
-def promote_by_hand(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:
-    """A person makes a version the champion; the gate's verdict stays as it is."""
+def promote_by_hand(
+    context: Context, version_id: str, actor: str, reason: str, *, with_forgotten: bool = False
+) -> AuditRow:
+    """A person makes a version the champion; the gate's verdict stays as it is. Raises as `roll_back`."""
     champion = context.registry.champion()
     if champion is not None and champion.id == version_id:
         raise BadInputError(f"{version_id} is the champion already")
     target = context.registry.version(version_id)
-    return _replace_champion(context, target, champion, actor, reason, "promote")
+    return _replace_champion(context, target, champion, actor, reason, "promote", with_forgotten)
 
 
-def roll_back(context: Context, actor: str, reason: str) -> AuditRow:
-    """Bring the previous champion back."""
+def roll_back(context: Context, actor: str, reason: str, *, with_forgotten: bool = False) -> AuditRow:
+    """Bring the previous champion back.
+
+    with_forgotten: even if it was solved from samples that somebody had forgotten since; only a person may say so.
+    Raises BadInputError when there is none, when it holds such samples, or when its encoder's vectors are gone.
+    """
     champion, previous = context.registry.champion(), context.registry.previous()
     if champion is None or previous is None:
         raise BadInputError("there is no previous champion to go back to; `sidwatch models list` shows the versions")
-    row = _replace_champion(context, previous, champion, actor, reason, "rollback")
+    row = _replace_champion(context, previous, champion, actor, reason, "rollback", with_forgotten)
     context.meter.promotion("rolled_back")
     return row
 
 
-def _check_way(context: Context, target: VersionRecord) -> None:
-    """Whether the service can go on with a version of another encoder. Raises BadInputError, ConfigurationError."""
-    vectors = context.migrations.encoders().get(target.fingerprint, 0)
-    if not vectors:
+def check_vectors(context: Context, version: VersionRecord) -> None:
+    """Raises BadInputError when there is no vector of the version's encoder, so that nothing can be said by it."""
+    if not context.migrations.encoders().get(version.fingerprint, 0):
         raise BadInputError(
-            f"{target.id} belongs to encoder {target.fingerprint[:12]}, whose vectors are no longer kept; "
+            f"{version.id} belongs to encoder {version.fingerprint[:12]}, whose vectors are not or no longer kept; "
             "`sidwatch reembed` makes them anew"
         )
+
+
+def _check_way(context: Context, target: VersionRecord) -> None:
+    """Whether the service can go on with a version of another encoder. Raises BadInputError, ConfigurationError."""
+    check_vectors(context, target)
     start_encoder_of(context, target.fingerprint)  # a service that cannot start it would judge nothing any more
 
 
+def _check_forgotten(context: Context, target: VersionRecord, allowed: bool) -> int:
+    """How many samples the version was solved from and somebody had forgotten since. Raises BadInputError."""
+    held = context.samples.forgotten_in(target.fingerprint, target.statistics_revision)
+    if held and not allowed:
+        raise BadInputError(
+            f"{target.id} was solved from {held} samples that were forgotten since; `sidwatch update` makes a version "
+            "without them, --with-forgotten brings this one back all the same and says so in the audit"
+        )
+    return held
+
+
 def _replace_champion(
-    context: Context, target: VersionRecord, champion: VersionRecord | None, actor: str, reason: str, action: str
+    context: Context,
+    target: VersionRecord,
+    champion: VersionRecord | None,
+    actor: str,
+    reason: str,
+    action: str,
+    with_forgotten: bool,
 ) -> AuditRow:
+    held = _check_forgotten(context, target, with_forgotten)
     if champion is not None and target.fingerprint != champion.fingerprint:
         _check_way(context, target)
     context.registry.artifact(target.id)  # refuse a damaged one before anything changes
@@ -78,4 +106,5 @@ def _replace_champion(
         verdict=target.verdict,
         at=context.clock.now(),
         action=action,
+        more={"holds_forgotten": held} if held else None,
     )

@@ -95,7 +95,7 @@ def purge(settings: Settings, *, remove: bool) -> dict[str, Any]:
         if active is not None:
             needed |= {active.from_fingerprint, active.to_fingerprint}
         old = {print_: n for print_, n in context.migrations.encoders().items() if print_ not in needed}
-        removed = context.migrations.purge(old) if remove and old else {}
+        removed = context.migrations.purge(old, context.clock.now()) if remove and old else {}
     return {"encoders": old, "removed": removed}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,12 +9,12 @@ import numpy as np
 
 from daemon.champion import LoadedVersion
 from daemon.context import Context
-from daemon.evaluate.measuring import newest_vectors
+from daemon.evaluate.measuring import comparable_vectors
 from daemon.evaluate.rows import held_out_rows
 from daemon.figures import SHADOW
-from daemon.model import PROFILES, EvaluationRow, LabelledVectors, Profile, Subject
+from daemon.model import PROFILES, EvaluationRow, LabelledVectors, Profile
 from daemon.promote.gate import gate_migration
-from daemon.promote.judging import compare, gate_rows, gate_settings, large_subjects
+from daemon.promote.judging import alarmed, compare, gate_rows, gate_settings, large_subjects
 from daemon.promote.verdict import Verdict
 
 WINDOW = SHADOW
@@ -28,8 +27,8 @@ def same_samples(context: Context, champion: LoadedVersion, challenger: LoadedVe
 
 
 def _pair(context: Context, champion: LoadedVersion, challenger: LoadedVersion, profile: Profile) -> Pair:
-    before = newest_vectors(context, champion.record.fingerprint, profile)
-    after = newest_vectors(context, challenger.record.fingerprint, profile)
+    before = comparable_vectors(context, champion.record.fingerprint, profile)
+    after = comparable_vectors(context, challenger.record.fingerprint, profile)
     rows = {sample: row for row, sample in enumerate(after.sample_ids.tolist())}
     # A label may have come between the two looks.
     kept = [
@@ -65,10 +64,4 @@ def judge_migration(
         if not kept.synthetic.any() or kept.synthetic.all():
             return Verdict("hold", f"no reals and fakes with {profile} vectors of both encoders to compare", ())
         comparisons.append(compare(champion, challenger, profile, kept, beside))
-    return gate_migration(comparisons, tuple(_alarmed(context)), gate_settings(context.settings))
-
-
-def _alarmed(context: Context) -> Iterator[Subject]:
-    for episode in context.samples.episodes(open_only=True):
-        if episode.state == "alarmed":
-            yield Subject("family", episode.family)
+    return gate_migration(comparisons, alarmed(context), gate_settings(context.settings))

@@ -9,7 +9,7 @@ from typing import Final, get_args
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from daemon.figures import HELD_OUT
-from daemon.model import ALARM_KINDS
+from daemon.model import ALARM_KINDS, HANDLINGS, OPEN_STATES
 from daemon.states import state_of
 from daemon.views import FamilyView, SourceView, Status
 
@@ -40,6 +40,10 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "family_eval_samples": ("Raw samples behind a family's figures.", ("family",)),
     "family_last_sample_timestamp_seconds": ("When a family's last sample arrived.", ("family",)),
     "family_state": ("1 for the state a family is in.", ("family", "state")),
+    "family_episode": (
+        "1 for what people did about a family's open episode; nothing when it has none.",
+        ("family", "handling"),
+    ),
     "family_evidence_log10": ("Evidence (log10 of the e-value) that a family evades.", ("family", "test")),
     "family_evidence_alarm_log10": ("The evidence at which that test alarms.", ("family", "test")),
     "mean_average_precision_ratio": ("Unweighted mean over families with n >= 10.", ("role", "profile")),
@@ -94,6 +98,7 @@ def gauges(status: Status | None, cap: int, prefix: str = "sidwatch_") -> tuple[
     if status is not None:
         _models(sheet, status)
         _families(sheet, status.families, cap)
+        _episodes(sheet, status, cap)
         _sources(sheet, status.real_sources, cap)
         _alarms(sheet, status, cap)
         _work(sheet, status)
@@ -172,6 +177,15 @@ def _family(sheet: _Sheet, family: FamilyView) -> None:
             sheet.set("family_average_precision_ratio", figures.ap, *labels)
             sheet.set("family_average_precision_lower_ratio", figures.ap_lower, *labels)
             sheet.set("family_average_precision_upper_ratio", figures.ap_upper, *labels)
+
+
+def _episodes(sheet: _Sheet, status: Status, cap: int) -> None:
+    # Only families with series of their own: the fold stands for many, so nobody can have taken it over.
+    own = {family.name for family in own_series(status.families, cap)[0]}
+    for episode in status.episodes:
+        if episode.state in OPEN_STATES and episode.family in own:
+            for handling in HANDLINGS:
+                sheet.set("family_episode", episode.handling == handling, episode.family, handling)
 
 
 def _sources(sheet: _Sheet, sources: Sequence[SourceView], cap: int) -> None:

@@ -15,11 +15,13 @@ from starlette.exceptions import HTTPException
 
 from daemon.errors import TemporaryError
 from daemon.explain.views import ExplainedScoreView
+from daemon.model import Report
 from daemon.views import (
     AdapterView,
     DecisionView,
     EpisodeView,
     FamilyView,
+    FeedbackView,
     JobView,
     QueueView,
     ScoreView,
@@ -28,6 +30,7 @@ from daemon.views import (
     VersionView,
 )
 from daemon.web import problems
+from daemon.web.feedback import add_feedback
 from daemon.web.guard import Guard
 from daemon.web.page import render, render_waiting
 from daemon.web.upload import read_picture
@@ -57,6 +60,12 @@ class WebService(Protocol):
     def explain(self, content: bytes) -> ExplainedScoreView:
         """Judge one picture and say why. Raises as `score`, and ConfigurationError."""
 
+    def report(self, content: bytes | None, sha256: str, report: Report) -> FeedbackView:
+        """Take in what a person says of a picture, or of a known one by its sha256.
+
+        Raises ImageRejected, BadInputError, TemporaryError.
+        """
+
     def exposition(self) -> tuple[bytes, str]:
         """The metrics and their content type."""
 
@@ -65,21 +74,24 @@ def create_app(
     service: WebService,
     *,
     read_token: SecretStr | None = None,
+    ingest_token: SecretStr | None = None,
     max_upload: int = 20 * 1024 * 1024,
     beat_limit: float = 15.0,
 ) -> FastAPI:
     """Build the application.
 
-    read_token: when set, everything but health and readiness asks for it. max_upload: largest picture, bytes.
+    read_token: when set, everything but health and readiness asks for it. ingest_token: what brings something in asks
+    for it; None: nothing may be. max_upload: largest picture, bytes.
     beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
     """
     # The interactive documentation would load scripts from elsewhere; the schema itself is served.
     app = FastAPI(title="sidwatch", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
-    app.add_middleware(Guard, read_token=read_token)
+    app.add_middleware(Guard, read_token=read_token, ingest_token=ingest_token)
     problems.register(app)
     _add_probes(app, service, beat_limit)
     _add_twins(app, service)
     _add_scoring(app, service, max_upload)
+    add_feedback(app, service, max_upload)
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     def page() -> HTMLResponse:

@@ -7,12 +7,14 @@ import binascii
 import secrets
 from typing import Final
 
+from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.web.problems import problem
 
+INGEST_PATHS: Final = frozenset({"/v1/feedback"})  # a POST there brings something in
 OPEN_PATHS: Final = frozenset({"/-/healthy", "/healthz", "/-/ready", "/readyz"})
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -30,12 +32,14 @@ class Guard:
     """ASGI middleware. read_token: when set, everything but health and readiness asks for it.
 
     The token comes as `Authorization: Bearer …`, or as the password of basic authentication so that a browser can
-    ask for it.
+    ask for it. ingest_token: what brings something in asks for this one instead, as a bearer token alone, which no
+    browser sends by itself; None: nothing may be brought in.
     """
 
-    def __init__(self, app: ASGIApp, read_token: SecretStr | None) -> None:
+    def __init__(self, app: ASGIApp, read_token: SecretStr | None, ingest_token: SecretStr | None = None) -> None:
         self._app = app
-        self._token = read_token.get_secret_value().encode() if read_token is not None else None
+        self._token = _bytes(read_token)
+        self._ingest_token = _bytes(ingest_token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers to every answer; answer 401 instead of passing on what lacks the token."""
@@ -51,15 +55,28 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        if scope["path"] in OPEN_PATHS or self._allowed(Headers(scope=scope).get("authorization", "")):
-            await self._app(scope, receive, send_guarded)
-            return
-        refusal = problem(
+        refusal = self._refusal(scope["path"], scope["method"], Headers(scope=scope).get("authorization", ""))
+        await (refusal or self._app)(scope, receive, send_guarded)
+
+    def _refusal(self, path: str, method: str, authorization: str) -> JSONResponse | None:
+        if path in INGEST_PATHS and method == "POST":
+            if self._ingest_token is None:
+                return problem(403, "nothing may be brought in over HTTP; set http.ingest_token in config.yaml")
+            scheme, _, value = authorization.partition(" ")
+            if scheme.lower() == "bearer" and secrets.compare_digest(value.strip().encode(), self._ingest_token):
+                return None
+            return problem(
+                401,
+                "send the ingest token (http.ingest_token) as a bearer token",
+                {"WWW-Authenticate": 'Bearer realm="sidwatch"'},
+            )
+        if path in OPEN_PATHS or self._allowed(authorization):
+            return None
+        return problem(
             401,
             "send the read token (http.read_token) as a bearer token",
             {"WWW-Authenticate": 'Basic realm="sidwatch"'},
         )
-        await refusal(scope, receive, send_guarded)
 
     def _allowed(self, authorization: str) -> bool:
         if self._token is None:
@@ -74,3 +91,7 @@ class Guard:
         elif scheme.lower() != "bearer":
             return False
         return secrets.compare_digest(given, self._token)
+
+
+def _bytes(token: SecretStr | None) -> bytes | None:
+    return token.get_secret_value().encode() if token is not None else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -11,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 FIELD = "image"
+_MOST_FIELDS = 8
 _FRAME = 64 * 1024  # boundaries and part headers around a multipart picture, bytes
 
 
@@ -24,13 +27,42 @@ async def read_picture(request: Request, max_bytes: int, deadline: float) -> byt
     try:
         async with asyncio.timeout(deadline):
             if kind == "multipart/form-data":
-                content = await _from_form(request, max_bytes)
+                content = (await _from_form(request, max_bytes, FIELD))[FIELD]
             elif kind.startswith("image/"):
                 content = b"".join([chunk async for chunk in _capped(request, max_bytes)])
             else:
                 raise HTTPException(415, f"send a multipart form with the field {FIELD!r}, or a body of type image/*")
     except TimeoutError:
         raise HTTPException(408, f"the picture did not arrive within {deadline:g} s") from None
+    return _checked(content, max_bytes)
+
+
+async def read_report(request: Request, max_bytes: int, deadline: float) -> tuple[bytes | None, dict[str, Any]]:
+    """Read the body of `POST /v1/feedback`: a form with the field `image` and others, or a JSON object.
+
+    max_bytes: of the picture. deadline: seconds for the whole body. Returns the picture's bytes, if there are any,
+    and the other fields as they came. Raises HTTPException 408, 413, 415 or 422.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        async with asyncio.timeout(deadline):
+            if kind == "multipart/form-data":
+                parts = await _from_form(request, max_bytes, fields=_MOST_FIELDS)
+                content = parts.pop(FIELD, None)
+                return None if content is None else _checked(content, max_bytes), parts
+            if kind == "application/json":
+                fields = json.loads(b"".join([chunk async for chunk in _capped(request, _FRAME)]))
+                if not isinstance(fields, dict):
+                    raise HTTPException(422, "the body is not a JSON object")
+                return None, fields
+    except TimeoutError:
+        raise HTTPException(408, f"the report did not arrive within {deadline:g} s") from None
+    except (ValueError, RecursionError):
+        raise HTTPException(422, "the body is not JSON") from None
+    raise HTTPException(415, "send a multipart form, or a JSON object that names a picture by its sha256")
+
+
+def _checked(content: bytes, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise _too_large(max_bytes)
     if not content:
@@ -38,17 +70,22 @@ async def read_picture(request: Request, max_bytes: int, deadline: float) -> byt
     return content
 
 
-async def _from_form(request: Request, max_bytes: int) -> bytes:
+async def _from_form(request: Request, max_bytes: int, needed: str = "", fields: int = 0) -> dict[str, Any]:
+    """Field -> text, and FIELD -> bytes; no other field may be a file."""
     body = _capped(request, max_bytes + _FRAME, max_bytes)
     try:
-        form = await MultiPartParser(request.headers, body, max_files=1, max_fields=0).parse()
+        form = await MultiPartParser(request.headers, body, max_files=1, max_fields=fields).parse()
     except MultiPartException as error:
         raise HTTPException(422, f"the form cannot be read: {error.message}") from None
     try:
-        upload = form.get(FIELD)
-        if not isinstance(upload, UploadFile):
-            raise HTTPException(422, f"the form has no file in the field {FIELD!r}")
-        return await upload.read()
+        found: dict[str, Any] = {}
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile) != (name == FIELD):
+                raise HTTPException(422, f"the field {FIELD!r} is a file, and no other one is")
+            found[name] = await value.read() if isinstance(value, UploadFile) else value
+        if needed and needed not in found:
+            raise HTTPException(422, f"the form has no file in the field {needed!r}")
+        return found
     finally:
         await form.close()
 

@@ -79,6 +79,12 @@ def pictures(folder: Path) -> set[str]:
         return {row[0] for row in connection.execute("SELECT sha256 FROM sample")}
 
 
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The summary that a demo recorded at its story's end; None: the story goes on when the demo is started again."""
+    path = folder / "sidwatch-demo" / "finished"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def story_of(summary: dict[str, Any]) -> list[str]:
     """What went otherwise than the story; [] when it came out."""
     wrong = []

@@ -46,10 +46,18 @@ class HeldOut:
 
 def encode(folder: Path, processes: int) -> dict[Profile, LabelledVectors]:
     """Every picture of a manifest under both profiles, rows in the manifest's order."""
-    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    return labelled(folder, encoded(folder, processes))
+
+
+def encoded(folder: Path, processes: int) -> NDArray[np.float16]:
+    """The vectors of a manifest's pictures, float16 (n, profiles, d)."""
     with ProcessPoolExecutor(processes) as pool:
-        vectors = np.array(list(pool.map(_both, [folder / row["uri"] for row in rows], chunksize=16)))
+        return np.array(list(pool.map(_both, [folder / row["uri"] for row in _manifest(folder)], chunksize=16)))
+
+
+def labelled(folder: Path, vectors: NDArray[np.float16]) -> dict[Profile, LabelledVectors]:
+    """What `encoded` gave, with what the manifest says of each picture."""
+    rows = _manifest(folder)
     n = len(rows)
     synthetic = np.array([row["label"] == "synthetic" for row in rows])
     subjects = tuple(
@@ -113,13 +121,19 @@ def unseen_false_positives(rows: Rows, settings: HeadSettings, alpha: float) -> 
     return found
 
 
-def _solved(rows: Rows, settings: HeadSettings, alpha: float) -> tuple[Head, Mapping[Profile, Threshold]]:
+def statistics_of(rows: Rows) -> dict[GroupKey, GroupStatistics]:
+    """The statistics of every subject under every profile."""
     statistics = {}
     for profile, own in rows.items():
         for subject in sorted(set(own.subjects)):
             kept = np.flatnonzero(np.array([other == subject for other in own.subjects]))
             empty = GroupStatistics.empty(own.vectors.shape[1])
             statistics[GroupKey(subject, profile)] = empty.add(own.vectors[kept], own.folds[kept])
+    return statistics
+
+
+def _solved(rows: Rows, settings: HeadSettings, alpha: float) -> tuple[Head, Mapping[Profile, Threshold]]:
+    statistics = statistics_of(rows)
     pooled = pool_statistics(statistics, settings.min_group)
     return solve_pooled(pooled, settings), left_out_source_thresholds(pooled, statistics, rows, settings, alpha)
 
@@ -128,6 +142,11 @@ def _by_subject(rows: LabelledVectors, kind: str) -> dict[str, NDArray[np.intp]]
     names = sorted({subject.name for subject in rows.subjects if subject.kind == kind})
     of = np.array([subject.name if subject.kind == kind else "" for subject in rows.subjects])
     return {name: np.flatnonzero(of == name) for name in names}
+
+
+def _manifest(folder: Path) -> list[dict[str, str]]:
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _both(path: Path) -> NDArray[np.float16]:

@@ -57,11 +57,12 @@ def test_it_forgets_and_puts_a_challenger_without_it_to_the_gate(
 ) -> None:
     done = asked(capsys, "--source", SOURCES[0])
     assert (done["deliveries"], done["gone"], done["kept"], done["state"]) == (60, 60, 0, "done")
-    assert done["champion_holds"] == done["learned"] > 0
-    assert done["update"]["decision"] in ("hold", "reject")  # no better without it: a person decides
+    assert done["learned"] > 0 == done["champion_holds"]
+    assert done["update"]["decision"] == "promote"  # no better without it, and no worse: that is enough
+    assert done["champion"] == done["update"]["version"]
     with opened(folder) as store:
-        challenger = store.registry.version(done["update"]["version"])
-        assert challenger.parent == done["champion"]
+        challenger = store.registry.version(done["champion"])
+        assert challenger.verdict is not None and str(challenger.verdict["reason"]).startswith("after forgetting: ")
         assert challenger.statistics_revision == store.samples.statistics_revision(challenger.fingerprint)
         assert Subject("source", SOURCES[0]) not in {row.subject for row in store.samples.subjects()}
         assert {row.subject.name for row in store.samples.latest_evaluations(done["champion"])} == {
@@ -69,14 +70,19 @@ def test_it_forgets_and_puts_a_challenger_without_it_to_the_gate(
             *KNOWN,
         }
     assert run(["verify", "--deep"]) == 0
-    assert run(["models", "promote", done["update"]["version"], "--reason", "without camera a"]) == 0
-    assert asked(capsys, "--source", SOURCES[0])["champion_holds"] == 0
+    again = asked(capsys, "--source", SOURCES[0])
+    assert (again["state"], again["champion_holds"], again["update"]) == ("nothing", 0, None)
 
 
 def test_again_there_is_nothing_and_it_still_says_what_the_champion_holds(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    configuration = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    configuration["gate"] = {"min_groups": 1000}  # nothing can be judged
+    (folder / "config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
     first = asked(capsys, "--family", KNOWN[0])
+    assert first["update"]["decision"] == "hold"
+    assert first["champion_holds"] == first["learned"] > 0
     again = asked(capsys, "--family", KNOWN[0])
     assert (again["state"], again["deliveries"], again["update"]) == ("nothing", 0, None)
     assert again["champion_holds"] == first["champion_holds"]
@@ -84,6 +90,30 @@ def test_again_there_is_nothing_and_it_still_says_what_the_champion_holds(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"nothing of family {KNOWN[0]} is left; it was forgotten before"
     assert "still holds" in lines[1]
+    assert run(["models", "promote", first["update"]["version"], "--reason", "without it"]) == 0
+    assert asked(capsys, "--family", KNOWN[0])["champion_holds"] == 0
+
+
+@pytest.mark.parametrize("back", [["rollback"], ["promote", "v0001"]], ids=["rollback", "promote"])
+def test_what_holds_forgotten_samples_comes_back_only_when_a_person_says_so(
+    back: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = asked(capsys, "--source", SOURCES[0])
+    with opened(folder) as store:
+        first = store.registry.versions()[0].id
+    command = ["models", *(first if word == "v0001" else word for word in back), "--reason", "it was better"]
+    assert run(command) == 65
+    told = capsys.readouterr().err
+    assert f"{first} was solved from {done['learned']} samples that were forgotten since" in told
+    assert told.count("\n") == 1
+    with opened(folder) as store:
+        champion = store.registry.champion()
+        assert champion is not None and champion.id == done["champion"]
+    assert run([*command, "--with-forgotten"]) == 0
+    with opened(folder) as store:
+        last = store.registry.audit()[-1]
+        assert (last.version, last.payload["holds_forgotten"]) == (first, done["learned"])
+    assert run(["verify", "--deep"]) == 0
 
 
 def test_beside_a_service_it_is_out_of_every_figure_at_once_and_the_next_holder_finishes(

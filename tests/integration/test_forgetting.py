@@ -234,13 +234,42 @@ def test_the_service_goes_on_with_what_is_left(world: World) -> None:
     assert Subject("family", KNOWN[1]) not in {row.subject for row in world.store.samples.subjects()}
     assert holds_forgotten(world.context, champion) == 0  # the statistics hold it until the cycle
     report = world.cycle()
-    assert report.forgotten == 60 and report.version is not None and report.decision == "hold"
+    assert report.forgotten == 60 and report.version is not None and report.decision == "promote"
     assert holds_forgotten(world.context, champion) > 0
     without = load_version(world.store.registry, world.store.registry.version(report.version))
     assert holds_forgotten(world.context, without) == 0
     assert KNOWN[1] not in {key.subject.name for key in without.artifact.head.keys}
-    assert world.until_idle() == 1  # the gate has answered: no second challenger of the same
+    world.until_idle()
+    found = world.context.champion.get()
+    assert found is not None and found.record.id == report.version  # no second challenger of the same
     assert_whole(world)
+
+
+def test_what_was_taken_out_without_anybody_forgetting_it_is_no_reason_to_ask_less(world: World) -> None:
+    """Whoever delivers contradicting labels could else have worse and worse heads promoted."""
+    world.until_idle()
+    champion = world.context.champion.get()
+    assert champion is not None
+    contradicted = [replace(c, label="synthetic", family=KNOWN[1], source="other") for c in in_train(SOURCES[0], 5)]
+    deliver(world, contradicted, "other", "untrusted")
+    assert run_update(world.context).decision == "hold"
+    assert holds_forgotten(world.context, champion) == 5
+    assert world.store.samples.forgotten_in(FINGERPRINT, champion.record.statistics_revision) == 0
+    (version,) = [v for v in world.store.registry.versions() if v.id != champion.record.id]
+    assert version.state == "held" and version.verdict is not None
+    assert "not proved better" in str(version.verdict["reason"])
+
+
+def test_what_is_on_its_way_out_counts_as_held_by_the_version_that_learned_it(world: World) -> None:
+    champion = world.context.champion.get()
+    assert champion is not None
+    gone = in_train(SOURCES[0], 1)[0]
+    assert world.store.samples.forgotten_in(FINGERPRINT, champion.record.statistics_revision) == 0
+    world.store.samples.forget(ForgetTarget("sample", digest(gone)), "a test", "tester", world.clock.now())
+    assert world.store.samples.forgotten_in(FINGERPRINT, champion.record.statistics_revision) == 1
+    finish_forgetting(world.context)
+    assert world.store.samples.forgotten_in(FINGERPRINT, champion.record.statistics_revision) == 1
+    assert world.store.samples.forgotten_in(FINGERPRINT, 0) == 0
 
 
 def test_an_episode_of_a_family_that_is_gone_is_closed(world: World) -> None:

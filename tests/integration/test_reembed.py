@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from daemon.champion import load_version
 from daemon.context import Context
 from daemon.encoders.pool import Encoders
 from daemon.encoders.stopped import StoppedEncoder
 from daemon.errors import BadInputError, ConfigurationError
 from daemon.intake.taking_in import intake
+from daemon.learn.bookkeeping import finish_forgetting
 from daemon.learn.learning import closed_form
-from daemon.model import PROFILES, Migration
+from daemon.model import PROFILES, ForgetTarget, Migration, VersionRecord
+from daemon.operations import version_or_champion
 from daemon.promote.promoting import promote_by_hand, roll_back
 from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.migrating import step
@@ -32,6 +36,7 @@ from daemon.settings import (
     Settings,
     StoreSettings,
 )
+from store import tables
 from tests.integration.test_story import assert_whole
 from tests.integration.world import ADAPTER, FINGERPRINT, NEW, Encoder, World, beginning, candidate
 
@@ -421,12 +426,12 @@ class TestAfterTheSwitch:
     def test_purging_leaves_what_champion_and_previous_need(self, switched: Path, tmp_path: Path) -> None:
         world = reopened(switched, tmp_path / "state")
         with pytest.raises(BadInputError, match="is needed"):
-            world.store.migrations.purge([FINGERPRINT])
+            world.store.migrations.purge([FINGERPRINT], world.clock.now())
         third = Encoder(fingerprint="d" * 64, dimension=24)
         world.kinds["open_clip"] = third
         begin(world, EncoderSettings(name="open_clip", open_clip=OpenClipSettings(model="another")), "d" * 64)
         assert through(world).state == "switched"
-        removed = world.store.migrations.purge([FINGERPRINT])
+        removed = world.store.migrations.purge([FINGERPRINT], world.clock.now())
         assert removed["vectors"] == 2 * STARTED
         assert world.store.migrations.encoders() == {"d" * 64: STARTED, TO: STARTED}
         assert world.store.samples.statistics(FINGERPRINT) == {}
@@ -434,6 +439,38 @@ class TestAfterTheSwitch:
         first = world.store.registry.versions()[0]
         with pytest.raises(BadInputError, match="no longer kept"):
             promote_by_hand(command(world), first.id, "somebody", "why not")
+        with pytest.raises(BadInputError, match="no longer kept"):
+            version_or_champion(world.context, first.id)
+
+    def test_a_version_whose_vectors_were_purged_and_made_anew_knows_what_it_learned(
+        self, switched: Path, tmp_path: Path
+    ) -> None:
+        world = reopened(switched, tmp_path / "state")
+        first = world.store.registry.versions()[0]
+        before = learned_by(world, first)
+        assert len(before) > 50
+        world.kinds["open_clip"] = Encoder(fingerprint="d" * 64, dimension=24)
+        begin(world, EncoderSettings(name="open_clip", open_clip=OpenClipSettings(model="another")), "d" * 64)
+        assert through(world).state == "switched"
+        world.store.migrations.purge([FINGERPRINT], world.clock.now())
+        gone = min(before)
+        world.store.samples.forget(ForgetTarget("sample", gone), "a test", "tester", world.clock.now())
+        finish_forgetting(world.context)
+        begin(world, EncoderSettings(name="forensic"), FINGERPRINT)
+        assert through(world).state in ("switched", "held")
+        assert learned_by(world, first) == before - {gone}
+        assert world.store.samples.forgotten_in(FINGERPRINT, first.statistics_revision) == 1
+        assert_whole(world)
+
+
+def learned_by(world: World, version: VersionRecord) -> set[str]:
+    """Digests of the pictures that a version is scored on by the head of their fold."""
+    rows = world.store.samples.labelled_vectors(version.fingerprint, "raw")
+    learned = load_version(world.store.registry, version).learned(rows.learned_revision)
+    ids = rows.sample_ids[learned].tolist()
+    s = tables.sample.c
+    with world.store.database.read() as connection:
+        return set(connection.execute(select(s.sha256).where(s.id.in_(ids))).scalars())
 
 
 class TestAnUpgradeChangedTheEncoder:

@@ -11,18 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from daemon.context import Context
+from daemon.encoders.pool import Encoders
+from daemon.encoders.stopped import StoppedEncoder
 from daemon.errors import BadInputError
 from daemon.evaluate.measuring import evaluate, measure
 from daemon.heads import ClosedFormHead, LinearHead, read
+from daemon.intake.taking_in import intake
 from daemon.learn.retraining import RETRAININGS, job_of, recipe_of
 from daemon.model import Subject
 from daemon.promote.promoting import promote_by_hand
 from daemon.runs import tick
 from daemon.service import Service
-from daemon.settings import Settings
+from daemon.settings import EncoderSettings, GateSettings, LearnSettings, Settings
 from daemon.supervisor import Supervisor, run_update
 from daemon.wiring import make_telemetry
-from tests.integration.world import KNOWN, SOURCES, World, beginning
+from tests.integration.test_story import assert_whole
+from tests.integration.world import ADAPTER, FINGERPRINT, KNOWN, SOURCES, World, beginning
 
 
 @pytest.fixture
@@ -131,6 +136,54 @@ def test_a_running_service_retrains_when_asked(world: World) -> None:
     done = runs["retrain_probe"]
     assert (done.outcome, "v0002-" in done.detail) == ("ok", True)
     assert [version.learner for version in context.registry.versions()] == ["closed_form", "probe"]
+
+
+def unlearned(root: Path) -> World:
+    """Pictures are embedded, nobody has learned from them yet."""
+    settings = Settings(
+        adapters=(ADAPTER,),
+        encoder=EncoderSettings(name="forensic"),
+        learn=LearnSettings(automatic=False),
+        gate=GateSettings(replicates=100),
+    )
+    world = World(root, settings=settings)
+    world.inbox.put(beginning())
+    world.until_idle()
+    assert world.store.registry.champion() is None
+    return world
+
+
+def command(world: World) -> Context:
+    """What a command works with: it starts no encoder, and without a champion it knows none."""
+    return replace(world.context, encoders=Encoders(StoppedEncoder(""), None, world.start))
+
+
+@pytest.mark.parametrize("job", ["update", "retrain_linear"])
+def test_a_command_makes_the_first_champion_of_the_one_encoder_that_there_are_vectors_of(
+    job: str, tmp_path: Path
+) -> None:
+    world = unlearned(tmp_path / "state")
+    outcome = run_update(command(world), job)
+    champion = world.store.registry.champion()
+    assert champion is not None and champion.id == outcome.version
+    assert champion.fingerprint == FINGERPRINT
+    assert world.store.samples.latest_evaluations(champion.id)
+    world.until_idle()
+    assert_whole(world)
+
+
+def test_without_a_champion_a_command_says_why_it_cannot_learn(tmp_path: Path) -> None:
+    world = World(tmp_path / "state", settings=Settings(encoder=EncoderSettings(name="forensic")))
+    world.inbox.put(beginning())
+    intake(world.context, ADAPTER)
+    with pytest.raises(BadInputError, match=r"no picture is embedded yet.*`sidwatch run`"):
+        run_update(command(world))
+    for number, fingerprint in enumerate(("a" * 64, "b" * 64)):
+        vectors = np.zeros((1, 4), np.float16)
+        world.store.samples.add_vectors(fingerprint, "raw", [number + 1], vectors)
+    with pytest.raises(BadInputError, match="vectors of 2 encoders"):
+        run_update(command(world))
+    assert world.store.registry.versions() == []
 
 
 def test_jobs_are_named_by_learner_and_read_out() -> None:

@@ -187,6 +187,11 @@ def test_forged_tensors_with_fitting_digests_are_refused(artifact, name, change,
         {"heads": {"head": {"kind": "unheard_of"}}},
         {"heads": {"head": {"kind": "closed_form", "read_out": "mixture", "tau": 0.25, "groups": [[1], [2]]}}},
         {"about": None},
+        {"copies": {"fold0.units": "nowhere"}},
+        {"copies": {"fold0.units": "head.units"}},  # there already
+        {"copies": {"stranger": "head.units"}},
+        {"copies": {"stranger": []}},
+        {"copies": ["head.units"]},
     ],
 )
 def test_forged_manifests_with_fitting_digests_are_refused(artifact, changes):

@@ -97,6 +97,25 @@ def test_it_survives_the_artifact(head, vectors):
     assert write(again) == write(version_of(head))
 
 
+def test_what_the_heads_of_a_version_share_is_stored_once():
+    rng = np.random.default_rng(5)
+    projection = rng.normal(size=(64, 48))
+
+    def concepts() -> ConceptHead:
+        directions = np.eye(48)[:4]
+        own = (rng.normal(size=(4, 48)), rng.normal(size=4), rng.normal(size=4), rng.normal(size=1))
+        return ConceptHead(projection.copy(), directions, *own, tuple("abcd"))
+
+    artifact = version_of(concepts(), tuple(concepts() for _ in range(5)))
+    tensors, manifest = write(artifact)
+    assert len(tensors) < 2 * projection.nbytes
+    again = read(tensors, manifest)
+    vectors = rng.normal(size=(7, 64)).astype(np.float16)
+    for mine, theirs in zip(again.fold_heads, artifact.fold_heads, strict=True):
+        assert mine.scores(vectors).tobytes() == theirs.scores(vectors).tobytes()
+    assert write(again) == (tensors, manifest)
+
+
 def test_fold_heads_are_none_or_all_and_of_the_same_kind(head):
     assert len(read(*write(version_of(head, (head,) * 5))).fold_heads) == 5
     with pytest.raises(CorruptArtifact, match="3 fold heads instead of none or 5"):

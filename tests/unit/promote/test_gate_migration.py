@@ -1,4 +1,4 @@
-"""The gate's mode for a move to another encoder: nothing need gain, nothing may be proved worse."""
+"""The gate's mode for another encoder and after forgetting: nothing need gain, nothing may be proved worse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.model import Subject
-from daemon.promote import GateSettings, Verdict, gate_migration
+from daemon.promote import GateSettings, Verdict, gate_forgetting, gate_migration
 from tests.unit.promote.binormal import holdout
 
 QUICK = GateSettings(replicates=100)
@@ -91,6 +91,15 @@ def test_every_number_is_in_the_verdict() -> None:
     plain = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert len(plain["checks"]) == len(verdict.checks)
     assert all(np.isfinite(check["difference"]) for check in plain["checks"])
+
+
+def test_after_forgetting_the_same_is_asked_and_the_reason_says_so() -> None:
+    families = {"new": (0.60, 0.95), **EQUAL}
+    for pairs in (families, {**families, "old_b": (0.95, 0.80)}):
+        moved = judged(pairs, alarmed=("new",))
+        forgot = gate_forgetting(holdout(0, pairs), [Subject("family", "new")], WATCHING)
+        assert (forgot.decision, forgot.checks, forgot.learned) == (moved.decision, moved.checks, moved.learned)
+        assert forgot.reason == moved.reason.replace("migration: ", "after forgetting: ", 1)
 
 
 def test_a_raw_comparison_is_needed() -> None:

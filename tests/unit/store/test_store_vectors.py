@@ -156,7 +156,7 @@ def die(*_: object, **__: object) -> None:
     raise Killed
 
 
-@pytest.mark.parametrize("where", ["store.intake._Batch.store", "store.vectors.register_shard"])
+@pytest.mark.parametrize("where", ["store.intake.Batch.store", "store.vectors.register_shard"])
 def test_a_kill_between_files_and_rows_leaves_the_old_state(
     store: Store, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

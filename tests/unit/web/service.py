@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from daemon.errors import SidwatchError
 from daemon.explain.views import ExplainedScoreView, ExplanationView
-from daemon.views import ScoreView, Status
+from daemon.model import Report
+from daemon.views import FeedbackView, ScoreView, Status
 from tests.unit.web.snapshot import score, status
 
 
@@ -16,6 +17,7 @@ class FakeService:
         self.age = 0.2
         self.verdict: ScoreView | Exception = score()
         self.seen: list[bytes] = []
+        self.reports: list[tuple[bytes | None, str, Report]] = []
 
     def status(self) -> Status:
         if isinstance(self.snapshot, SidwatchError):
@@ -46,6 +48,20 @@ class FakeService:
             notes=[],
         )
         return ExplainedScoreView(**judged.model_dump(), explanation=why)
+
+    def report(self, content: bytes | None, sha256: str, report: Report) -> FeedbackView:
+        self.reports.append((content, sha256, report))
+        if isinstance(self.verdict, Exception):
+            raise self.verdict
+        return FeedbackView(
+            sha256=sha256,
+            label=report.label,
+            family=report.family,
+            outcome="stored",
+            reason=None,
+            detail="",
+            repeated=False,
+        )
 
     def exposition(self) -> tuple[bytes, str]:
         return b"sidwatch_up 1\n", "text/plain; version=0.0.4; charset=utf-8"

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from daemon.errors import ImageRejected, TemporaryError
 from daemon.web import WebServer, create_app
 from tests.unit.web.service import FakeService
-from tests.unit.web.snapshot import empty_status, family, status
+from tests.unit.web.snapshot import NOW, empty_status, family, status
 
 
 def client(service: FakeService, max_upload: int = 1000, token: str | None = None) -> TestClient:
@@ -102,6 +102,15 @@ def test_the_page_escapes_names_and_forbids_foreign_scripts() -> None:
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "style=" not in answer.text
+
+
+def test_the_page_says_what_people_did_about_an_open_episode() -> None:
+    plain = status()
+    first = plain.episodes[0].model_copy(update={"handling": "acknowledged", "acknowledged_by": "<ada>"})
+    again = plain.episodes[1].model_copy(update={"handling": "snoozed", "snoozed_until": NOW})
+    text = client(FakeService(plain.model_copy(update={"episodes": [first, again]}))).get("/").text
+    assert "acknowledged by &lt;ada&gt;" in text
+    assert "snoozed until" not in text  # that one has recovered
 
 
 def test_the_page_says_when_there_is_no_champion_and_when_pictures_are_simulated() -> None:

@@ -1,0 +1,1 @@
+"""Episodes: what happened in one, and what people do about it."""

@@ -60,8 +60,9 @@ def test_a_family_that_evades_is_alarmed_learned_and_recovers_and_the_static_det
     policies = report["profiles"]["raw"]["policies"]
     met = {name: own for name, own in policies["mixture"]["families"].items() if own["zero_shot_recall"] is not None}
     assert set(met) == {"sim_diffusion", "sim_pixelshuffle_xl"}
-    evading = [name for name, own in met.items() if own["zero_shot_recall"] <= 0.1]
-    assert evading
+    assert met["sim_diffusion"]["zero_shot_recall"] < 0.5 < met["sim_pixelshuffle_xl"]["zero_shot_recall"]
+    evading = [name for name, own in met.items() if own["samples_to_alarm"] is not None]
+    assert evading == ["sim_diffusion"]
     for name in evading:
         learned, static = policies["mixture"]["families"][name], policies["static"]["families"][name]
         assert 0 < learned["samples_to_alarm"] <= 32

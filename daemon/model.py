@@ -415,6 +415,13 @@ class LearnedRow(NamedTuple):
     fold: int
 
 
+class Dataset(NamedTuple):
+    """What an encoder's statistics were made of."""
+
+    samples: int
+    sha256: str  # hex, over the lines `<sha256 of the picture> <kind> <name>`, sorted
+
+
 class ForgetTarget(NamedTuple):
     """What is to be forgotten."""
 

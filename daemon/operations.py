@@ -24,6 +24,7 @@ from daemon.learn.importing import Imported, add_version, encoder_of, read_head
 from daemon.model import EvaluationRow, Trust
 from daemon.ports import Progress
 from daemon.promote.promoting import promote_by_hand, roll_back
+from daemon.registry.naming import version_named
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
@@ -148,7 +149,7 @@ def _measured_rows(settings: Settings, version: str | None, window: str | None) 
 def version_or_champion(context: Context, version: str | None) -> LoadedVersion:
     """A version by its id, or the champion. Raises BadInputError when there is none."""
     if version is not None:
-        return load_version(context.registry, context.registry.version(version))
+        return load_version(context.registry, version_named(context.registry, version))
     champion = context.champion.get()
     if champion is None:
         raise BadInputError("there is no champion yet, so there is nothing to measure; run the service first")
@@ -237,7 +238,7 @@ def _import(imported: Imported, context: Context, fingerprint: str) -> dict[str,
 def promote_version(settings: Settings, version: str, actor: str, reason: str) -> dict[str, Any]:
     """A person's promotion: one transaction, so it needs no lock and may happen beside a running service."""
     with opened(settings, encoder=False, lock=False) as state:
-        row = promote_by_hand(state.context, version, actor, reason)
+        row = promote_by_hand(state.context, version_named(state.context.registry, version).id, actor, reason)
     return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
 
 
@@ -251,7 +252,7 @@ def roll_back_version(settings: Settings, actor: str, reason: str) -> dict[str, 
 def describe_version(settings: Settings, version: str) -> dict[str, Any]:
     """A version with its verdict, as plain data."""
     with open_for(settings, read_only=True) as store:
-        loaded = load_version(store.registry, store.registry.version(version))
+        loaded = load_version(store.registry, version_named(store.registry, version))
     record = loaded.record
     thresholds = {p: asdict(t) for p, t in loaded.artifact.thresholds.items()}
     for threshold in thresholds.values():

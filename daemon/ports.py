@@ -20,6 +20,7 @@ from daemon.model import (
     Alarm,
     AuditRow,
     Batch,
+    Dataset,
     EncodingFailure,
     Episode,
     EvaluationRow,
@@ -311,6 +312,10 @@ class SampleStore(Corrections, Protocol):
 
     def learned_rows(self, fingerprint: str) -> list[LearnedRow]:
         """What that encoder's statistics hold, in the order in which it was learned."""
+        ...
+
+    def learned_dataset(self, fingerprint: str) -> Dataset:
+        """How many samples that encoder's statistics hold, and a digest over which they are and what they are."""
         ...
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:

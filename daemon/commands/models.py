@@ -1,4 +1,4 @@
-"""`models list|show|promote|rollback|import`."""
+"""`models list|show|promote|rollback|import`; the other ones are in `registry`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.commands import registry
 from daemon.commands.common import ConfigOption, JsonOption, example, print_json, print_table, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="The versions, what the gate said of them, and who is champion.")
+
+registry.register(app)
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.")]
 
@@ -30,7 +33,7 @@ def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> Non
 
 @app.command("show", epilog=example("sidwatch models show v0001-0a1b2c3d"))
 def show(
-    version: Annotated[str, typer.Argument(help="The version's id.")],
+    version: Annotated[str, typer.Argument(help="Its id, or champion, challenger or previous.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,7 +68,7 @@ def _cells(check: dict[str, Any]) -> list[object]:
 
 @app.command("promote", epilog=example('sidwatch models promote v0002-0a1b2c3d --reason "checked by hand"'))
 def promote(
-    version: Annotated[str, typer.Argument(help="The version's id.")],
+    version: Annotated[str, typer.Argument(help="Its id, or champion, challenger or previous.")],
     reason: Reason,
     config: ConfigOption = None,
     as_json: JsonOption = False,

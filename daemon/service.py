@@ -7,13 +7,15 @@ import math
 import os
 import shutil
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from daemon.champion import LoadedVersion, load_version
@@ -24,8 +26,11 @@ from daemon.explain.views import ExplainedScoreView
 from daemon.intake.decode import check_size
 from daemon.intake.inspecting import limits_of
 from daemon.ports import EncoderService
+from daemon.registry.consumer import Document, champion_document, file_of
 from daemon.status import Sources, snapshot
 from daemon.views import ScoreView, Status
+
+log = structlog.get_logger("sidwatch.service")
 
 State = Literal["starting", "ready", "draining", "stopped"]
 
@@ -112,6 +117,21 @@ class Service:
         judged = _judged(champion, vector, content)
         return ExplainedScoreView(**judged.model_dump(), explanation=explanation)
 
+    def champion_document(self) -> Document:
+        with _unusable():
+            champion = self.context.champion.get()
+        if champion is None:
+            raise TemporaryError("there is no champion yet; try again later")
+        return champion_document(champion)
+
+    def model_file(self, version: str, name: str) -> Document | None:
+        registry = self.context.registry
+        record = next((one for one in registry.versions() if one.id == version and one.state == "promoted"), None)
+        if record is None:
+            return None
+        with _unusable():
+            return file_of(load_version(registry, record), registry, name)
+
     def _encoded(self, content: bytes) -> tuple[LoadedVersion, NDArray[np.float32]]:
         check_size(content, limits_of(self.context.settings.intake))
         with ExitStack() as stack:
@@ -132,6 +152,16 @@ class Service:
             if encoder is not None and before is not None:
                 return load_version(context.registry, before), encoder
         raise TemporaryError("the champion's encoder is starting; try again in a moment")
+
+
+@contextmanager
+def _unusable() -> Iterator[None]:
+    """A damaged file is no fault of the caller's, who is told no path."""
+    try:
+        yield
+    except CorruptArtifact as error:
+        log.error("a version that was asked for cannot be used", error=str(error))
+        raise TemporaryError("this version's files are damaged; the service's log says more") from error
 
 
 def _judged(champion: LoadedVersion, vector: NDArray[np.float32], content: bytes) -> ScoreView:

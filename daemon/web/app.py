@@ -29,6 +29,7 @@ from daemon.views import (
 )
 from daemon.web import problems
 from daemon.web.guard import Guard
+from daemon.web.models import ModelService, add_models
 from daemon.web.page import render, render_waiting
 from daemon.web.upload import read_picture
 
@@ -37,7 +38,7 @@ SCORING_AT_ONCE = 4  # uploads held in memory at a time; further ones are asked 
 UPLOAD_SECONDS = 30.0
 
 
-class WebService(Protocol):
+class WebService(ModelService, Protocol):
     """What the application asks of the service; every method may be called from any thread."""
 
     simulated: bool  # pictures or clock are simulated: said wherever figures are shown
@@ -80,6 +81,7 @@ def create_app(
     _add_probes(app, service, beat_limit)
     _add_twins(app, service)
     _add_scoring(app, service, max_upload)
+    add_models(app, service)
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     def page() -> HTMLResponse:

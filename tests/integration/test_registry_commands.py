@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ import pytest
 import yaml
 
 from daemon.cli import run
+from daemon.errors import TemporaryError
 from daemon.heads import read
+from daemon.promote.promoting import promote_by_hand
+from daemon.service import Service
+from daemon.telemetry import Telemetry
 from store.state import open_store
 from tests.integration.world import FINGERPRINT, KNOWN, NEW, SOURCES, World, beginning, candidate
 from tests.unit.registry.test_exported_script import run_alone
@@ -114,3 +119,27 @@ def test_a_taken_folder_a_damaged_file_and_an_alias_of_nothing_are_one_line_each
     assert run(["models", "export", "champion", "out"]) == 65
     assert "was changed" in capsys.readouterr().err
     assert not (folder / "out").exists()
+
+
+def test_the_service_serves_the_champion_and_its_files_and_refuses_what_is_damaged(begun: Path, tmp_path: Path) -> None:
+    shutil.copytree(begun, tmp_path / "state")
+    world = World(tmp_path / "state")
+    service = Service(world.context, Telemetry("test"), simulated=True)
+    registry = world.store.registry
+    champion = registry.champion()
+    assert champion is not None
+    document = service.champion_document()
+    told = json.loads(document.content)
+    assert (told["version"], set(told["families"])) == (champion.id, {*KNOWN, NEW})
+    assert service.champion_document() == document
+    for file in told["files"]:
+        served = service.model_file(champion.id, file["name"])
+        assert served is not None and sha256(served.content).hexdigest() == file["sha256"]
+    assert service.model_file("v0099-ffffffff", "score.py") is None
+    promote_by_hand(world.context, told["parent"], "tester", "to see another one")
+    assert service.champion_document().etag != document.etag
+    path = tmp_path / "state" / "versions" / f"{champion.tensors_sha256}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(TemporaryError) as raised:
+        service.model_file(champion.id, "manifest.json")
+    assert str(tmp_path) not in str(raised.value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from daemon.errors import SidwatchError
+from daemon.errors import SidwatchError, TemporaryError
 from daemon.explain.views import ExplainedScoreView, ExplanationView
+from daemon.registry.consumer import Document
 from daemon.views import ScoreView, Status
 from tests.unit.web.snapshot import score, status
 
@@ -16,6 +17,7 @@ class FakeService:
         self.age = 0.2
         self.verdict: ScoreView | Exception = score()
         self.seen: list[bytes] = []
+        self.champion: bytes | None = b'{"version":"v0001-aaaaaaaa"}'
 
     def status(self) -> Status:
         if isinstance(self.snapshot, SidwatchError):
@@ -46,6 +48,14 @@ class FakeService:
             notes=[],
         )
         return ExplainedScoreView(**judged.model_dump(), explanation=why)
+
+    def champion_document(self) -> Document:
+        if self.champion is None:
+            raise TemporaryError("there is no champion yet")
+        return Document(self.champion, "application/json")
+
+    def model_file(self, version: str, name: str) -> Document | None:
+        return Document(name.encode(), "application/octet-stream") if version == "v0001-aaaaaaaa" else None
 
     def exposition(self) -> tuple[bytes, str]:
         return b"sidwatch_up 1\n", "text/plain; version=0.0.4; charset=utf-8"

@@ -185,7 +185,7 @@ class VersionRecord:
     fingerprint: str  # of the encoder
     learner: str
     statistics_revision: int
-    state: str  # challenger, promoted, held, rejected
+    state: str  # challenger, promoted, held, rejected, waiting (for a person)
     created_at: datetime
     manifest_sha256: str
     tensors_sha256: str

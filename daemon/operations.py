@@ -23,7 +23,7 @@ from daemon.intake.taking_in import intake
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
 from daemon.model import EvaluationRow, Trust
 from daemon.ports import Progress
-from daemon.promote.promoting import promote_by_hand, roll_back
+from daemon.promote.promoting import approve, promote_by_hand, reject_by_hand, roll_back
 from daemon.registry.naming import version_named
 from daemon.runs import tick
 from daemon.service import Service
@@ -69,7 +69,7 @@ class served:
 
     def __init__(self, settings: Settings, service: Service, say: Callable[[str], None]) -> None:
         http = settings.http
-        app = create_app(service, read_token=http.read_token, max_upload=http.max_upload)
+        app = create_app(service, read_token=http.read_token, write_token=http.write_token, max_upload=http.max_upload)
         self._server = WebServer(app, http.host, http.port) if http.enabled else None
         self._say = say
 
@@ -239,6 +239,15 @@ def promote_version(settings: Settings, version: str, actor: str, reason: str) -
     """A person's promotion: one transaction, so it needs no lock and may happen beside a running service."""
     with opened(settings, encoder=False, lock=False) as state:
         row = promote_by_hand(state.context, version_named(state.context.registry, version).id, actor, reason)
+    return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
+
+
+def decide_version(settings: Settings, version: str, approved: bool, actor: str, reason: str) -> dict[str, Any]:
+    """A person's word on a version that waits; as `promote_version`, and a running service measures it at once."""
+    with opened(settings, encoder=False, lock=False) as state:
+        name = version_named(state.context.registry, version).id
+        row = (approve if approved else reject_by_hand)(state.context, name, actor, reason)
+        tick(state.context, "cycle")
     return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
 
 

@@ -26,9 +26,12 @@ from daemon.explain.views import ExplainedScoreView
 from daemon.intake.decode import check_size
 from daemon.intake.inspecting import limits_of
 from daemon.ports import EncoderService
+from daemon.promote.promoting import approve, reject_by_hand
 from daemon.registry.consumer import Document, champion_document, file_of
+from daemon.runs import tick
 from daemon.status import Sources, snapshot
 from daemon.views import ScoreView, Status
+from daemon.web.models import Decided
 
 log = structlog.get_logger("sidwatch.service")
 
@@ -131,6 +134,16 @@ class Service:
             return None
         with _unusable():
             return file_of(load_version(registry, record), registry, name)
+
+    def decide(self, version: str, approved: bool, reason: str) -> Decided:
+        act = approve if approved else reject_by_hand
+        with _unusable():
+            row = act(self.context, version, "api", reason)
+        tick(self.context, "cycle")
+        self.refresh()
+        champion = self.context.registry.champion()
+        assert champion is not None and row.version is not None  # a version waits for a champion's place
+        return Decided(version=row.version, champion=champion.id, audit=row.number, reason=row.reason)
 
     def _encoded(self, content: bytes) -> tuple[LoadedVersion, NDArray[np.float32]]:
         check_size(content, limits_of(self.context.settings.intake))

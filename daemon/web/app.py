@@ -28,7 +28,7 @@ from daemon.views import (
     VersionView,
 )
 from daemon.web import problems
-from daemon.web.guard import Guard
+from daemon.web.guard import Guard, Writers
 from daemon.web.models import ModelService, add_models
 from daemon.web.page import render, render_waiting
 from daemon.web.upload import read_picture
@@ -66,22 +66,24 @@ def create_app(
     service: WebService,
     *,
     read_token: SecretStr | None = None,
+    write_token: SecretStr | None = None,
     max_upload: int = 20 * 1024 * 1024,
     beat_limit: float = 15.0,
 ) -> FastAPI:
     """Build the application.
 
-    read_token: when set, everything but health and readiness asks for it. max_upload: largest picture, bytes.
+    read_token: when set, everything but health and readiness asks for it. write_token: what changes state asks
+    for it; None: nothing here does. max_upload: largest picture, bytes.
     beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
     """
     # The interactive documentation would load scripts from elsewhere; the schema itself is served.
     app = FastAPI(title="sidwatch", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
-    app.add_middleware(Guard, read_token=read_token)
+    app.add_middleware(Guard, read_token=read_token, write_token=write_token)
     problems.register(app)
     _add_probes(app, service, beat_limit)
     _add_twins(app, service)
     _add_scoring(app, service, max_upload)
-    add_models(app, service)
+    add_models(app, service, Writers(write_token))
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     def page() -> HTMLResponse:

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.web.problems import problem
@@ -27,15 +28,16 @@ HEADERS: Final = {
 
 
 class Guard:
-    """ASGI middleware. read_token: when set, everything but health and readiness asks for it.
+    """ASGI middleware. read_token: when set, everything but health and readiness asks for it, or for write_token.
 
     The token comes as `Authorization: Bearer …`, or as the password of basic authentication so that a browser can
     ask for it.
     """
 
-    def __init__(self, app: ASGIApp, read_token: SecretStr | None) -> None:
+    def __init__(self, app: ASGIApp, read_token: SecretStr | None, write_token: SecretStr | None = None) -> None:
         self._app = app
-        self._token = read_token.get_secret_value().encode() if read_token is not None else None
+        both = (read_token, write_token) if read_token is not None else ()
+        self._tokens = [token.get_secret_value().encode() for token in both if token is not None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers to every answer; answer 401 instead of passing on what lacks the token."""
@@ -62,7 +64,7 @@ class Guard:
         await refusal(scope, receive, send_guarded)
 
     def _allowed(self, authorization: str) -> bool:
-        if self._token is None:
+        if not self._tokens:
             return True
         scheme, _, value = authorization.partition(" ")
         given = value.strip().encode()
@@ -73,4 +75,24 @@ class Guard:
                 return False
         elif scheme.lower() != "bearer":
             return False
-        return secrets.compare_digest(given, self._token)
+        return any(secrets.compare_digest(given, token) for token in self._tokens)
+
+
+class Writers:
+    """Who may change state: whoever sends the write token as a bearer token, and nobody when there is none.
+
+    Basic authentication does not do: a browser sends it by itself, on behalf of any page that asks it to.
+    """
+
+    def __init__(self, write_token: SecretStr | None) -> None:
+        self._token = write_token.get_secret_value().encode() if write_token is not None else None
+
+    def check(self, authorization: str) -> None:
+        """Raises HTTPException: 403 when the API changes nothing, 401 without the token."""
+        if self._token is None:
+            raise HTTPException(403, "the API changes nothing until http.write_token is set; the command line does")
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not secrets.compare_digest(value.strip().encode(), self._token):
+            raise HTTPException(
+                401, "send the write token (http.write_token) as a bearer token", {"WWW-Authenticate": "Bearer"}
+            )

@@ -21,7 +21,7 @@ COMMANDS = {
     "families list", "families show", "families rename", "families merge", "families split", "families retire",
     "families anchor", "families unanchor", "samples show", "samples relabel",
     "models list", "models show", "models promote", "models rollback", "models import",
-    "models diff", "models card", "models export",
+    "models approve", "models reject", "models diff", "models card", "models export",
     "adapters list", "adapters check",
 }  # fmt: skip
 MAKES_ITS_OWN_CONFIGURATION = {"demo", "init"}

@@ -6,6 +6,7 @@ from daemon.errors import SidwatchError, TemporaryError
 from daemon.explain.views import ExplainedScoreView, ExplanationView
 from daemon.registry.consumer import Document
 from daemon.views import ScoreView, Status
+from daemon.web.models import Decided
 from tests.unit.web.snapshot import score, status
 
 
@@ -17,6 +18,8 @@ class FakeService:
         self.age = 0.2
         self.verdict: ScoreView | Exception = score()
         self.seen: list[bytes] = []
+        self.decided: list[tuple[str, bool, str]] = []
+        self.refusal: SidwatchError | None = None
         self.champion: bytes | None = b'{"version":"v0001-aaaaaaaa"}'
 
     def status(self) -> Status:
@@ -56,6 +59,12 @@ class FakeService:
 
     def model_file(self, version: str, name: str) -> Document | None:
         return Document(name.encode(), "application/octet-stream") if version == "v0001-aaaaaaaa" else None
+
+    def decide(self, version: str, approved: bool, reason: str) -> Decided:
+        if self.refusal is not None:
+            raise self.refusal
+        self.decided.append((version, approved, reason))
+        return Decided(version=version, champion=version if approved else "v0001-aaaaaaaa", audit=7, reason=reason)
 
     def exposition(self) -> tuple[bytes, str]:
         return b"sidwatch_up 1\n", "text/plain; version=0.0.4; charset=utf-8"

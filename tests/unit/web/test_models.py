@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from hashlib import sha256
 
 import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
+from daemon.errors import BadInputError, ChampionMoved, SidwatchError
+from daemon.web import create_app
 from daemon.web.entity import matches
 from tests.unit.web.service import FakeService
 from tests.unit.web.test_app import client
@@ -69,3 +74,64 @@ def test_the_read_token_covers_it() -> None:
     web = client(FakeService(), token="secret")
     assert web.get(PATH).status_code == 401
     assert web.get(PATH, headers={"Authorization": "Bearer secret"}).status_code == 200
+
+
+def writing(service: FakeService, read: str | None = None) -> TestClient:
+    secret = SecretStr(read) if read else None
+    return TestClient(
+        create_app(service, read_token=secret, write_token=SecretStr("pen")), raise_server_exceptions=False
+    )
+
+
+APPROVE = "/v1/models/v0002-bbbbbbbb/approve"
+
+
+def test_a_person_decides_by_the_write_token_and_a_reason() -> None:
+    service = FakeService()
+    web = writing(service)
+    done = web.post(APPROVE, json={"reason": " looked at "}, headers={"Authorization": "Bearer pen"})
+    assert (done.status_code, done.json()["champion"], done.json()["audit"]) == (200, "v0002-bbbbbbbb", 7)
+    web.post(APPROVE.replace("approve", "reject"), json={"reason": "no"}, headers={"Authorization": "Bearer pen"})
+    assert service.decided == [("v0002-bbbbbbbb", True, "looked at"), ("v0002-bbbbbbbb", False, "no")]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [(None, 401), ("Bearer look", 401), ("Bearer", 401), ("Basic " + b64encode(b"x:pen").decode(), 401)],
+)
+def test_nothing_else_changes_anything(authorization: str | None, status: int) -> None:
+    service = FakeService()
+    headers = {"Authorization": authorization} if authorization else {}
+    answer = writing(service).post(APPROVE, json={"reason": "mine"}, headers=headers)
+    assert answer.status_code == status and service.decided == []
+
+
+def test_the_read_token_does_not_write_and_the_write_token_reads() -> None:
+    service = FakeService()
+    web = writing(service, read="look")
+    look, pen = {"Authorization": "Bearer look"}, {"Authorization": "Bearer pen"}
+    assert web.post(APPROVE, json={"reason": "mine"}, headers=look).status_code == 401
+    assert (web.get(PATH, headers=look).status_code, web.get(PATH, headers=pen).status_code) == (200, 200)
+    assert web.get(PATH).status_code == 401
+    assert web.post(APPROVE, json={"reason": "mine"}, headers=pen).status_code == 200
+
+
+def test_without_a_write_token_the_api_changes_nothing() -> None:
+    service = FakeService()
+    answer = client(service).post(APPROVE, json={"reason": "mine"}, headers={"Authorization": "Bearer None"})
+    assert answer.status_code == 403 and "http.write_token" in answer.json()["detail"] and service.decided == []
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": "  "}, {"reason": "x" * 2001}, {"reason": "ok", "actor": "eve"}, []])
+def test_a_decision_without_a_proper_reason_is_refused(body: object) -> None:
+    service = FakeService()
+    answer = writing(service).post(APPROVE, json=body, headers={"Authorization": "Bearer pen"})
+    assert answer.status_code == 422 and service.decided == []
+
+
+@pytest.mark.parametrize(("refusal", "status"), [(ChampionMoved("stale"), 409), (BadInputError("rejected"), 422)])
+def test_a_refusal_says_why(refusal: SidwatchError, status: int) -> None:
+    service = FakeService()
+    service.refusal = refusal
+    answer = writing(service).post(APPROVE, json={"reason": "mine"}, headers={"Authorization": "Bearer pen"})
+    assert (answer.status_code, answer.json()["detail"]) == (status, str(refusal))

@@ -34,7 +34,7 @@ class CycleReport:
     scored: int = 0  # samples scored by the champion for the first time
     alarmed: tuple[str, ...] = ()  # families newly proved to evade
     version: str | None = None  # the challenger that was solved
-    decision: str | None = None  # what the gate said of it
+    decision: str | None = None  # what became of it: promote, hold, reject, wait
     told: int = 0  # events sent
     forgotten: int = 0  # samples whose last byte went
     corrected: int = 0  # corrections by people that the statistics followed
@@ -82,8 +82,9 @@ def run_cycle(
     note_transitions(context)
     challenge = learn(context, make) if may_learn() else None
     verdict = judge(context, challenge) if challenge else None
+    became = None
     if challenge and verdict:
-        promote(context, challenge, verdict)
+        became = promote(context, challenge, verdict)
         evaluate(context)  # a new champion is never without figures
         note_transitions(context)
     told = notify(context)
@@ -93,7 +94,7 @@ def run_cycle(
         scored=scored,
         alarmed=alarmed,
         version=challenge.version.record.id if challenge else None,
-        decision=verdict.decision if verdict else None,
+        decision=became,
         told=told,
         forgotten=forgotten,
         corrected=corrected,

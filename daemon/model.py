@@ -217,7 +217,7 @@ class VersionRecord:
     fingerprint: str  # of the encoder
     learner: str
     statistics_revision: int
-    state: str  # challenger, promoted, held, rejected
+    state: str  # challenger, promoted, held, rejected, waiting (for a person)
     created_at: datetime
     manifest_sha256: str
     tensors_sha256: str
@@ -462,6 +462,13 @@ class LearnedRow(NamedTuple):
     sample_id: int
     subject: Subject  # what it was learned as; it may be labelled otherwise by now
     fold: int
+
+
+class Dataset(NamedTuple):
+    """What an encoder's statistics were made of."""
+
+    samples: int
+    sha256: str  # hex, over the lines `<sha256 of the picture> <kind> <name>`, sorted
 
 
 class ForgetTarget(NamedTuple):

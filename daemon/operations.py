@@ -23,7 +23,8 @@ from daemon.intake.taking_in import intake
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
 from daemon.model import EvaluationRow, Trust
 from daemon.ports import Progress
-from daemon.promote.promoting import check_vectors, promote_by_hand, roll_back
+from daemon.promote.promoting import approve, check_vectors, promote_by_hand, reject_by_hand, roll_back
+from daemon.registry.naming import version_named
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
@@ -69,7 +70,11 @@ class served:
     def __init__(self, settings: Settings, service: Service, say: Callable[[str], None]) -> None:
         http = settings.http
         app = create_app(
-            service, read_token=http.read_token, ingest_token=http.ingest_token, max_upload=http.max_upload
+            service,
+            read_token=http.read_token,
+            ingest_token=http.ingest_token,
+            write_token=http.write_token,
+            max_upload=http.max_upload,
         )
         self._server = WebServer(app, http.host, http.port) if http.enabled else None
         self._say = say
@@ -150,7 +155,7 @@ def _measured_rows(settings: Settings, version: str | None, window: str | None) 
 def version_or_champion(context: Context, version: str | None) -> LoadedVersion:
     """A version by its id, or the champion. Raises BadInputError when there is none."""
     if version is not None:
-        record = context.registry.version(version)
+        record = version_named(context.registry, version)
         check_vectors(context, record)
         return load_version(context.registry, record)
     champion = context.champion.get()
@@ -243,7 +248,17 @@ def promote_version(
 ) -> dict[str, Any]:
     """A person's promotion: one transaction, so it needs no lock and may happen beside a running service."""
     with opened(settings, encoder=False, lock=False) as state:
-        row = promote_by_hand(state.context, version, actor, reason, with_forgotten=with_forgotten)
+        name = version_named(state.context.registry, version).id
+        row = promote_by_hand(state.context, name, actor, reason, with_forgotten=with_forgotten)
+    return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
+
+
+def decide_version(settings: Settings, version: str, approved: bool, actor: str, reason: str) -> dict[str, Any]:
+    """A person's word on a version that waits; as `promote_version`, and a running service measures it at once."""
+    with opened(settings, encoder=False, lock=False) as state:
+        name = version_named(state.context.registry, version).id
+        row = (approve if approved else reject_by_hand)(state.context, name, actor, reason)
+        tick(state.context, "cycle")
     return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
 
 
@@ -257,7 +272,7 @@ def roll_back_version(settings: Settings, actor: str, reason: str, *, with_forgo
 def describe_version(settings: Settings, version: str) -> dict[str, Any]:
     """A version with its verdict, as plain data."""
     with open_for(settings, read_only=True) as store:
-        loaded = load_version(store.registry, store.registry.version(version))
+        loaded = load_version(store.registry, version_named(store.registry, version))
     record = loaded.record
     thresholds = {p: asdict(t) for p, t in loaded.artifact.thresholds.items()}
     for threshold in thresholds.values():

@@ -20,6 +20,7 @@ from daemon.model import (
     Alarm,
     AuditRow,
     Batch,
+    Dataset,
     EncodingFailure,
     Episode,
     EvaluationRow,
@@ -354,6 +355,10 @@ class SampleStore(Corrections, Protocol):
         """What that encoder's statistics hold, in the order in which it was learned."""
         ...
 
+    def learned_dataset(self, fingerprint: str) -> Dataset:
+        """How many samples that encoder's statistics hold, and a digest over which they are and what they are."""
+        ...
+
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
         """(samples that the statistics of that revision held as something that they are not learned as now, or that
         are no longer learned; when the last of them went)."""
@@ -441,7 +446,7 @@ class Registry(Protocol):
     def record_verdict(
         self, version: str, state: str, verdict: Mapping[str, object], actor: str, reason: str, at: datetime
     ) -> None:
-        """State `held` or `rejected` with the verdict, and one audit row (a promotion is `promote`)."""
+        """State `held`, `rejected` or `waiting` with the verdict, and one audit row (a promotion is `promote`)."""
         ...
 
     def promote(
@@ -460,6 +465,17 @@ class Registry(Protocol):
 
         Raises ChampionMoved when the champion is not `expected`.
         """
+        ...
+
+    def approve(self, version: str, *, actor: str, reason: str, at: datetime) -> AuditRow:
+        """A waiting version takes the place of the champion that it was compared with, in one transaction.
+
+        Raises BadInputError when it is unknown or does not wait, ChampionMoved when another version is in force by now.
+        """
+        ...
+
+    def refuse(self, version: str, *, actor: str, reason: str, at: datetime) -> AuditRow:
+        """A waiting version is rejected by a person; the gate's verdict stays. Raises BadInputError as `approve`."""
         ...
 
     def champion(self) -> VersionRecord | None: ...

@@ -7,13 +7,15 @@ import math
 import os
 import shutil
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from daemon.champion import LoadedVersion, load_version
@@ -26,9 +28,14 @@ from daemon.intake.inspecting import limits_of
 from daemon.intake.reporting import report_known, report_picture, view_of
 from daemon.model import Report
 from daemon.ports import EncoderService
+from daemon.promote.promoting import approve, reject_by_hand
+from daemon.registry.consumer import Document, champion_document, file_of
 from daemon.runs import tick
 from daemon.status import Sources, snapshot
 from daemon.views import FeedbackView, ScoreView, Status
+from daemon.web.models import Decided
+
+log = structlog.get_logger("sidwatch.service")
 
 _REPORTER = "api"  # in the audit
 
@@ -130,6 +137,31 @@ class Service:
             tick(context, "cycle")
         return view_of(report, done)
 
+    def champion_document(self) -> Document:
+        with _unusable():
+            champion = self.context.champion.get()
+        if champion is None:
+            raise TemporaryError("there is no champion yet; try again later")
+        return champion_document(champion)
+
+    def model_file(self, version: str, name: str) -> Document | None:
+        registry = self.context.registry
+        record = next((one for one in registry.versions() if one.id == version and one.state == "promoted"), None)
+        if record is None:
+            return None
+        with _unusable():
+            return file_of(load_version(registry, record), registry, name)
+
+    def decide(self, version: str, approved: bool, reason: str) -> Decided:
+        act = approve if approved else reject_by_hand
+        with _unusable():
+            row = act(self.context, version, "api", reason)
+        tick(self.context, "cycle")
+        self.refresh()
+        champion = self.context.registry.champion()
+        assert champion is not None and row.version is not None  # a version waits for a champion's place
+        return Decided(version=row.version, champion=champion.id, audit=row.number, reason=row.reason)
+
     def _encoded(self, content: bytes) -> tuple[LoadedVersion, NDArray[np.float32]]:
         check_size(content, limits_of(self.context.settings.intake))
         with ExitStack() as stack:
@@ -150,6 +182,16 @@ class Service:
             if encoder is not None and before is not None:
                 return load_version(context.registry, before), encoder
         raise TemporaryError("the champion's encoder is starting; try again in a moment")
+
+
+@contextmanager
+def _unusable() -> Iterator[None]:
+    """A damaged file is no fault of the caller's, who is told no path."""
+    try:
+        yield
+    except CorruptArtifact as error:
+        log.error("a version that was asked for cannot be used", error=str(error))
+        raise TemporaryError("this version's files are damaged; the service's log says more") from error
 
 
 def _judged(champion: LoadedVersion, vector: NDArray[np.float32], content: bytes) -> ScoreView:

@@ -55,6 +55,7 @@ class HttpSettings(Section):
     port: int = Field(8600, ge=0, le=65535)
     read_token: SecretStr | None = None
     ingest_token: SecretStr | None = None
+    write_token: SecretStr | None = None
     max_upload: Size = parse_size("20MiB")
 
 
@@ -255,6 +256,10 @@ class GateSettings(Section):
     unresolved: Literal["hold", "watch"] = "watch"
 
 
+class PromotionSettings(Section):
+    mode: Literal["auto", "manual"] = "auto"
+
+
 class RecoverySettings(Section):
     min_samples: int = Field(10, ge=2)
     ap: float = Field(0.90, gt=0.5, lt=1)
@@ -295,6 +300,7 @@ class Settings(BaseSettings):
     alarms: AlarmSettings = AlarmSettings()
     learn: LearnSettings = LearnSettings()
     gate: GateSettings = GateSettings()
+    promotion: PromotionSettings = PromotionSettings()
     recovery: RecoverySettings = RecoverySettings()
     explain: ExplainSettings = ExplainSettings()
     reembed: ReembedSettings = ReembedSettings()

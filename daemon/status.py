@@ -32,7 +32,13 @@ from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.recorded import known
 from daemon.settings import Settings
 
-DECISIONS = {"promote": "promoted", "hold": "held", "reject": "rejected", "rollback": "rolled_back"}
+DECISIONS = {
+    "promote": "promoted",
+    "hold": "held",
+    "reject": "rejected",
+    "rollback": "rolled_back",
+    "wait": "waiting",
+}
 RECENT = 50  # decisions and events shown
 
 

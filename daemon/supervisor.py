@@ -285,7 +285,7 @@ class UpdateOutcome:
 
     text: str
     version: str | None = None  # the challenger; None: nothing new was learned, or a service was asked
-    decision: str | None = None  # what the gate said of it
+    decision: str | None = None  # promote, hold, reject, or wait: it passed the gate and a person decides
 
     def __str__(self) -> str:
         return self.text
@@ -297,8 +297,8 @@ def run_update(context: Context, job: str = "update") -> UpdateOutcome:
     if challenge is None:
         return UpdateOutcome("nothing new was learned since the last version")
     verdict = judge(context, challenge)
-    promote(context, challenge, verdict)
+    became = promote(context, challenge, verdict)
     evaluate(context)  # a new champion is never without figures
     note_transitions(context)
     version = challenge.version.record.id
-    return UpdateOutcome(f"{version}: {verdict.decision}: {verdict.reason}", version, verdict.decision)
+    return UpdateOutcome(f"{version}: {became}: {verdict.reason}", version, became)

@@ -120,7 +120,7 @@ class VersionView(View):
 
 class DecisionView(View):
     version: str
-    decision: Literal["promoted", "held", "rejected", "rolled_back"]
+    decision: Literal["promoted", "held", "rejected", "rolled_back", "waiting"]
     reason: str
     at: datetime
     actor: str

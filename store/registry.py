@@ -18,7 +18,7 @@ from store.deciding import read_rules
 from store.files import read_checked, sha256_hex, write_files
 from store.layout import Layout
 
-_ACTIONS = {"held": "hold", "rejected": "reject"}
+_ACTIONS = {"held": "hold", "rejected": "reject", "waiting": "wait"}
 
 
 class SqlRegistry:
@@ -67,12 +67,12 @@ class SqlRegistry:
     def record_verdict(
         self, version: str, state: str, verdict: Mapping[str, object], actor: str, reason: str, at: datetime
     ) -> None:
-        """State `held` or `rejected` with the verdict, and one audit row; the same again changes nothing.
+        """State `held`, `rejected` or `waiting` with the verdict, and one audit row; the same again changes nothing.
 
         Raises BadInputError for another state, an unknown version, or the champion.
         """
         if state not in _ACTIONS:
-            raise BadInputError(f"a verdict is held or rejected, not {state}; a promotion is `promote`")
+            raise BadInputError(f"a verdict is held, rejected or waiting, not {state}; a promotion is `promote`")
         with self._database.write(durable=True) as connection:
             record_verdict_in(connection, version, state, verdict, actor=actor, reason=reason, at=at)
 
@@ -104,6 +104,41 @@ class SqlRegistry:
                 at=at,
                 action=action,
                 more=more,
+            )
+
+    def approve(self, version: str, *, actor: str, reason: str, at: datetime) -> AuditRow:
+        """A waiting version takes the place of the champion that it was compared with, in one transaction.
+
+        Raises BadInputError when it is unknown or does not wait, ChampionMoved when another version is in force by now.
+        """
+        with self._database.write(durable=True) as connection:
+            record = _waiting(connection, version, "approved")
+            return promote_in(
+                connection,
+                version,
+                expected=record.parent,
+                actor=actor,
+                reason=reason,
+                verdict=record.verdict,
+                at=at,
+                action="promote",
+                more={"approved": True},
+            )
+
+    def refuse(self, version: str, *, actor: str, reason: str, at: datetime) -> AuditRow:
+        """A waiting version is rejected by a person; the gate's verdict stays. Raises BadInputError as `approve`."""
+        with self._database.write(durable=True) as connection:
+            record = _waiting(connection, version, "rejected")
+            _set_state(connection, version, "rejected", record.verdict)
+            return audit.append(
+                connection,
+                at=at,
+                actor=actor,
+                action="reject",
+                version=version,
+                previous=alias_in(connection, "champion"),
+                reason=reason,
+                payload={"approved": False},
             )
 
     def champion(self) -> VersionRecord | None:
@@ -212,6 +247,16 @@ def record_verdict_in(
         reason=reason,
         payload={"verdict": dict(verdict), **(more or {})},
     )
+
+
+def _waiting(connection: Connection, version: str, wanted: str) -> VersionRecord:
+    record = _version(connection, version)
+    if record.state != "waiting":
+        raise BadInputError(
+            f"{version} is {record.state} and does not wait for a person: it cannot be {wanted}; "
+            "`sidwatch models promote` overrules the gate"
+        )
+    return record
 
 
 def _select() -> Select[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import TemporaryError
-from daemon.model import LearnedRow, Subject
+from daemon.model import Dataset, LearnedRow, Subject
 from daemon.ports import StatisticsKey
 from store import tables as t
 from store.database import chunks
@@ -71,6 +71,18 @@ class StatisticsFiles(Part):
         )
         with self._database.read() as connection:
             return [LearnedRow(i, Subject(kind, name), fold) for i, kind, name, fold in connection.execute(query)]
+
+    def learned_dataset(self, fingerprint: str) -> Dataset:
+        """How many samples that encoder's statistics hold, and a digest over which they are and what they are."""
+        learned = t.learned.c
+        query = (
+            select(t.sample.c.sha256, learned.subject_kind, learned.subject_name)
+            .join(t.sample, t.sample.c.id == learned.sample_id)
+            .where(learned.fingerprint == fingerprint)
+        )
+        with self._database.read() as connection:
+            lines = sorted(f"{sha256} {kind} {name}\n" for sha256, kind, name in connection.execute(query))
+        return Dataset(len(lines), sha256_hex("".join(lines).encode()))
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
         """(samples that the statistics of that revision held as something that they are not learned as now, or that

@@ -37,6 +37,13 @@ def settings_of(config: Path | None) -> Settings:
     return load(path)
 
 
+def said(reason: str) -> str:
+    """Callback of `--reason`: an empty one is no reason."""
+    if not reason.strip():
+        raise typer.BadParameter("say why: the audit keeps it")
+    return reason
+
+
 def example(text: str) -> str:
     """The last paragraph of a command's help."""
     return f"Example: `{text}`"

@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.commands.common import ConfigOption, JsonOption, example, print_json, settings_of
+from daemon.commands.common import ConfigOption, JsonOption, example, print_json, said, settings_of
 from daemon.errors import BadInputError
 
 if TYPE_CHECKING:
     from daemon.corrections.carrying_out import Corrected
 
 
-def _said(reason: str) -> str:
-    if not reason.strip():
-        raise typer.BadParameter("say why: the audit keeps it")
-    return reason
-
-
-Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.", callback=_said)]
+Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.", callback=said)]
 Name = Annotated[str, typer.Argument(help="The family's name.")]
 
 

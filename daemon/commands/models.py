@@ -1,4 +1,4 @@
-"""`models list|show|promote|rollback|import`."""
+"""`models list|show|promote|approve|reject|rollback|import`; the other ones are in `registry`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.commands.common import ConfigOption, JsonOption, example, print_json, print_table, settings_of
+from daemon.commands import registry
+from daemon.commands.common import ConfigOption, JsonOption, example, print_json, print_table, said, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="The versions, what the gate said of them, and who is champion.")
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.")]
+registry.register(app)
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.", callback=said)]
 WithForgotten = Annotated[
     bool,
     typer.Option("--with-forgotten", help="Even if it was solved from samples that were forgotten since; audited."),
@@ -34,7 +37,7 @@ def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> Non
 
 @app.command("show", epilog=example("sidwatch models show v0001-0a1b2c3d"))
 def show(
-    version: Annotated[str, typer.Argument(help="The version's id.")],
+    version: Annotated[str, typer.Argument(help="Its id, or champion, challenger or previous.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +72,7 @@ def _cells(check: dict[str, Any]) -> list[object]:
 
 @app.command("promote", epilog=example('sidwatch models promote v0002-0a1b2c3d --reason "checked by hand"'))
 def promote(
-    version: Annotated[str, typer.Argument(help="The version's id.")],
+    version: Annotated[str, typer.Argument(help="Its id, or champion, challenger or previous.")],
     reason: Reason,
     with_forgotten: WithForgotten = False,
     config: ConfigOption = None,
@@ -81,6 +84,36 @@ def promote(
     _tell(
         promote_version(settings_of(config), version, getpass.getuser(), reason, with_forgotten=with_forgotten), as_json
     )
+
+
+@app.command("approve", epilog=example('sidwatch models approve challenger --reason "figures looked at"'))
+def approve(
+    version: Annotated[str, typer.Argument(help="Its id, or challenger.")],
+    reason: Reason,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a version that passed the gate and waits (promotion.mode: manual) come into force; audited."""
+    from daemon.operations import decide_version
+
+    _tell(decide_version(settings_of(config), version, True, getpass.getuser(), reason), as_json)
+
+
+@app.command("reject", epilog=example('sidwatch models reject challenger --reason "wait for a second source"'))
+def reject(
+    version: Annotated[str, typer.Argument(help="Its id, or challenger.")],
+    reason: Reason,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn a version that passed the gate and waits down; audited."""
+    from daemon.operations import decide_version
+
+    done = decide_version(settings_of(config), version, False, getpass.getuser(), reason)
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{done['version']} is rejected; the champion stays {done['previous']}")
 
 
 @app.command("rollback", epilog=example('sidwatch models rollback --reason "false positives in the newsroom"'))

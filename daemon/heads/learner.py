@@ -26,7 +26,7 @@ from daemon.heads.threshold import (
     left_out_source_thresholds,
     thresholds_without,
 )
-from daemon.model import FOLDS, LabelledVectors, Profile, Subject
+from daemon.model import FOLDS, Dataset, LabelledVectors, Profile, Subject
 
 # The splits whose real rows may place a threshold: the holdout and the reference pool stay unseen.
 _THRESHOLD_SPLITS = ("train", "calibration")
@@ -42,6 +42,7 @@ class Origin:
     statistics_revision: int
     statistics_digests: Mapping[GroupKey, str]  # sha256 (hex) of each group's statistics
     parent: str | None = None  # version it was learned from; None: the first
+    dataset: Dataset | None = None  # what was learned; None: not known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,6 +279,7 @@ def _origin_to_json(origin: Origin) -> dict[str, object]:
         "parent": origin.parent,
         "learner": origin.learner,
         "code_version": origin.code_version,
+        "dataset": None if origin.dataset is None else origin.dataset._asdict(),
     }
 
 

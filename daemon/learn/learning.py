@@ -209,6 +209,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
     revision = context.samples.statistics_revision(fingerprint)
     files = context.samples.statistics(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
+    dataset = context.samples.learned_dataset(fingerprint)
     rows = evidence(context, fingerprint)
     if context.samples.statistics_revision(fingerprint) != revision:
         raise TemporaryError("the statistics changed while a version was solved from them; the next cycle solves it")
@@ -225,6 +226,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
             statistics_revision=revision,
             statistics_digests={GroupKey(*key): sha256(data).hexdigest() for key, data in files.items()},
             parent=champion.record.id if champion else None,
+            dataset=dataset,
         ),
     )
     tensors, manifest = write(artifact)

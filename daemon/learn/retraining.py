@@ -156,6 +156,7 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
                 statistics_revision=revision,
                 statistics_digests={},
                 parent=champion.record.id if champion else None,
+                dataset=context.samples.learned_dataset(fingerprint_of(context, champion)),
             ),
             {"settings": asdict(recipe), "rows": {"n": len(rows.synthetic), "sha256": rows.digest}},
             min_rows=context.settings.head.min_group,

@@ -17,6 +17,7 @@ KINDS = {
     "rollback": ("champion_rolled_back", "brought back"),
     "hold": ("update_held", "held"),
     "reject": ("update_rejected", "rejected"),
+    "wait": ("approval_wanted", "let pass"),
 }
 
 _EVADES = ("evading", "inverted", "degraded")

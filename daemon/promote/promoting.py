@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from daemon.champion import load_version
 from daemon.context import Context
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, ChampionMoved
 from daemon.learn.learning import Challenge
 from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
@@ -13,14 +14,20 @@ from daemon.reembed.following import start_encoder_of
 STATE_OF = {"hold": "held", "reject": "rejected"}
 
 
-def promote(context: Context, challenge: Challenge, verdict: Verdict) -> None:
-    """Carry the verdict out: a new champion, or a challenger that is kept with the reason why it is not.
+def promote(context: Context, challenge: Challenge, verdict: Verdict) -> str:
+    """Carry the verdict out: a new champion, or a challenger that is kept with the reason why it is not, or waits.
 
+    Returns what became of it: promote, hold, reject, or wait (for a person).
     Raises ChampionMoved when a person changed the champion meanwhile; the next cycle decides anew.
     """
     version = challenge.version.record
     evidence = {**verdict.to_dict(), "trigger_groups": challenge.trigger_groups}
     now = context.clock.now()
+    waits = challenge.champion is not None and context.settings.promotion.mode == "manual"
+    if verdict.decision == "promote" and waits:
+        reason = f"{verdict.reason}; a person decides: `sidwatch models approve {version.id}` or `reject`"
+        context.registry.record_verdict(version.id, "waiting", evidence, "gate", reason, now)
+        return "wait"
     if verdict.decision == "promote":
         expected = challenge.champion.record.id if challenge.champion else None
         context.registry.promote(
@@ -28,10 +35,38 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> None:
         )
         context.meter.promotion("promoted")
         settle(context)
-        return
+        return verdict.decision
     state = STATE_OF[verdict.decision]
     context.registry.record_verdict(version.id, state, evidence, "gate", verdict.reason, now)
     context.meter.promotion(state)
+    return verdict.decision
+
+
+def approve(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:
+    """A person lets a version that waits come into force.
+
+    Raises BadInputError when it does not wait or holds forgotten samples, CorruptArtifact, ChampionMoved when it was
+    compared with another champion than that in force.
+    """
+    version = context.registry.version(version_id)
+    if version.state == "waiting":
+        _check_forgotten(context, version, allowed=False)
+        load_version(context.registry, version)  # refuse a damaged one first
+    try:
+        row = context.registry.approve(version_id, actor=actor, reason=reason, at=context.clock.now())
+    except ChampionMoved as error:
+        raise ChampionMoved(
+            f"{version_id} was compared with another champion: {error}; `sidwatch models reject` puts it away"
+        ) from error
+    context.meter.promotion("promoted")
+    return row
+
+
+def reject_by_hand(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:
+    """A person turns a version that waits down. Raises BadInputError when it does not wait."""
+    row = context.registry.refuse(version_id, actor=actor, reason=reason, at=context.clock.now())
+    context.meter.promotion("rejected")
+    return row
 
 
 def promote_by_hand(

@@ -135,6 +135,8 @@ def _compare(context: Context, migration: Migration, champion: LoadedVersion) ->
 def _carry_out(context: Context, migration: Migration) -> None:
     assert migration.verdict is not None
     decision, at = str(migration.verdict["decision"]), context.clock.now()
+    if decision == "promote" and context.settings.promotion.mode == "manual":
+        decision = "hold"  # `models promote` switches; the verdict says that the gate would have
     if decision != "promote":
         context.migrations.turn_down(migration.id, "rejected" if decision == "reject" else "held", at)
         context.meter.promotion(STATE_OF[decision])

@@ -31,7 +31,8 @@ from daemon.views import (
 )
 from daemon.web import problems
 from daemon.web.feedback import add_feedback
-from daemon.web.guard import Guard
+from daemon.web.guard import Guard, Writers
+from daemon.web.models import ModelService, add_models
 from daemon.web.page import render, render_waiting
 from daemon.web.upload import read_picture
 
@@ -40,7 +41,7 @@ SCORING_AT_ONCE = 4  # uploads held in memory at a time; further ones are asked 
 UPLOAD_SECONDS = 30.0
 
 
-class WebService(Protocol):
+class WebService(ModelService, Protocol):
     """What the application asks of the service; every method may be called from any thread."""
 
     simulated: bool  # pictures or clock are simulated: said wherever figures are shown
@@ -75,23 +76,26 @@ def create_app(
     *,
     read_token: SecretStr | None = None,
     ingest_token: SecretStr | None = None,
+    write_token: SecretStr | None = None,
     max_upload: int = 20 * 1024 * 1024,
     beat_limit: float = 15.0,
 ) -> FastAPI:
     """Build the application.
 
     read_token: when set, everything but health and readiness asks for it. ingest_token: what brings something in asks
-    for it; None: nothing may be. max_upload: largest picture, bytes.
+    for it; None: nothing may be. write_token: what changes state asks for it; None: nothing here does. max_upload:
+    largest picture, bytes.
     beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
     """
     # The interactive documentation would load scripts from elsewhere; the schema itself is served.
     app = FastAPI(title="sidwatch", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
-    app.add_middleware(Guard, read_token=read_token, ingest_token=ingest_token)
+    app.add_middleware(Guard, read_token=read_token, ingest_token=ingest_token, write_token=write_token)
     problems.register(app)
     _add_probes(app, service, beat_limit)
     _add_twins(app, service)
     _add_scoring(app, service, max_upload)
     add_feedback(app, service, max_upload)
+    add_models(app, service, Writers(write_token))
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     def page() -> HTMLResponse:

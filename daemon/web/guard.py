@@ -10,6 +10,7 @@ from typing import Final
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.web.problems import problem
@@ -29,17 +30,24 @@ HEADERS: Final = {
 
 
 class Guard:
-    """ASGI middleware. read_token: when set, everything but health and readiness asks for it.
+    """ASGI middleware. read_token: when set, everything but health and readiness asks for it, or for write_token.
 
     The token comes as `Authorization: Bearer …`, or as the password of basic authentication so that a browser can
     ask for it. ingest_token: what brings something in asks for this one instead, as a bearer token alone, which no
     browser sends by itself; None: nothing may be brought in.
     """
 
-    def __init__(self, app: ASGIApp, read_token: SecretStr | None, ingest_token: SecretStr | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        read_token: SecretStr | None,
+        ingest_token: SecretStr | None = None,
+        write_token: SecretStr | None = None,
+    ) -> None:
         self._app = app
-        self._token = _bytes(read_token)
         self._ingest_token = _bytes(ingest_token)
+        both = (read_token, write_token) if read_token is not None else ()
+        self._tokens = [token for token in map(_bytes, both) if token is not None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers to every answer; answer 401 instead of passing on what lacks the token."""
@@ -79,7 +87,7 @@ class Guard:
         )
 
     def _allowed(self, authorization: str) -> bool:
-        if self._token is None:
+        if not self._tokens:
             return True
         scheme, _, value = authorization.partition(" ")
         given = value.strip().encode()
@@ -90,8 +98,28 @@ class Guard:
                 return False
         elif scheme.lower() != "bearer":
             return False
-        return secrets.compare_digest(given, self._token)
+        return any(secrets.compare_digest(given, token) for token in self._tokens)
 
 
 def _bytes(token: SecretStr | None) -> bytes | None:
     return token.get_secret_value().encode() if token is not None else None
+
+
+class Writers:
+    """Who may change state: whoever sends the write token as a bearer token, and nobody when there is none.
+
+    Basic authentication does not do: a browser sends it by itself, on behalf of any page that asks it to.
+    """
+
+    def __init__(self, write_token: SecretStr | None) -> None:
+        self._token = _bytes(write_token)
+
+    def check(self, authorization: str) -> None:
+        """Raises HTTPException: 403 when the API changes nothing, 401 without the token."""
+        if self._token is None:
+            raise HTTPException(403, "the API changes nothing until http.write_token is set; the command line does")
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not secrets.compare_digest(value.strip().encode(), self._token):
+            raise HTTPException(
+                401, "send the write token (http.write_token) as a bearer token", {"WWW-Authenticate": "Bearer"}
+            )

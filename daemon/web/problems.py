@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from daemon.errors import BadInputError, ImageRejected, SidwatchError, TemporaryError
+from daemon.errors import BadInputError, ChampionMoved, ImageRejected, SidwatchError, TemporaryError
 
 RETRY_SECONDS = "5"
 
@@ -34,6 +34,8 @@ async def _sidwatch(_request: Request, error: Exception) -> JSONResponse:
         return problem(status, str(error), reason=error.reason)
     if isinstance(error, BadInputError):
         return problem(422, str(error))
+    if isinstance(error, ChampionMoved):
+        return problem(409, str(error))
     if isinstance(error, TemporaryError):
         return problem(503, str(error), {"Retry-After": RETRY_SECONDS})
     return problem(500, str(error))

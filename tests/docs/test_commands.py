@@ -22,6 +22,7 @@ COMMANDS = {
     "families anchor", "families unanchor", "samples show", "samples relabel",
     "episodes list", "episodes show", "episodes ack", "episodes snooze", "episodes close",
     "models list", "models show", "models promote", "models rollback", "models import",
+    "models approve", "models reject", "models diff", "models card", "models export",
     "adapters list", "adapters check",
 }  # fmt: skip
 MAKES_ITS_OWN_CONFIGURATION = {"demo", "init"}

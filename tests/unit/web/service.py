@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from daemon.errors import SidwatchError
+from daemon.errors import SidwatchError, TemporaryError
 from daemon.explain.views import ExplainedScoreView, ExplanationView
 from daemon.model import Report
+from daemon.registry.consumer import Document
 from daemon.views import FeedbackView, ScoreView, Status
+from daemon.web.models import Decided
 from tests.unit.web.snapshot import score, status
 
 
@@ -18,6 +20,9 @@ class FakeService:
         self.verdict: ScoreView | Exception = score()
         self.seen: list[bytes] = []
         self.reports: list[tuple[bytes | None, str, Report]] = []
+        self.decided: list[tuple[str, bool, str]] = []
+        self.refusal: SidwatchError | None = None
+        self.champion: bytes | None = b'{"version":"v0001-aaaaaaaa"}'
 
     def status(self) -> Status:
         if isinstance(self.snapshot, SidwatchError):
@@ -62,6 +67,20 @@ class FakeService:
             detail="",
             repeated=False,
         )
+
+    def champion_document(self) -> Document:
+        if self.champion is None:
+            raise TemporaryError("there is no champion yet")
+        return Document(self.champion, "application/json")
+
+    def model_file(self, version: str, name: str) -> Document | None:
+        return Document(name.encode(), "application/octet-stream") if version == "v0001-aaaaaaaa" else None
+
+    def decide(self, version: str, approved: bool, reason: str) -> Decided:
+        if self.refusal is not None:
+            raise self.refusal
+        self.decided.append((version, approved, reason))
+        return Decided(version=version, champion=version if approved else "v0001-aaaaaaaa", audit=7, reason=reason)
 
     def exposition(self) -> tuple[bytes, str]:
         return b"sidwatch_up 1\n", "text/plain; version=0.0.4; charset=utf-8"

@@ -1,0 +1,145 @@
+"""`sidwatch models diff|card|export` on a store with two versions; the exported folder stands on its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from daemon.cli import run
+from daemon.errors import TemporaryError
+from daemon.heads import read
+from daemon.promote.promoting import promote_by_hand
+from daemon.service import Service
+from daemon.telemetry import Telemetry
+from store.state import open_store
+from tests.integration.world import FINGERPRINT, KNOWN, NEW, SOURCES, World, beginning, candidate
+from tests.unit.registry.test_exported_script import run_alone
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    world = World(tmp_path_factory.mktemp("begun") / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    world.inbox.put(candidate(NEW, i) for i in range(60))
+    world.until_idle()
+    assert world.store.registry.previous() is not None, "the newcomer was to be learned"
+    world.store.close()
+    return world.root
+
+
+@pytest.fixture
+def folder(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(begun, tmp_path / "state")
+    configuration = {"encoder": {"name": "forensic"}, "store": {"directory": str(tmp_path / "state")}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    capsys.readouterr()
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_diff_shows_the_family_that_was_learned_and_nothing_else_of_the_settings(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = said(capsys, "models", "diff", "previous", "champion")
+    changed = {change["key"]: (change["before"], change["after"]) for change in found["groups"]}
+    before, after = changed[f"family {NEW} raw"]
+    assert before is None and after > 0
+    keys = {change["key"] for change in found["values"]}
+    assert {"about.parent", "about.dataset.sha256", "tensors_sha256"} <= keys
+    assert "about.settings.ridge" not in keys and "about.encoder_fingerprint" not in keys
+    assert any(change["key"] == f"family {NEW} raw" for change in found["figures"])
+    same = said(capsys, "models", "diff", "champion", found["after"])
+    assert (same["values"], same["groups"], same["figures"]) == ([], [], [])
+
+
+def test_the_card_names_what_was_learned_measured_and_decided(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, "models", "card", "champion")
+    card = shown["card"]
+    assert card.startswith(f"# Version {shown['version']}\n")
+    for name in (*KNOWN, NEW, *SOURCES, FINGERPRINT):
+        assert name in card
+    with open_store(folder / "state", read_only=True) as store:
+        champion = store.registry.champion()
+        assert champion is not None
+        dataset = store.samples.learned_dataset(champion.fingerprint)
+    assert f"{dataset.samples}, digest `{dataset.sha256}`" in card
+    assert "Promote: " in card and "| promote | " in card
+    assert run(["models", "card", "champion"]) == 0
+    assert capsys.readouterr().out == card
+
+
+def test_an_exported_folder_checks_and_scores_itself_without_sidwatch(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = said(capsys, "models", "export", "champion", "out")
+    out = folder / "out"
+    assert {path.name for path in out.iterdir()} == set(done["files"])
+    assert subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=out, check=True, capture_output=True)
+    with open_store(folder / "state", read_only=True) as store:
+        champion = store.registry.champion()
+        assert champion is not None
+        artifact = read(*store.registry.artifact(champion.id))
+    record = json.loads((out / "record.json").read_text())
+    assert (record["version"], record["verdict"]["decision"]) == (champion.id, "promote")
+    vectors = np.random.default_rng(3).normal(0, 4, (30, artifact.head.dimension)).astype(np.float32)
+    ran = run_alone(out, vectors, folder)
+    assert ran.returncode == 0, ran.stderr
+    logits = [json.loads(line)["logit"] for line in ran.stdout.splitlines()]
+    np.testing.assert_allclose(logits, artifact.head.scores(vectors), rtol=1e-9, atol=1e-9)
+    assert said(capsys, "models", "export", "champion", "again")["files"] == done["files"]
+    assert (folder / "again" / "SHA256SUMS").read_bytes() == (out / "SHA256SUMS").read_bytes()
+
+
+def test_a_taken_folder_a_damaged_file_and_an_alias_of_nothing_are_one_line_each(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["models", "export", "champion", "."]) == 65
+    assert "not empty" in capsys.readouterr().err
+    assert run(["models", "show", "challenger"]) == 65
+    assert "there is no challenger now" in capsys.readouterr().err
+    with open_store(folder / "state", read_only=True) as store:
+        champion = store.registry.champion()
+        assert champion is not None
+    path = folder / "state" / "versions" / f"{champion.tensors_sha256}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    assert run(["models", "export", "champion", "out"]) == 65
+    assert "was changed" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+def test_the_service_serves_the_champion_and_its_files_and_refuses_what_is_damaged(begun: Path, tmp_path: Path) -> None:
+    shutil.copytree(begun, tmp_path / "state")
+    world = World(tmp_path / "state")
+    service = Service(world.context, Telemetry("test"), simulated=True)
+    registry = world.store.registry
+    champion = registry.champion()
+    assert champion is not None
+    document = service.champion_document()
+    told = json.loads(document.content)
+    assert (told["version"], set(told["families"])) == (champion.id, {*KNOWN, NEW})
+    assert service.champion_document() == document
+    for file in told["files"]:
+        served = service.model_file(champion.id, file["name"])
+        assert served is not None and sha256(served.content).hexdigest() == file["sha256"]
+    assert service.model_file("v0099-ffffffff", "score.py") is None
+    promote_by_hand(world.context, told["parent"], "tester", "to see another one")
+    assert service.champion_document().etag != document.etag
+    path = tmp_path / "state" / "versions" / f"{champion.tensors_sha256}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(TemporaryError) as raised:
+        service.model_file(champion.id, "manifest.json")
+    assert str(tmp_path) not in str(raised.value)

@@ -326,15 +326,4 @@ def _claim(candidate: Candidate, path: str, row: Mapping[str, object] | str | No
             cells["family"] = text_of(cells, "family") or top
         else:
             raise BadRecord(f"folder {top!r}: {complaint(top)}")
-    claims = claims_of(cells)
-    return replace(
-        candidate,
-        label=claims.label,
-        family=claims.family,
-        source=claims.source,
-        group=claims.group,
-        caption=claims.caption,
-        released=claims.released,
-        kind=claims.kind,
-        sha256=claims.sha256,
-    )
+    return claims_of(cells).on(candidate)

@@ -1,8 +1,8 @@
 """A list of pictures, of precomputed vectors or of outside scores: CSV, JSONL or Parquet, here or at an fsspec URL.
 
-Columns: uri and label are required; family, kind, released, group, source, caption and sha256 are optional; others
-are ignored. A row with `vector` and `vector_fingerprint`, or with `score` and `detector`, stands for its picture,
-which is then not read; such a row needs its sha256.
+Columns: uri and label are required; family, kind, released, group, source, caption, seed, generation (a JSON object),
+licence, consent and sha256 are optional; others are ignored. A row with `vector` and `vector_fingerprint`, or with
+`score` and `detector`, stands for its picture, which is then not read; such a row needs its sha256.
 
 The cursor holds how many rows were gone through, their digest, the options' digest and the day up to which releases
 were let through. A manifest that grew continues behind those rows; one whose earlier rows changed, or other options,
@@ -279,20 +279,7 @@ class _Walk:
             return None
         values, fingerprint = vector or (None, None)
         return _Item(
-            Candidate(
-                uri=uri,
-                label=claims.label,
-                family=claims.family,
-                source=claims.source,
-                group=claims.group,
-                caption=claims.caption,
-                released=claims.released,
-                kind=claims.kind,
-                sha256=claims.sha256,
-                vector=values,
-                vector_fingerprint=fingerprint,
-                outside_scores=scores,
-            ),
+            claims.on(Candidate(uri=uri, vector=values, vector_fingerprint=fingerprint, outside_scores=scores)),
             None if claims.released is None else released_on(claims.released),
             read=not (vector or scores),
         )

@@ -27,6 +27,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
 from adapters.batching import MAX_BYTES, batched
+from adapters.patterns import wanted
 from adapters.pictures import Pictures
 from adapters.records import BadRecord, Claims, claims_of, released_on, score_of, text_of, vector_of
 from adapters.slug import complaint, is_slug
@@ -87,6 +88,8 @@ class ManifestOptions(BaseModel):
     families: FamilyFilter = FamilyFilter()
     released: ReleasedFilter = ReleasedFilter()
     labels: tuple[Literal["real", "synthetic", "unknown"], ...] = ("real", "synthetic", "unknown")
+    include: tuple[str, ...] = ()  # shell patterns of uris, `*` goes over slashes; none: every row
+    exclude: tuple[str, ...] = ()  # rows whose uri fits one of these are left out
     limit: PositiveInt | None = None  # only the first rows that pass the filters; rows that cannot be read do not count
     max_bytes: PositiveInt = MAX_BYTES  # of one picture
 
@@ -266,6 +269,8 @@ class _Walk:
             uri = text_of(row, "uri")
             if uri is None:
                 raise BadRecord("uri is empty")
+            if not wanted(uri, self._options.include, self._options.exclude):
+                return None
             claims = claims_of(row)
             vector = vector_of(row)
             scores = score_of(row)

@@ -19,10 +19,10 @@ from pydantic import BaseModel
 
 from adapters.base import Adapter
 from adapters.records import released_on
-from adapters.slug import is_slug
 from daemon.children.frames import Frame
 from daemon.intake.wire import from_frame, to_frame
 from daemon.model import LABELS, REASONS, Batch, Candidate
+from daemon.slug import is_slug
 
 LONGEST_CURSOR = 64 * 1024  # characters; a cursor is written with every batch
 _EMPTY_BATCHES = 1_000  # so many empty batches in one poll are an endless stream

@@ -37,10 +37,10 @@ from adapters.batching import EXTENSIONS, MAX_BYTES, batched
 from adapters.patterns import wanted
 from adapters.pictures import refused
 from adapters.records import CLAIMS, BadRecord, claims_of, released_on, text_of
-from adapters.slug import complaint, is_slug
 from adapters.tables import read_rows
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate
+from daemon.slug import complaint, is_slug
 
 SIDECAR = "labels.csv"
 BUCKETS = 256

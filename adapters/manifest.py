@@ -30,10 +30,10 @@ from adapters.batching import MAX_BYTES, batched
 from adapters.patterns import wanted
 from adapters.pictures import Pictures
 from adapters.records import BadRecord, Claims, claims_of, released_on, score_of, text_of, vector_of
-from adapters.slug import complaint, is_slug
 from adapters.tables import FORMATS, Format, Row, read_rows
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate
+from daemon.slug import complaint, is_slug
 
 
 def _slug(name: str) -> str:

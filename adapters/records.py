@@ -12,8 +12,8 @@ from datetime import date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.slug import complaint, is_slug
 from daemon.model import LABELS, Candidate, Label
+from daemon.slug import complaint, is_slug
 
 REQUIRED = ("uri", "label")
 CLAIMS = (

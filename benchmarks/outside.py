@@ -35,7 +35,7 @@ def measure(rows: Mapping[Profile, LabelledVectors]) -> dict[Subject, dict[Profi
     for unseen in sorted({key.subject for key in every}):
         learned = {key: group for key, group in every.items() if key.subject != unseen}
         head, folds = (
-            solve_pooled(pool_statistics(learned, settings), settings),
+            solve_pooled(pool_statistics(learned, settings.min_group), settings),
             fold_heads(learned, settings),
         )
         is_unseen = np.array([subject == unseen for subject in next(iter(rows.values())).subjects])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
@@ -19,6 +20,7 @@ class LoadedVersion:
 
     record: VersionRecord
     artifact: VersionArtifact
+    names: Mapping[str, str] = field(default_factory=dict)  # families that were renamed or merged since: present names
 
     def learned(self, revisions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which rows this version may have learned, from the first revision that ever took each in (0: none).
@@ -39,7 +41,11 @@ class LoadedVersion:
         """The families and real sources that it has learned, whether or not its head models them as groups."""
         groups = self.artifact.about.get("statistics", {}).get("groups", ())
         trained = frozenset(Subject(group["kind"], group["name"]) for group in groups if group["modelled"])
-        return self.artifact.head.subjects or trained
+        return frozenset(Subject(kind, self.present(name)) for kind, name in self.artifact.head.subjects or trained)
+
+    def present(self, family: str) -> str:
+        """What a family that it names is called by now."""
+        return self.names.get(family, family)
 
     def threshold(self, profile: Profile) -> float:
         """The logit above which a picture is called synthetic; +inf when nothing is."""
@@ -49,7 +55,7 @@ class LoadedVersion:
 def load_version(registry: Registry, version: VersionRecord) -> LoadedVersion:
     """Read a version; raises CorruptArtifact when anything is not as recorded."""
     tensors, manifest = registry.artifact(version.id)
-    return LoadedVersion(version, read(tensors, manifest))
+    return LoadedVersion(version, read(tensors, manifest), registry.family_names())
 
 
 class ChampionCache:
@@ -68,4 +74,7 @@ class ChampionCache:
                 return None
             if self._loaded is None or self._loaded.record.id != record.id:
                 self._loaded = load_version(self._registry, record)
+            names = self._registry.family_names()
+            if names != self._loaded.names:
+                self._loaded = replace(self._loaded, names=names)
             return self._loaded

@@ -24,6 +24,7 @@ from daemon.commands import (
     models,
     reembedding,
     running,
+    samples,
     working,
 )
 from daemon.errors import SidwatchError
@@ -65,6 +66,7 @@ forgetting.register(app)
 explaining.register(app)
 reembedding.register(app)
 app.add_typer(families.app, name="families")
+app.add_typer(samples.app, name="samples")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
 

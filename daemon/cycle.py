@@ -15,7 +15,7 @@ from daemon.encoders.embedding import embed
 from daemon.evaluate.measuring import evaluate
 from daemon.evaluate.scoring import score
 from daemon.intake.taking_in import intake
-from daemon.learn.bookkeeping import finish_forgetting
+from daemon.learn.bookkeeping import finish_corrections, finish_forgetting
 from daemon.learn.learning import learn
 from daemon.notify.notifying import notify
 from daemon.promote.judging import judge
@@ -37,6 +37,7 @@ class CycleReport:
     decision: str | None = None  # what the gate said of it
     told: int = 0  # events sent
     forgotten: int = 0  # samples whose last byte went
+    corrected: int = 0  # corrections by people that the statistics followed
 
     @property
     def idle(self) -> bool:
@@ -48,6 +49,8 @@ class CycleReport:
         parts += [f"{family} evades" for family in self.alarmed]
         if self.forgotten:
             parts.append(f"{self.forgotten} forgotten")
+        if self.corrected:
+            parts.append(f"{self.corrected} corrections followed")
         if self.version:
             parts.append(f"{self.version}: {self.decision}")
         return ", ".join(parts)
@@ -58,13 +61,14 @@ def run_cycle(
 ) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
-    Before all of them comes what was asked to be forgotten and is not yet.
+    Before all of them comes what was asked to be forgotten and is not yet, and what people corrected.
 
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
     """
     follow(context)  # a switch or a rollback across encoders may have come between two cycles
     forgotten = finish_forgetting(context)
+    corrected = finish_corrections(context)
     delivered = sum(intake(context, adapter) for adapter in adapters)
     embedded = embed(context)
     scored = score(context)
@@ -87,4 +91,5 @@ def run_cycle(
         decision=verdict.decision if verdict else None,
         told=told,
         forgotten=forgotten,
+        corrected=corrected,
     )

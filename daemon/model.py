@@ -22,6 +22,8 @@ PROFILES: tuple[Profile, ...] = ("raw", "laundered")
 AlarmKind = Literal["real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient"]
 ALARM_KINDS: tuple[AlarmKind, ...] = ("real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient")
 
+REPLAY = -1  # as a test's last score id: what it has seen was labelled otherwise, so it counts all scores anew
+
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
 FOLDS = 5  # cross-fitting folds; a group's fold is a stable hash of its key
 
@@ -256,7 +258,7 @@ class SubjectState:
     """The state that a family or real source was last seen in."""
 
     subject: Subject
-    state: str
+    state: str  # "" once nothing is left of the subject: should it come again, it is new
     since: datetime
     number: int  # how many states it has had
 
@@ -387,11 +389,13 @@ class FamilyRow:
     holdout_groups: int
     trusted_sources: int = 0  # sources that delivered it, by their trust
     known_sources: int = 0
+    anchor: bool = False  # a family that no head may learn from: it shows what a new version breaks
+    retired: bool = False  # a family that is no longer measured, tested or gated
 
     @property
     def may_trigger(self) -> bool:
         """Whether it may ask for a promotion: one trusted source, or two independent known ones."""
-        return self.trusted_sources >= 1 or self.known_sources >= 2
+        return not self.anchor and not self.retired and (self.trusted_sources >= 1 or self.known_sources >= 2)
 
 
 @dataclass(frozen=True, slots=True)

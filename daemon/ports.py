@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.corrections.model import Correction, FamilyFacts, FamilyPart, Relabel, SampleFacts
 from daemon.model import (
     AdapterRow,
     Admission,
@@ -89,7 +90,76 @@ class Encoder(Protocol):
         ...
 
 
-class SampleStore(Protocol):
+class Corrections(Protocol):
+    """What people decided. Each write is one audited transaction; deliveries stay as they came.
+
+    Figures and alarms of what is touched are dropped or marked to be counted anew in the same transaction; statistics
+    follow in the next cycle, or at once when the command holds the state.
+    """
+
+    def relabel(
+        self, sha256s: Sequence[str], relabel: Relabel | None, reason: str, actor: str, at: datetime
+    ) -> Correction | None:
+        """Note what a person says of samples; it wins over every delivery, later ones too. None: take it back.
+
+        Takes them out of the quarantine for contradicting labels. None is returned, and nothing written, when all of
+        it was said before. Raises BadInputError: an unknown or forgotten sample, a family that their deliveries
+        dispute and the person left open.
+        """
+        ...
+
+    def rename_family(self, old: str, new: str, reason: str, actor: str, at: datetime) -> Correction | None:
+        """`old` is called `new` from now on, also where later deliveries say `old`; None: it is so already.
+
+        Raises BadInputError: no such family, or the new name is taken. So do the others.
+        """
+        ...
+
+    def merge_families(self, name: str, into: str, reason: str, actor: str, at: datetime) -> Correction | None:
+        """What was `name` is `into`, what deliveries call `name` later too. Its open episode goes on with `into`."""
+        ...
+
+    def split_family(
+        self, name: str, new: str, part: FamilyPart, sha256s: Sequence[str], reason: str, actor: str, at: datetime
+    ) -> Correction | None:
+        """A part of `name` is the family `new`: what meets the conditions, later deliveries too, or these samples."""
+        ...
+
+    def retire_family(self, name: str, undo: bool, reason: str, actor: str, at: datetime) -> Correction | None:
+        """Measure, test and gate the family no longer (undo: again); what was learned of it stays learned."""
+        ...
+
+    def anchor_family(self, name: str, undo: bool, reason: str, actor: str, at: datetime) -> Correction | None:
+        """Let no head learn from the family, so that it shows what a new version breaks (undo: they may again)."""
+        ...
+
+    def families(self) -> list[FamilyFacts]:
+        """Every family that has a sample or is retired or an anchor, by name."""
+        ...
+
+    def anchored(self) -> set[int]:
+        """Ids of the samples of anchors: no head, threshold or calibration may come from them."""
+        ...
+
+    def pending_corrections(self) -> list[int]:
+        """Numbers of the corrections that statistics, figures and alarms have not followed yet."""
+        ...
+
+    def finish_corrections(self, numbers: Sequence[int], at: datetime) -> None: ...
+    def label_revision(self) -> int:
+        """Number of the last correction or forgetting: whoever read labels before it has read others."""
+        ...
+
+    def samples_named(self, prefixes: Sequence[str]) -> list[str]:
+        """The sha256 of each sample, by its beginning. Raises BadInputError when one fits none, or several."""
+        ...
+
+    def sample_facts(self, prefix: str) -> SampleFacts:
+        """The sample whose sha256 begins so. Raises BadInputError when none does, or several do."""
+        ...
+
+
+class SampleStore(Corrections, Protocol):
     """Samples, vectors, scores, statistics, measurements."""
 
     # intake
@@ -167,8 +237,11 @@ class SampleStore(Protocol):
         """Labelled active rows in order of (delivery time, sha256) with score_id > after_score_id."""
         ...
 
-    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None:
-        """Store one measurement of a version, all rows of one time; of each day the last measurement is kept."""
+    def save_evaluations(self, rows: Sequence[EvaluationRow], *, labels: int | None = None) -> None:
+        """Store one measurement of a version, all rows of one time; of each day the last measurement is kept.
+
+        labels: the label revision that they were measured by. Raises TemporaryError when it is another by now.
+        """
         ...
 
     def latest_evaluations(self, version: str) -> list[EvaluationRow]:
@@ -176,10 +249,10 @@ class SampleStore(Protocol):
         ...
 
     def test_states(self, version: str) -> list[TestState]: ...
-    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
+    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode], *, labels: int | None = None) -> None:
         """Tests and the episodes that they opened (id None) or took up again, in one transaction.
 
-        A family has one open episode at most.
+        A family has one open episode at most. labels: as in `save_evaluations`.
         """
         ...
 
@@ -241,7 +314,8 @@ class SampleStore(Protocol):
         ...
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
-        """(samples that the statistics of that revision held and that are no longer learned, when the last went)."""
+        """(samples that the statistics of that revision held as something that they are not learned as now, or that
+        are no longer learned; when the last of them went)."""
         ...
 
     # forget
@@ -350,6 +424,9 @@ class Registry(Protocol):
         ...
 
     def audit(self) -> list[AuditRow]: ...
+    def family_names(self) -> dict[str, str]:
+        """Former family name -> present one: versions and verdicts keep the names of their time."""
+        ...
 
 
 class DerivedFiles(Protocol):

@@ -147,7 +147,7 @@ def _judged(champion: LoadedVersion, vector: NDArray[np.float32], content: bytes
         threshold=threshold if math.isfinite(threshold) else None,
         verdict=verdict,
         outside=fired.outside,
-        family=fired.family.name if verdict == "synthetic" and fired.family else None,
+        family=champion.present(fired.family.name) if verdict == "synthetic" and fired.family else None,
         nearest_real_source=fired.source.name if fired.source else None,
         version=champion.record.id,
     )

@@ -157,6 +157,8 @@ def subject_views(settings: Settings, samples: SampleStore, registry: Registry) 
     alarmed |= {subject for subject, test in tests.items() if test.alarmed_at}
     families, real_sources = [], []
     for row in samples.subjects():
+        if row.retired:
+            continue
         test, known = tests.get(row.subject), row.subject in alarmed
         if row.subject.kind == "family":
             families.append(_family(row, figures, test, known, settings))

@@ -29,10 +29,11 @@ def note_transitions(context: Context) -> int:
     every: list[FamilyView | SourceView] = [*found.families, *found.real_sources]
     for view in every:
         subject = Subject("family" if isinstance(view, FamilyView) else "source", view.name)
-        known = before.get(subject)
+        stored = before.get(subject)
+        known = stored if stored is not None and stored.state else None  # blank: it was gone, so it is new again
         if known is not None and known.state == view.state:
             continue
-        after = SubjectState(subject, view.state, now, known.number + 1 if known else 1)
+        after = SubjectState(subject, view.state, now, stored.number + 1 if stored else 1)
         news = known is not None or not state_of(subject.kind, view.state).calm
         changes.append((after, _event(known, after, view, champion.id, now) if news else None))
     if changes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from daemon.corrections.model import Relabel
 from daemon.model import Admission, Candidate
 
 
@@ -33,6 +34,7 @@ class Draft:
     detail: str = ""
     quarantined_at: datetime | None = None
     learned: bool = False
+    relabel: Relabel | None = None  # a person's word, which has been taken over; deliveries fill in what it leaves open
 
     @property
     def has_subject(self) -> bool:
@@ -49,6 +51,8 @@ class Draft:
 
     def merge(self, admission: Admission, adapter: str, at: datetime) -> bool:
         """Take over what one more delivery says; returns whether it now contradicts the earlier ones."""
+        if self.relabel is not None:
+            admission = replace(admission, candidate=_left_open(admission.candidate, self.relabel))
         conflict = self.disagrees(admission.candidate)
         if conflict is None:
             self.fill_in(admission, adapter)
@@ -76,8 +80,15 @@ class Draft:
             self.width, self.height, self.format, self.phash = seen.width, seen.height, seen.format, seen.phash
 
 
+def _left_open(candidate: Candidate, relabel: Relabel) -> Candidate:
+    """What a delivery may still say of a sample that a person has relabelled."""
+    decided = relabel.label == "real" or relabel.family is not None
+    return replace(candidate, label=None, family=None if decided else candidate.family)
+
+
 # What the table has under the same name.
-PLAIN = tuple(name for name in Draft.__slots__ if name not in ("id", "family", "source", "group", "learned"))
+_OTHERWISE = ("id", "family", "source", "group", "learned", "relabel")
+PLAIN = tuple(name for name in Draft.__slots__ if name not in _OTHERWISE)
 
 
 def default_group(sha256: str) -> str:

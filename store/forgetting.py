@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from daemon.errors import TemporaryError
-from daemon.model import Admission, Candidate, ForgetCounts, ForgetRecord, ForgetTarget, Subject
+from daemon.model import ForgetCounts, ForgetRecord, ForgetTarget, Subject
 from store import audit
 from store import tables as t
 from store.database import chunks
-from store.draft import PLAIN, Draft
+from store.deciding import decide_anew, subjects_by_id
 from store.files import remove_files
-from store.parts import ids_by_name, subjects_of
-from store.scores import renew_scores
+from store.forget_targets import matching
+from store.measurements import close_episodes
+from store.parts import is_gone
+from store.standings import blank_standing
 from store.sweep import unreferenced_by_rows
 from store.vectors import Vectors
 
@@ -107,22 +108,15 @@ class _Removal:
     def __init__(self, connection: Connection, target: ForgetTarget) -> None:
         self.connection = connection
         d = t.delivery.c
-        query = select(d.id, d.sample_id, d.adapter_id, d.source).where(_matches(target)).order_by(d.id)
-        self.deliveries = connection.execute(query).all()
+        self.deliveries = matching(connection, target)
         doomed = {row.id for row in self.deliveries}
         touched = sorted({row.sample_id for row in self.deliveries if row.sample_id is not None})
-        self.left: dict[int, list[Any]] = {}  # sample id -> its other deliveries, oldest first
+        left: set[int] = set()
         for ids in chunks(touched):
-            others = (
-                select(t.delivery, t.adapter.c.name.label("adapter"))
-                .join(t.adapter, t.adapter.c.id == d.adapter_id)
-                .where(d.sample_id.in_(ids))
-                .order_by(d.id)
-            )
-            for row in connection.execute(others):
-                if row.id not in doomed:
-                    self.left.setdefault(row.sample_id, []).append(row)
-        self.gone = [sample_id for sample_id in touched if sample_id not in self.left]
+            others = connection.execute(select(d.id, d.sample_id).where(d.sample_id.in_(ids)))
+            left.update(row.sample_id for row in others if row.id not in doomed)
+        self.left = sorted(left)  # samples that have other deliveries
+        self.gone = [sample_id for sample_id in touched if sample_id not in left]
 
     @property
     def counts(self) -> ForgetCounts:
@@ -136,8 +130,7 @@ class _Removal:
 
     def carry_out(self, at: datetime, *, note: str) -> None:
         connection = self.connection
-        touched = [*self.gone, *self.left]
-        before = _subjects(connection, touched)
+        before = subjects_by_id(connection, self.gone)
         for ids in chunks(row.id for row in self.deliveries):
             connection.execute(delete(t.delivery).where(t.delivery.c.id.in_(ids)))
         for adapter, count in Counter(row.adapter_id for row in self.deliveries).items():
@@ -146,73 +139,11 @@ class _Removal:
         for source in {row.source for row in self.deliveries}:
             _decide_trust(connection, source)
         for ids in chunks(self.gone):
-            connection.execute(delete(t.score).where(t.score.c.sample_id.in_(ids)))
+            for table in (t.score, t.relabelled):
+                connection.execute(delete(table).where(table.c.sample_id.in_(ids)))
             connection.execute(update(t.sample).where(t.sample.c.id.in_(ids)).values(_BLANK))
-        self._decide_anew(at)
-        after = _subjects(connection, touched)
-        renew_scores(connection, [i for i in self.left if i in after and before.get(i) != after[i]])
-        _drop_figures(connection, {*before.values(), *after.values()}, note)
-
-    def _decide_anew(self, at: datetime) -> None:
-        """The samples that stay, as their other deliveries alone would have made them; group and split stay."""
-        connection, s = self.connection, t.sample.c
-        drafts = []
-        for ids in chunks(self.left):
-            rows = select(t.sample, t.sample_group.c.key).join(t.sample_group).where(s.id.in_(ids))
-            drafts += [_decided(row, self.left[row.id], at) for row in connection.execute(rows)]
-        sources = ids_by_name(connection, t.source, "name", {draft.source for draft in drafts})
-        families = ids_by_name(connection, t.family, "name", {draft.family for draft in drafts if draft.family})
-        values = [
-            {
-                "b_id": draft.id,
-                **{name: getattr(draft, name) for name in PLAIN},
-                "source_id": sources[draft.source],
-                "family_id": None if draft.family is None else families[draft.family],
-            }
-            for draft in drafts
-        ]
-        if values:
-            connection.execute(update(t.sample).where(s.id == bindparam("b_id")), values)
-
-
-def _matches(target: ForgetTarget) -> ColumnElement[bool]:
-    d, name = t.delivery.c, target.name
-    if target.kind == "sample":
-        return d.sha256 == name
-    if target.kind == "source":  # a photo collection, or all that an adapter delivered
-        return or_(d.source == name, d.adapter_id.in_(select(t.adapter.c.id).where(t.adapter.c.name == name)))
-    # A delivery that claims nothing went by the family which another one named; one that contradicts it stays.
-    claimed = t.delivery.alias().c
-    members = select(t.sample.c.id).join(t.family).where(t.family.c.name == name, t.sample.c.state == "active")
-    named = select(claimed.sample_id).where(claimed.family == name, claimed.sample_id.is_not(None))
-    silent = and_(d.family.is_(None), or_(d.label.is_(None), d.label == "synthetic"))
-    return or_(d.family == name, d.sample_id.in_(members), and_(d.sample_id.in_(named), silent))
-
-
-def _decided(row: Any, deliveries: list[Any], at: datetime) -> Draft:
-    first = deliveries[0]
-    draft = Draft(
-        sha256=row.sha256,
-        size=row.size,
-        has_blob=row.has_blob,
-        source=first.source,
-        group=row.key,
-        delivered_at=first.at,
-        adapter_id=first.adapter_id,
-        id=row.id,
-        width=row.width,
-        height=row.height,
-        format=row.format,
-        phash=row.phash,
-        learned=True,  # keeps its group
-    )
-    for delivery in deliveries:
-        claim = Candidate(delivery.uri, label=delivery.label, family=delivery.family, caption=delivery.caption)
-        draft.merge(Admission(claim, row.sha256, 0, None), delivery.adapter, at)
-    if row.state == "quarantined" and (row.reason != "label_conflict" or draft.state == "quarantined"):
-        draft.state, draft.reason, draft.quarantined_at = row.state, row.reason, row.quarantined_at
-        draft.detail = row.detail if row.reason != "label_conflict" else draft.detail
-    return draft
+        decided = decide_anew(connection, self.left, at)
+        _drop_figures(connection, {*before.values(), *decided.subjects}, note)
 
 
 def _decide_trust(connection: Connection, source: str) -> None:
@@ -224,13 +155,6 @@ def _decide_trust(connection: Connection, source: str) -> None:
         connection.execute(update(t.source).where(t.source.c.name == source).values(trust=lowest))
 
 
-def _subjects(connection: Connection, sample_ids: Iterable[int]) -> dict[int, Subject]:
-    found: dict[int, Subject] = {}
-    for ids in chunks(sample_ids):
-        found |= subjects_of(connection, ids)
-    return found
-
-
 def _drop_figures(connection: Connection, subjects: set[Subject], note: str) -> None:
     """Figures and tests that counted a touched sample; what still holds is measured again from what is left."""
     for kind, name in subjects:
@@ -239,12 +163,10 @@ def _drop_figures(connection: Connection, subjects: set[Subject], note: str) -> 
     if any(subject.kind == "source" for subject in subjects):  # every figure was measured against the real pictures
         champion = select(t.alias.c.version).where(t.alias.c.name == "champion")
         connection.execute(delete(t.evaluation).where(t.evaluation.c.version.in_(champion)))
-    s, e = t.sample.c, t.episode.c
-    for kind, name in subjects:
-        members = select(s.id).join(t.family).where(t.family.c.name == name, s.state == "active")
-        if kind == "family" and connection.execute(members.limit(1)).first() is None:
-            still_open = and_(e.family == name, e.state.in_(("alarmed", "learned")))
-            connection.execute(update(t.episode).where(still_open).values(state="closed", note=note))
+    for subject in subjects:
+        if is_gone(connection, subject):
+            blank_standing(connection, subject)
+            close_episodes(connection, subject, note)
 
 
 def _records(connection: Connection) -> list[ForgetRecord]:

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Table, and_, bindparam, func, insert, select, update
 
+from daemon.corrections.naming import Claim, Rule, present_families
 from daemon.errors import BadInputError
 from daemon.model import PROFILES, Admission, Candidate, Receipt, Split, Trust
 from store import tables as t
 from store.database import chunks
+from store.deciding import claim_of, read_deliveries, read_relabels, read_rules
 from store.draft import PLAIN, Draft, default_group
 from store.parts import Part, ids_by_name
 from store.scores import insert_new_scores, renew_scores
@@ -101,6 +103,8 @@ class _Batch:
     known: dict[tuple[str, str], _Known] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     before: dict[str, Draft] = field(default_factory=dict)  # as loaded, to see what changed
+    rules: list[Rule] = field(default_factory=list)
+    claims: dict[str, list[Claim]] = field(default_factory=dict)  # sha256 -> earlier ones, where a split may ask
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     late: list[dict[str, Any]] = field(default_factory=list)  # deliveries whose claim grew
     accepted: list[Admission] = field(default_factory=list)
@@ -156,11 +160,21 @@ class _Batch:
                 draft = Draft(**{name: value for name, value in found.items() if name in names})
                 draft.learned = found["learned"] is not None
                 self.drafts[draft.sha256] = draft
-                self.before[draft.sha256] = replace(draft)
+        self._load_corrections()
+        self.before = {sha256: replace(draft) for sha256, draft in self.drafts.items()}
         for fingerprint in {a.candidate.vector_fingerprint for a in admissions} - {None}:
             dimension = dimension_of(self.connection, str(fingerprint))
             if dimension is not None:
                 self.dimensions[str(fingerprint)] = dimension
+
+    def _load_corrections(self) -> None:
+        known = {draft.id: draft for draft in self.drafts.values() if draft.id is not None}
+        for sample_id, relabel in read_relabels(self.connection, known).items():
+            known[sample_id].relabel = relabel
+        self.rules = read_rules(self.connection)
+        if any(rule.conditional for rule in self.rules):
+            for sample_id, rows in read_deliveries(self.connection, known).items():
+                self.claims[known[sample_id].sha256] = [claim_of(row) for row in rows]
 
     # --- deciding --------------------------------------------------------------------------------------
 
@@ -175,7 +189,7 @@ class _Batch:
                 known.label = candidate.label or known.label
                 known.family = candidate.family or known.family
                 self.late.append({"b_uri": key[0], "b_sha256": key[1], "label": known.label, "family": known.family})
-                self._merge(self.drafts[admission.sha256], admission)
+                self._merge(self.drafts[admission.sha256], self._as_called_now(admission))
             return
         reason, detail = admission.reason, admission.detail
         if reason is None:
@@ -185,6 +199,7 @@ class _Batch:
         if reason is not None:
             self.rejected[reason] += 1
             return
+        admission = self._as_called_now(admission)
         self.accepted.append(admission)
         draft = self.drafts.get(admission.sha256)
         if draft is None or draft.state == "forgotten":
@@ -192,6 +207,16 @@ class _Batch:
         else:
             self.repeated += 1
             self._merge(draft, admission)
+
+    def _as_called_now(self, admission: Admission) -> Admission:
+        """With the family by its present name; the delivery itself is kept as it came."""
+        candidate = admission.candidate
+        if candidate.family is None or not self.rules:
+            return admission
+        source = candidate.source or self.adapter
+        claims = self.claims.setdefault(admission.sha256, [])
+        claims.append(Claim(candidate.family, source, candidate.released, self.at))
+        return replace(admission, candidate=replace(candidate, family=present_families(claims, self.rules)[-1]))
 
     def _merge(self, draft: Draft, admission: Admission) -> None:
         if draft.merge(admission, self.adapter, self.at):

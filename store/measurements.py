@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, TemporaryError
 from daemon.figures import SHADOW
 from daemon.model import Episode, EvaluationRow, Subject, TestState
 from store import tables as t
@@ -26,13 +26,14 @@ _KINDS = (t.evaluation.c.window != SHADOW, t.evaluation.c.window == SHADOW)
 class Measurements(Part):
     """Writes and reads measured figures, running tests and incidents."""
 
-    def save_evaluations(self, rows: Sequence[EvaluationRow]) -> None:
+    def save_evaluations(self, rows: Sequence[EvaluationRow], *, labels: int | None = None) -> None:
         """Store figures; the same (version, subject, profile, window, time) again changes nothing.
 
         Of each version and day (UTC) the last measurement stays: the past is kept, and its size is bounded.
         """
         e = t.evaluation.c
         with self._database.write() as connection:
+            _check_labels(connection, labels)
             for version, at in sorted({(row.version, row.at) for row in rows}):
                 query = select(e.subject_kind, e.subject_name, e.profile, e.window)
                 found = connection.execute(query.where(e.version == version, e.at == at))
@@ -74,18 +75,19 @@ class Measurements(Part):
             )
             return [TestState(subject=_subject(row), **{name: row[name] for name in _TEST}) for row in rows.mappings()]
 
-    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode]) -> None:
+    def save_tests(self, tests: Sequence[TestState], episodes: Sequence[Episode], *, labels: int | None = None) -> None:
         """Tests and the episodes that they opened, in one transaction.
 
         An episode that was read back is written over; one of a family that has an open one is not opened again.
         """
         with self._database.write() as connection:
+            _check_labels(connection, labels)
             for test in tests:
                 _upsert_test(connection, _flat(test, _TEST))
             for episode in episodes:
                 if episode.id is not None:
                     connection.execute(
-                        update(t.episode).where(t.episode.c.id == episode.id).values(_without_id(episode))
+                        update(t.episode).where(t.episode.c.id == episode.id).values(_written_over(episode))
                     )
                 elif not _has_open(connection, episode.family):
                     connection.execute(insert(t.episode).values(_without_id(episode)))
@@ -103,10 +105,23 @@ class Measurements(Part):
         """Write an episode that was read back. Raises BadInputError when it is not there."""
         with self._database.write() as connection:
             done = connection.execute(
-                update(t.episode).where(t.episode.c.id == episode.id).values(_without_id(episode))
+                update(t.episode).where(t.episode.c.id == episode.id).values(_written_over(episode))
             )
             if done.rowcount == 0:
                 raise BadInputError(f"there is no episode {episode.id}")
+
+
+def label_revision_in(connection: Connection) -> int:
+    """Number of the last correction or forgetting."""
+    corrected = select(func.coalesce(func.max(t.correction.c.number), 0)).scalar_subquery()
+    a = t.audit.c
+    forgotten = select(func.coalesce(func.max(a.number), 0)).where(a.action == "forget").scalar_subquery()
+    return int(max(connection.execute(select(corrected, forgotten)).one()))
+
+
+def _check_labels(connection: Connection, labels: int | None) -> None:
+    if labels is not None and label_revision_in(connection) != labels:
+        raise TemporaryError("labels were corrected while this was worked out from them; the next cycle does it anew")
 
 
 def _thin(connection: Connection, version: str, at: datetime) -> None:
@@ -132,10 +147,24 @@ def _without_id(episode: Episode) -> dict[str, Any]:
     return {name: value for name, value in asdict(episode).items() if name != "id"}
 
 
+def _written_over(episode: Episode) -> dict[str, Any]:
+    """Without the family: it may have been renamed since the episode was read."""
+    return {name: value for name, value in _without_id(episode).items() if name != "family"}
+
+
 def _has_open(connection: Connection, family: str) -> bool:
     e = t.episode.c
     query = select(e.id).where(e.family == family, e.state.in_(("alarmed", "learned")))
     return connection.execute(query).first() is not None
+
+
+def close_episodes(connection: Connection, subject: Subject, note: str) -> int:
+    """Close the family's open episode, if there is one, and say why; returns how many were closed."""
+    if subject.kind != "family":
+        return 0
+    e = t.episode.c
+    still_open = and_(e.family == subject.name, e.state.in_(("alarmed", "learned")))
+    return connection.execute(update(t.episode).where(still_open).values(state="closed", note=note)).rowcount
 
 
 def _upsert_test(connection: Connection, values: dict[str, Any]) -> None:

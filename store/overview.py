@@ -37,6 +37,8 @@ class Overview(Part):
                 func.count(case((group.split == "holdout", group.id)).distinct()).label("holdout_groups"),
                 func.count(case((t.source.c.trust == "trusted", t.source.c.id)).distinct()).label("trusted_sources"),
                 func.count(case((t.source.c.trust == "known", t.source.c.id)).distinct()).label("known_sources"),
+                func.count(case((s.label == "synthetic", t.family.c.anchored_at))).label("anchored"),
+                func.count(case((s.label == "synthetic", t.family.c.retired_at))).label("retired"),
             )
             .select_from(with_subject())
             .where(labelled)
@@ -57,6 +59,8 @@ class Overview(Part):
                     holdout_groups=row.holdout_groups,
                     trusted_sources=row.trusted_sources,
                     known_sources=row.known_sources,
+                    anchor=row.anchored > 0,
+                    retired=row.retired > 0,
                 )
                 for row in connection.execute(query)
             ]

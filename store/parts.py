@@ -59,6 +59,19 @@ def subjects_of(connection: Connection, sample_ids: list[int]) -> dict[int, Subj
     }
 
 
+def is_gone(connection: Connection, subject: Subject) -> bool:
+    """Whether no active sample is left of a family or real source."""
+    query = select(t.sample.c.id).select_from(with_subject()).where(labelled, of_subject(subject)).limit(1)
+    return connection.execute(query).first() is None
+
+
+def of_subject(subject: Subject) -> ColumnElement[bool]:
+    """A condition on `with_subject()`: the sample belongs to the subject."""
+    if subject.kind == "source":
+        return and_(t.sample.c.label == "real", t.source.c.name == subject.name)
+    return and_(t.sample.c.label == "synthetic", t.family.c.name == subject.name)
+
+
 def ids_by_name(connection: Connection, table: Table, column: str, names: Iterable[str]) -> dict[str, int]:
     """The id of each named row that is there."""
     found: dict[str, int] = {}

@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
+from daemon.corrections.naming import present_names
 from daemon.errors import BadInputError, ChampionMoved
 from daemon.model import AuditRow, VersionRecord
 from store import audit
 from store import tables as t
 from store.database import Database
+from store.deciding import read_rules
 from store.files import read_checked, sha256_hex, write_files
 from store.layout import Layout
 
@@ -132,6 +134,11 @@ class SqlRegistry:
         """The whole chain, oldest first."""
         with self._database.read() as connection:
             return audit.read(connection)
+
+    def family_names(self) -> dict[str, str]:
+        """Former family name -> present one, of families that were renamed or merged."""
+        with self._database.read() as connection:
+            return present_names(read_rules(connection))
 
     def _by_alias(self, name: str) -> VersionRecord | None:
         with self._database.read() as connection:

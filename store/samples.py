@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from store.alarms import Alarms
+from store.corrections import Corrections
 from store.events import Events
+from store.families import Families
 from store.forgetting import Forgetting
 from store.intake import Intake
 from store.measurements import Measurements
 from store.overview import Overview
+from store.sample_facts import LooksAtSamples
 from store.scores import Scores
 from store.standings import Standings
 from store.statistics import StatisticsFiles
 
 
-class SqlSampleStore(Intake, Forgetting, Scores, Measurements, Standings, StatisticsFiles, Events, Alarms, Overview):
+class SqlSampleStore(
+    Intake,
+    Forgetting,
+    Corrections,
+    Families,
+    Scores,
+    Measurements,
+    Standings,
+    StatisticsFiles,
+    Events,
+    Alarms,
+    Overview,
+    LooksAtSamples,
+):
     """Samples, vectors, scores, statistics, measurements, alarms."""

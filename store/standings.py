@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from daemon.model import Event, Subject, SubjectState
 from store import tables as t
@@ -36,3 +36,13 @@ class Standings(Part):
                     connection.execute(insert(s).values({**name, **values}))
                 if event is not None:
                     insert_event(connection, event)
+
+
+def blank_standing(connection: Connection, subject: Subject) -> None:
+    """Nothing is left of the subject: should one of that name come again, it is new, and its transitions are told.
+
+    Its transitions go on being counted where they were, for their events are kept by these numbers.
+    """
+    s = t.subject_state.c
+    this = and_(s.subject_kind == subject.kind, s.subject_name == subject.name)
+    connection.execute(update(t.subject_state).where(this).values(state=""))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import TemporaryError
 from daemon.model import LearnedRow, Subject
@@ -73,14 +73,22 @@ class StatisticsFiles(Part):
             return [LearnedRow(i, Subject(kind, name), fold) for i, kind, name, fold in connection.execute(query)]
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
-        """(samples that the statistics of that revision held and that are no longer learned, when the last went)."""
-        once = t.unlearned.c
-        learned = select(t.learned.c.sample_id).where(t.learned.c.fingerprint == fingerprint)
-        query = select(func.count(), func.coalesce(func.max(once.until), 0)).where(
-            once.fingerprint == fingerprint,
-            once.revision <= revision,
-            once.until > revision,
-            once.sample_id.not_in(learned),
+        """(samples that the statistics of that revision held as something that they are not learned as now, or that
+        are no longer learned; when the last of them went)."""
+        held, learned = t.held.c, t.learned.c
+        again = and_(
+            learned.sample_id == held.sample_id,
+            learned.fingerprint == held.fingerprint,
+            or_(
+                held.subject_name.is_(None),  # taken out before that was noted
+                and_(learned.subject_kind == held.subject_kind, learned.subject_name == held.subject_name),
+            ),
+        )
+        query = select(func.count(held.sample_id.distinct()), func.coalesce(func.max(held.until), 0)).where(
+            held.fingerprint == fingerprint,
+            held.revision <= revision,
+            held.until > revision,
+            ~select(learned.sample_id).where(again).exists(),
         )
         with self._database.read() as connection:
             count, until = connection.execute(query).one()
@@ -165,24 +173,28 @@ def _to_learn(connection: Connection, fingerprint: str, sample_ids: list[int]) -
 
 
 def _unlearn(connection: Connection, fingerprint: str, sample_ids: list[int], revision: int) -> None:
-    """The samples are no longer learned; which revisions held them is remembered."""
+    """The samples are no longer learned; which revisions held them, and as what, is remembered."""
     learned, once = t.learned.c, t.unlearned.c
     for part in chunks(sample_ids):
         held = and_(learned.fingerprint == fingerprint, learned.sample_id.in_(part))
-        rows = connection.execute(select(learned.sample_id, learned.revision).where(held)).all()
-        missing = set(part) - {row.sample_id for row in rows}
+        columns = (learned.sample_id, learned.revision, learned.subject_kind, learned.subject_name)
+        rows = connection.execute(select(*columns).where(held)).mappings().all()
+        missing = set(part) - {row["sample_id"] for row in rows}
         if missing:
             raise TemporaryError(f"sample {min(missing)} is not learned, so it cannot be taken out; learn again")
         before = and_(once.fingerprint == fingerprint, once.sample_id.in_(part))
         known = set(connection.execute(select(once.sample_id).where(before)).scalars())
         connection.execute(update(t.unlearned).where(before).values(until=revision))
         new = [
-            {"sample_id": row.sample_id, "fingerprint": fingerprint, "revision": row.revision, "until": revision}
+            {"sample_id": row["sample_id"], "fingerprint": fingerprint, "revision": row["revision"], "until": revision}
             for row in rows
-            if row.sample_id not in known
+            if row["sample_id"] not in known
         ]
         if new:
             connection.execute(insert(t.unlearned), new)
+        if rows:
+            out = {"fingerprint": fingerprint, "until": revision}
+            connection.execute(insert(t.held), [{**row, **out} for row in rows])
         connection.execute(delete(t.learned).where(held))
 
 

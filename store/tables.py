@@ -35,6 +35,8 @@ class Family(Base, table=True):
     name: str = Field(unique=True)
     kind: str | None = None
     released: str | None = None
+    retired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # no alarm about it since
+    anchored_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # no head may learn from it since
 
 
 class Source(Base, table=True):
@@ -419,6 +421,19 @@ class Unlearned(Base, table=True):
     until: int  # the last that took it out
 
 
+class Held(Base, table=True):
+    """As what an encoder's statistics held a sample, from the revision that took it in until one that took it out."""
+
+    __tablename__ = "held"
+    __table_args__ = (PrimaryKeyConstraint("sample_id", "fingerprint", "until"), Index(None, "fingerprint", "until"))
+    sample_id: int = Field(foreign_key="sample.id")
+    fingerprint: str
+    revision: int
+    until: int
+    subject_kind: str | None = None  # NULL: taken out before that was noted
+    subject_name: str | None = None
+
+
 class ForgetRow(Base, table=True):
     """What somebody asked to forget; `taken_out` until its bytes are gone, then `done`."""
 
@@ -435,6 +450,40 @@ class ForgetRow(Base, table=True):
     gone: int
     kept: int
     learned: int
+
+
+class FamilyRule(Base, table=True):
+    """What deliveries call `old` is `new` since then; with a condition: only what meets it (a split)."""
+
+    __tablename__ = "family_rule"
+    id: int | None = Field(default=None, primary_key=True)
+    old: str
+    new: str
+    source: str | None = None
+    released_after: str | None = None
+    delivered_after: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    correction: int = Field(foreign_key="audit.number")
+
+
+class Relabelled(Base, table=True):
+    """What a person said about a sample; it wins over every delivery."""
+
+    __tablename__ = "relabelled"
+    __table_args__ = (PrimaryKeyConstraint("sample_id"),)
+    sample_id: int = Field(foreign_key="sample.id")
+    label: str
+    family_id: int | None = Field(default=None, foreign_key="family.id", index=True)
+    source_id: int | None = Field(default=None, foreign_key="source.id")
+    correction: int = Field(foreign_key="audit.number")
+
+
+class CorrectionRow(Base, table=True):
+    """A correction, and when statistics, figures and alarms had followed it."""
+
+    __tablename__ = "correction"
+    __table_args__ = (PrimaryKeyConstraint("number"),)
+    number: int = Field(foreign_key="audit.number", sa_column_kwargs={"autoincrement": False})
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class MigrationRow(Base, table=True):
@@ -499,6 +548,10 @@ statistics_revision = _table("statistics_revision")
 learned = _table("learned")
 golden = _table("golden")
 unlearned = _table("unlearned")
+held = _table("held")
 forget = _table("forget")
+family_rule = _table("family_rule")
+relabelled = _table("relabelled")
+correction = _table("correction")
 migration = _table("migration")
 migration_failure = _table("migration_failure")

@@ -94,8 +94,9 @@ def _audit(store: Store) -> Iterator[str]:
     broken = audit.verify(rows)
     if broken is not None:
         yield f"audit: {broken}"
-    # Only a change of the champion carries a version into force; a hold or a rejection names one that is not.
-    promoted = [row.version for row in rows if row.action not in ("hold", "reject", "forget")]
+    # Only a change of the champion carries a version into force: a hold or a rejection names one that is not, and
+    # what people decide about samples names none.
+    promoted = [row.version for row in rows if row.version is not None and row.action not in ("hold", "reject")]
     champion = store.registry.champion()
     last = promoted[-1] if promoted else None
     found = None if champion is None else champion.id

@@ -81,7 +81,7 @@ def closed_form(read_out: ReadOut, folder: Path, world: World, size: int, clock:
                 after = known[grown].add(vectors, folds)
                 digest = state.write(folder, after.to_bytes())
             with clock.step("pool"):
-                pooled = pool_statistics({**known, grown: after}, settings)
+                pooled = pool_statistics({**known, grown: after}, settings.min_group)
             with clock.step("solve"):
                 head = solve_pooled(pooled, settings)
         state.remove(folder, digest)

@@ -29,7 +29,7 @@ _VALIDATION: Final = 0.15  # share of the groups that decide when the gradient r
 def closed_form(read_out: ReadOut, rows: Rows) -> tuple[Scores, dict[str, Any]]:
     """Statistics of every (subject, profile), then the solve."""
     settings = head_settings(read_out)
-    head = solve_pooled(pool_statistics(statistics_of(rows), settings), settings)
+    head = solve_pooled(pool_statistics(statistics_of(rows), settings.min_group), settings)
     return head.scores, {"units": head.units.shape[1]}
 
 

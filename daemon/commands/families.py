@@ -1,8 +1,8 @@
-"""`families list|show`."""
+"""`families list|show`; the commands that correct them are registered from `correcting`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,26 +16,58 @@ from daemon.commands.common import (
     print_table,
     settings_of,
 )
+from daemon.commands.correcting import register
 from daemon.errors import BadInputError
 
+if TYPE_CHECKING:
+    from daemon.corrections.model import FamilyFacts
+    from daemon.views import FamilyView
+
 app = typer.Typer(no_args_is_help=True, help="The generator families and how well the champion sees them.")
+register(app)
 
 
 @app.command("list", epilog=example("sidwatch families list"))
 def list_families(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the families with state, AP and sample count."""
+    """List the families with state, AP and sample count, their other names, and which are retired or anchors."""
     from daemon.app import read_status
+    from daemon.corrections.looking import family_facts
 
-    families = read_status(settings_of(config)).families
+    settings = settings_of(config)
+    families = read_status(settings).families
+    facts = {one.name: one for one in family_facts(settings)}
+    retired = [one for one in facts.values() if one.retired_at is not None]
     if as_json:
-        print_json([family.model_dump(mode="json") for family in families])
+        shown = [{**family.model_dump(mode="json"), **_decided(facts.get(family.name))} for family in families]
+        print_json([*shown, *({"name": one.name, "state": "retired", **_decided(one)} for one in retired)])
         return
-    rows = [
-        [f.name, f.state, f.released, number(raw.ap if raw else None), f.samples]
-        for f in families
-        for raw in [f.profiles.get("raw")]
-    ]
-    print_table("families", ["family", "state", "released", "AP raw", "samples"], rows, "no families yet")
+    rows: list[list[object]] = [_row(family, facts.get(family.name)) for family in families]
+    rows += [[one.name, _state("retired", one), None, None, one.samples, ", ".join(one.aliases)] for one in retired]
+    columns = ["family", "state", "released", "AP raw", "samples", "also called"]
+    print_table("families", columns, rows, "no families yet")
+
+
+def _row(family: FamilyView, facts: FamilyFacts | None) -> list[object]:
+    raw = family.profiles.get("raw")
+    aliases = ", ".join(facts.aliases) if facts is not None else ""
+    ap = number(raw.ap if raw else None)
+    return [family.name, _state(family.state, facts), family.released, ap, family.samples, aliases]
+
+
+def _decided(facts: FamilyFacts | None) -> dict[str, object]:
+    """What people decided, beside the figures."""
+    if facts is None:
+        return {"aliases": [], "retired_at": None, "anchored_at": None}
+    return {
+        "samples": facts.samples,
+        "aliases": list(facts.aliases),
+        "retired_at": facts.retired_at,
+        "anchored_at": facts.anchored_at,
+    }
+
+
+def _state(state: str, facts: FamilyFacts | None) -> str:
+    return f"{state}, anchor" if facts is not None and facts.anchored_at is not None else state
 
 
 @app.command("show", epilog=example("sidwatch families show sdxl_base"))
@@ -44,18 +76,47 @@ def show(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one family with all its figures and its episodes."""
+    """Show one family, by any of its names, with all its figures, its episodes and what people decided about it."""
     from daemon.app import read_status
+    from daemon.corrections.looking import family_facts
 
-    status = read_status(settings_of(config))
-    found = next((family for family in status.families if family.name == name), None)
-    if found is None:
+    settings = settings_of(config)
+    status = read_status(settings)
+    facts = next((one for one in family_facts(settings) if name in (one.name, *one.aliases)), None)
+    wanted = facts.name if facts is not None else name
+    found = next((family for family in status.families if family.name == wanted), None)
+    if found is None and (facts is None or facts.retired_at is None):
         raise BadInputError(f"there is no family {name!r}; `sidwatch families list` shows the names")
-    episodes = [episode for episode in status.episodes if episode.family == name]
+    episodes = [episode for episode in status.episodes if episode.family == wanted]
     if as_json:
-        print_json({**found.model_dump(mode="json"), "episodes": [e.model_dump(mode="json") for e in episodes]})
+        shown = {"name": wanted, "state": "retired"} if found is None else found.model_dump(mode="json")
+        print_json({**shown, **_decided(facts), "episodes": [e.model_dump(mode="json") for e in episodes]})
         return
-    typer.echo(f"{found.name}: {found.state}, released {found.released or 'unknown'}, {found.samples} samples")
+    if found is None:
+        typer.echo(f"{wanted}: retired")
+    else:
+        typer.echo(f"{found.name}: {found.state}, released {found.released or 'unknown'}, {found.samples} samples")
+    if facts is not None:
+        _print_decided(facts)
+    if found is not None:
+        _print_figures(found)
+    for episode in episodes:
+        typer.echo(
+            f"  episode {episode.state}: opened {episode.opened_at:%Y-%m-%d}, alarmed after "
+            f"{episode.samples_to_alarm} samples, AP {number(episode.ap_before)} -> {number(episode.ap_after)}"
+        )
+
+
+def _print_decided(facts: FamilyFacts) -> None:
+    if facts.aliases:
+        typer.echo(f"  also called {', '.join(facts.aliases)}")
+    if facts.retired_at is not None:
+        typer.echo(f"  retired on {facts.retired_at:%Y-%m-%d}: not measured, tested or gated; {facts.samples} samples")
+    if facts.anchored_at is not None:
+        typer.echo(f"  an anchor since {facts.anchored_at:%Y-%m-%d}: no head learns from it")
+
+
+def _print_figures(found: FamilyView) -> None:
     by_window = {"held_out": found.profiles, **found.windows, "by the challenger": found.challenger}
     print_table(
         "figures",
@@ -74,8 +135,3 @@ def show(
         ],
         "not measured yet",
     )
-    for episode in episodes:
-        typer.echo(
-            f"  episode {episode.state}: opened {episode.opened_at:%Y-%m-%d}, alarmed after "
-            f"{episode.samples_to_alarm} samples, AP {number(episode.ap_before)} -> {number(episode.ap_after)}"
-        )

@@ -72,6 +72,10 @@ class AlarmTest:
         first = int(crossed[0]) if crossed.size else path.size - 1
         return AlarmTest(after.parts, self.alpha, self.votes + first + 1)
 
+    def restarted(self) -> AlarmTest:
+        """The same test before its first vote."""
+        return AlarmTest(tuple(type(part).start(part.m0) for part in self.parts), self.alpha)
+
     def to_dict(self) -> dict[str, Any]:
         """A mapping that JSON writes and reads back bit by bit."""
         parts = [part.to_dict() for part in self.parts]

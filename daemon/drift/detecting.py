@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from daemon.context import Context
 from daemon.drift.announcing import announce_alarms, announce_subjects
@@ -26,6 +28,7 @@ def detect(context: Context) -> tuple[str, ...]:
 
     Tests belong to one champion: after a promotion they start anew (which the budget counts).
     """
+    labels = context.samples.label_revision()
     before = context.samples.alarms()
     watch = look(context)
     tests, alarms = _votes(context, watch, before) if watch is not None else ([], [])
@@ -39,9 +42,10 @@ def detect(context: Context) -> tuple[str, ...]:
     if watch is None or not tests:
         return ()
     announce_subjects(context, list(watch.states.values()), tests)
-    newly = [state for state in tests if state.alarmed_at and not _was_alarmed(watch.states.get(state.subject))]
+    newly = [state for state in tests if state.alarmed_at and not _was_alarmed(_before(watch, state.subject))]
     families = [state for state in newly if state.subject.kind == "family"]
-    context.samples.save_tests(tests, _episodes(context, watch, families))
+    episodes = [*_episodes(context, watch, families), *_withdrawn(context, watch, tests)]
+    context.samples.save_tests(tests, episodes, labels=labels)
     return tuple(state.subject.name for state in families)
 
 
@@ -53,6 +57,7 @@ def _votes(context: Context, watch: Watch, before: Sequence[Alarm]) -> tuple[lis
     levels = levels_of(context, sum(step in ("new", "floor") for step in steps.values()))
     pool = watch_real_pool(watch, find(before, "real_pool_shift"), levels.run_length)
     tests = [_advance(watch, subject, step, levels) for subject, step in steps.items()]
+    tests += [watch.states[subject] for subject in watch.replayed if subject not in steps]  # no vote is left of it
     return tests, [fault] if pool is None else [fault, pool]
 
 
@@ -72,6 +77,7 @@ def _test(watch: Watch, subject: Subject) -> SubjectTest | None:
 
 def _advance(watch: Watch, subject: Subject, step: Step, levels: Levels) -> TestState:
     before, new = watch.states.get(subject), watch.new(subject)
+    stored = _before(watch, subject)
     advance = advance_family if subject.kind == "family" else advance_source
     test = advance(watch, subject, _test(watch, subject), new, step, levels)
     running = test.running
@@ -85,9 +91,31 @@ def _advance(watch: Watch, subject: Subject, step: Step, levels: Levels) -> Test
         log10_alarm=running.log_alarm / math.log(10),
         votes=running.votes,
         last_score_id=max(row.score_id for row in new),
-        first_vote_at=before.first_vote_at if before and goes_on else min(row.delivered_at for row in new),
-        alarmed_at=(before.alarmed_at if before else None) or (watch.now if alarmed else None),
+        first_vote_at=(before.first_vote_at if before and goes_on else None) or min(row.delivered_at for row in new),
+        alarmed_at=(before.alarmed_at if before else None) or (_since(stored, watch.now) if alarmed else None),
     )
+
+
+def _before(watch: Watch, subject: Subject) -> TestState | None:
+    """The subject's test as it is stored, its votes counted by labels that may have been corrected since."""
+    return watch.replayed.get(subject) or watch.states.get(subject)
+
+
+def _since(stored: TestState | None, now: datetime) -> datetime:
+    """Since when it alarms: an alarm that stands when all is counted anew is no new one."""
+    return stored.alarmed_at if stored is not None and stored.alarmed_at is not None else now
+
+
+def _withdrawn(context: Context, watch: Watch, tests: Sequence[TestState]) -> list[Episode]:
+    """Episodes of this champion whose alarm does not stand when all votes are counted anew."""
+    gone = {test.subject.name for test in tests if test.alarmed_at is None and test.subject in watch.replayed}
+    champion = watch.champion.record.id
+    note = "not proved any more since labels were corrected"
+    return [
+        replace(episode, state="closed", note=note)
+        for episode in context.samples.episodes(open_only=True)
+        if episode.family in gone and episode.state == "alarmed" and episode.champion == champion
+    ]
 
 
 def _was_alarmed(state: TestState | None) -> bool:

@@ -41,7 +41,9 @@ def next_step(subject: Subject, state: TestState | None, test: SubjectTest | Non
 def histories(context: Context, champion: VersionRecord, subjects: Sequence[Subject]) -> dict[Subject, History]:
     """The history of each subject, read from the store."""
     before = [_by_subject(context.samples.test_states(version)) for version in _forebears(context, champion)]
-    last = {episode.family: episode for episode in context.samples.episodes()}
+    # The last of a family, or the open one: a merger may have brought a later one that is over.
+    episodes = sorted(context.samples.episodes(), key=lambda one: one.state in ("alarmed", "learned"))
+    last = {episode.family: episode for episode in episodes}
     return {subject: _history(subject, before, last.get(subject.name)) for subject in subjects}
 
 

@@ -100,7 +100,7 @@ def watch_pipeline(watch: Watch, before: Alarm | None) -> Alarm:
 
 
 def _last(watch: Watch) -> int:
-    return max(row.score_id for row in watch.every_row)
+    return max((row.score_id for row in watch.every_row), default=0)
 
 
 def _floors(watch: Watch, subject: Subject) -> tuple[float, float]:

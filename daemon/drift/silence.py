@@ -22,7 +22,7 @@ def watch_silence(context: Context, alarms: Sequence[Alarm]) -> list[Alarm]:
     """The alarms that began or ended since they were last written."""
     now = context.clock.now()
     settings = context.settings.alarms
-    subjects = context.samples.subjects()
+    subjects = [row for row in context.samples.subjects() if not row.retired]
     last = context.samples.last_samples()
     adapters = [(f"adapter {a.name}", last[a.name]) for a in context.settings.adapters if a.enabled and a.name in last]
     families = [(row.subject.name, row.last_sample_at) for row in subjects if row.subject.kind == "family"]

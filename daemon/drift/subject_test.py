@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from daemon.drift.alarm import AlarmTest
@@ -45,6 +46,10 @@ class SubjectTest:
             levels.append(self.floor.alpha)
         return levels
 
+    def restarted(self) -> SubjectTest:
+        """The same test before its first vote: same level, same baseline, as old as it is."""
+        return SubjectTest(self.stage, self.test.restarted(), self.started, self.since)
+
     def to_dict(self) -> dict[str, Any]:
         """A mapping that JSON writes and reads back bit by bit."""
         return {
@@ -77,6 +82,21 @@ class SubjectTest:
             None if floor is None else AlarmTest.from_dict(floor),
             stored["floor_started"],
         )
+
+
+def before_replay(state: TestState) -> TestState:
+    """A stored test whose votes are to be counted anew, because labels were corrected: with none of them counted."""
+    test = SubjectTest.from_dict(state.state).restarted()
+    return replace(
+        state,
+        state=test.to_dict(),
+        log10_evidence=0.0,
+        log10_alarm=test.running.log_alarm / math.log(10),
+        votes=0,
+        last_score_id=test.since,
+        first_vote_at=None,
+        alarmed_at=None,
+    )
 
 
 def has_degraded(state: TestState | None) -> bool:

@@ -18,8 +18,9 @@ from daemon.drift.placement import placement_values
 from daemon.drift.reference import SMALLEST, reference_pool
 from daemon.drift.spending import trusted_sources
 from daemon.drift.standing import find
+from daemon.drift.subject_test import before_replay
 from daemon.drift.votes import group_votes
-from daemon.model import Alarm, LabelledVectors, Profile, ScoredRow, Subject, TestState
+from daemon.model import REPLAY, Alarm, LabelledVectors, Profile, ScoredRow, Subject, TestState
 from daemon.settings import AlarmSettings
 
 PROFILE: Profile = "raw"  # pictures as they are delivered are what evades; the laundered figures are shown beside
@@ -38,6 +39,7 @@ class Watch:
     every_row: tuple[ScoredRow, ...]  # of pictures that it had not learned, canonical order
     suspect: tuple[tuple[int, int], ...]  # score ids, first and last, that came with a pipeline fault
     states: Mapping[Subject, TestState]
+    replayed: Mapping[Subject, TestState]  # as stored, of the tests among `states` that count all votes anew
     trusted: frozenset[Subject]  # real sources that may teach alone
     settings: AlarmSettings
     now: datetime
@@ -93,14 +95,19 @@ class Watch:
 
 
 def look(context: Context) -> Watch | None:
-    """Read it; None when there is nothing new, no champion, or too small a real pool."""
+    """Read it; None when there is nothing to count, no champion, or too small a real pool."""
     champion = context.champion.get()
     if champion is None:
         return None
-    states = {state.subject: state for state in context.samples.test_states(champion.record.id)}
-    rows = [row for row in context.samples.scored_rows(champion.record.id, PROFILE) if not row.learned]
+    retired = {row.subject for row in context.samples.subjects() if row.retired}
+    tests = [one for one in context.samples.test_states(champion.record.id) if one.subject not in retired]
+    states = {state.subject: state for state in tests}
+    replayed = {subject: state for subject, state in states.items() if state.last_score_id == REPLAY}
+    states |= {subject: before_replay(state) for subject, state in replayed.items()}
+    scored = context.samples.scored_rows(champion.record.id, PROFILE)
+    rows = [row for row in scored if not row.learned and row.subject not in retired]
     suspect = suspect_ranges(context.samples.alarms())
-    if not any(
+    if not replayed and not any(
         row.subject not in states or row.score_id > states[row.subject].last_score_id
         for row in rows
         if not is_suspect(row, suspect)
@@ -118,6 +125,7 @@ def look(context: Context) -> Watch | None:
         every_row=tuple(rows),
         suspect=suspect,
         states=states,
+        replayed=replayed,
         trusted=trusted_sources(context.samples),
         settings=context.settings.alarms,
         now=context.clock.now(),

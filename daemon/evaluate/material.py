@@ -63,9 +63,11 @@ def newest_of(context: Context, fingerprint: str) -> dict[Profile, LabelledVecto
 
 
 def newest_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:
-    """The rows that figures are made from: the newest of every subject, as configured."""
+    """The rows that figures are made from: the newest of every subject that is not retired, as configured."""
     newest = context.settings.evaluate.last_per_subject
-    return context.samples.labelled_vectors(fingerprint, profile, last_per_subject=newest)
+    rows = context.samples.labelled_vectors(fingerprint, profile, last_per_subject=newest)
+    retired = {row.subject for row in context.samples.subjects() if row.retired}
+    return rows.take([i for i, s in enumerate(rows.subjects) if s not in retired]) if retired else rows
 
 
 def by_subject(labelled: LabelledVectors) -> tuple[Rows, Rows]:

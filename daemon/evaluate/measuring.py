@@ -31,6 +31,7 @@ log = structlog.get_logger("sidwatch.evaluate")
 
 def evaluate(context: Context) -> bool:
     """Measure champion and challenger anew when they or the samples changed; returns whether the champion was."""
+    labels = context.samples.label_revision()
     champion = context.champion.get()
     if champion is None:
         return False
@@ -38,25 +39,26 @@ def evaluate(context: Context) -> bool:
     challenger = latest_challenger(context.registry, champion.record)
     if challenger is not None:
         same_encoder = challenger.fingerprint == champion.record.fingerprint
-        _measure_challenger(context, challenger, material_of(context, challenger, labelled if same_encoder else None))
+        found = material_of(context, challenger, labelled if same_encoder else None)
+        _measure_challenger(context, challenger, found, labels)
     material = material_of(context, champion.record, labelled)
-    return _bring_up_to_date(context, champion.record, material, lambda: champion)
+    return _bring_up_to_date(context, champion.record, material, lambda: champion, labels)
 
 
-def _measure_challenger(context: Context, record: VersionRecord, material: list[Material]) -> None:
+def _measure_challenger(context: Context, record: VersionRecord, material: list[Material], labels: int) -> None:
     try:
-        _bring_up_to_date(context, record, material, lambda: load_version(context.registry, record))
+        _bring_up_to_date(context, record, material, lambda: load_version(context.registry, record), labels)
     except CorruptArtifact as error:  # the champion serves on; `sidwatch verify` names the damage
         log.warning("the challenger cannot be measured", version=record.id, error=str(error))
 
 
 def _bring_up_to_date(
-    context: Context, record: VersionRecord, material: list[Material], load: Callable[[], LoadedVersion]
+    context: Context, record: VersionRecord, material: list[Material], load: Callable[[], LoadedVersion], labels: int
 ) -> bool:
     now, settings = context.clock.now(), context.settings.evaluate
     if _is_fresh(_saved(context, record.id), material, settings, now):
         return False
-    context.samples.save_evaluations(_measured(load(), material, settings, now))
+    context.samples.save_evaluations(_measured(load(), material, settings, now), labels=labels)
     return True
 
 

@@ -25,7 +25,9 @@ def fold_heads(statistics: Mapping[GroupKey, GroupStatistics], settings: HeadSet
 
     Source: method section 5, cross-fitting of small families.
     """
-    return tuple(solve_pooled(pool_statistics(statistics, settings, without_fold=f), settings) for f in range(FOLDS))
+    return tuple(
+        solve_pooled(pool_statistics(statistics, settings.min_group, without_fold=f), settings) for f in range(FOLDS)
+    )
 
 
 def held_out_scores(

@@ -87,7 +87,7 @@ def fit_version(
     """
     if not reals:
         raise BadInputError("a version needs real pictures of at least one profile to place its threshold")
-    pooled = pool_statistics(statistics, settings)
+    pooled = pool_statistics(statistics, settings.min_group)
     head = solve_pooled(pooled, settings)
     folds = fold_heads(statistics, settings)
     known = {profile: _known_pictures(rows, cap) for profile, rows in calibration.items()}

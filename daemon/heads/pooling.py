@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.errors import BadInputError
-from daemon.heads.settings import HeadSettings
 from daemon.heads.statistics import GroupKey, GroupStatistics, Moments, unpack_triangle
 from daemon.model import Subject
 
@@ -20,8 +19,8 @@ _BUFFER_ROWS = 2048  # rows multiplied at once: large enough for a fast product,
 class Pooled:
     """Per-group counts and means, and the weighted second moments of both sides.
 
-    Weights: families together .5, real sources together .5, subjects equal inside but for the priors of families that
-    must not outweigh the others, the profiles of a subject share its weight.
+    Weights: families together .5, real sources together .5, subjects equal inside, the profiles of a subject
+    share its weight.
     """
 
     keys: tuple[GroupKey, ...]  # (g,) canonical order: by subject, then profile
@@ -50,11 +49,10 @@ class Pooled:
         """
         kept = np.array([key.subject != source for key in self.keys])
         keys = tuple(key for key, keep in zip(self.keys, kept, strict=True) if keep)
-        before = len(self.sources())
-        of_sources = np.array([key.subject.kind == "source" for key in keys])
-        weights = np.where(of_sources, before / (before - 1), 1.0) * self.weights[kept]
+        weights = group_weights(keys)
         gone = [(key, float(w)) for key, w, keep in zip(self.keys, self.weights, kept, strict=True) if not keep]
         removed = _weighted_second(((w / statistics[key].n, statistics[key]) for key, w in gone), None)
+        before = len(self.sources())
         return Pooled(
             keys,
             self.counts[kept],
@@ -65,11 +63,8 @@ class Pooled:
         )
 
 
-def group_weights(keys: Sequence[GroupKey], settings: HeadSettings) -> NDArray[np.float64]:
+def group_weights(keys: Sequence[GroupKey]) -> NDArray[np.float64]:
     """Weight of each group, (g,), summing to 1 (method section 4, "Weights").
-
-    The priors scale the families' shares. As a family's prior falls, so does its say in the covariance, and the head
-    comes near to the one that does not know the family, with one mean more beside the others.
 
     Raises:
         BadInputError: there is no family or no real source among the groups.
@@ -80,10 +75,7 @@ def group_weights(keys: Sequence[GroupKey], settings: HeadSettings) -> NDArray[n
         if not sizes[kind]:
             raise BadInputError(f"a head needs a {what} with enough pictures to learn from: deliver more")
     profiles = {subject: sum(key.subject == subject for key in keys) for subject in subjects}
-    priors = dict(settings.log_priors)
-    shares = {one: np.exp(priors.get(one.name, 0.0)) if one.kind == "family" else 1.0 for one in subjects}
-    whole = {kind: sum(shares[one] for one in sorted(subjects) if one.kind == kind) for kind in sizes}
-    return np.array([0.5 * shares[key.subject] / whole[key.subject.kind] / profiles[key.subject] for key in keys])
+    return np.array([0.5 / sizes[key.subject.kind] / profiles[key.subject] for key in keys])
 
 
 def modelled_keys(counts: Mapping[GroupKey, int], min_group: int) -> tuple[GroupKey, ...]:
@@ -91,10 +83,10 @@ def modelled_keys(counts: Mapping[GroupKey, int], min_group: int) -> tuple[Group
     return tuple(sorted(key for key, count in counts.items() if count >= min_group))
 
 
-def pool_moments(groups: Mapping[GroupKey, Moments], settings: HeadSettings) -> Pooled:
-    """Pool ready-made moments; groups under `settings.min_group` rows are left out."""
-    keys = modelled_keys({key: moments.count for key, moments in groups.items()}, settings.min_group)
-    weights = group_weights(keys, settings)
+def pool_moments(groups: Mapping[GroupKey, Moments], min_group: int) -> Pooled:
+    """Pool ready-made moments; groups under `min_group` rows are left out."""
+    keys = modelled_keys({key: moments.count for key, moments in groups.items()}, min_group)
+    weights = group_weights(keys)
     dimension = len(groups[keys[0]].total)
     second = {kind: np.zeros((dimension, dimension)) for kind in ("family", "source")}
     for key, weight in zip(keys, weights, strict=True):
@@ -110,23 +102,23 @@ def pool_moments(groups: Mapping[GroupKey, Moments], settings: HeadSettings) -> 
 
 
 def pool_statistics(
-    statistics: Mapping[GroupKey, GroupStatistics], settings: HeadSettings, without_fold: int | None = None
+    statistics: Mapping[GroupKey, GroupStatistics], min_group: int, without_fold: int | None = None
 ) -> Pooled:
     """Pool group statistics, all folds or all but one, without building a (d, d) matrix per group.
 
-    A group is modelled when it has `settings.min_group` rows over ALL folds, so that a fold's head knows the families
+    A group is modelled when it has `min_group` rows over ALL folds, so that a fold's head knows the families
     that the full head knows; only a group with no row left falls out.
     """
     counts = {}
     totals = {}
-    for key in modelled_keys({key: group.n for key, group in statistics.items()}, settings.min_group):
+    for key in modelled_keys({key: group.n for key, group in statistics.items()}, min_group):
         folds = [fold for f, fold in enumerate(statistics[key].folds) if f != without_fold]
         count = sum(fold.count for fold in folds)
         if count:
             counts[key] = count
             totals[key] = np.sum([fold.total() for fold in folds], axis=0)
     keys = tuple(counts)
-    weights = group_weights(keys, settings)
+    weights = group_weights(keys)
     if len({len(total) for total in totals.values()}) > 1:
         raise BadInputError("the groups' statistics come from vectors of different dimensions")
     seconds = {

@@ -26,7 +26,7 @@ class HeadSettings:
     max_units: int = 64  # most activations (units); never more than groups - 1
     min_group: int = 5  # groups with fewer rows are not modelled
     noise_correction: bool = False  # take the sampling noise out of the squared norms of group means
-    # Families that must not outweigh the older ones: (name, natural log of the factor on their weight).
+    # Families that must not outweigh the older ones: (name, natural log of the factor on their mixture weight).
     log_priors: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:

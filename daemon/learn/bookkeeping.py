@@ -26,6 +26,19 @@ def finish_forgetting(context: Context) -> int:
     return context.samples.erase_forgotten(context.clock.now())
 
 
+def finish_corrections(context: Context) -> int:
+    """Let the statistics of every encoder follow what people corrected; returns how many corrections were open.
+
+    What was learned as something else is subtracted there and added here. Killed anywhere, it goes on from the store.
+    """
+    pending = context.samples.pending_corrections()
+    if pending:
+        for fingerprint in context.samples.learned_fingerprints():
+            _keep_books(context, fingerprint, adding=True)
+        context.samples.finish_corrections(pending, context.clock.now())
+    return len(pending)
+
+
 def bring_up_to_date(context: Context, fingerprint: str | None = None) -> None:
     """Make the statistics of one encoder (None: that in force) hold what may be learned, no more and no less."""
     _keep_books(context, fingerprint or context.encoder.fingerprint, adding=True)
@@ -36,8 +49,8 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     samples = context.samples
     revision = samples.statistics_revision(fingerprint)  # first: whatever changes from here on makes the commit refuse
     learned = samples.learned_rows(fingerprint)
-    untrusted = samples.untrusted()
-    rows = {profile: learnable(samples.labelled_vectors(fingerprint, profile), untrusted) for profile in PROFILES}
+    barred = samples.untrusted() | samples.anchored()
+    rows = {profile: learnable(samples.labelled_vectors(fingerprint, profile), barred) for profile in PROFILES}
     gone = to_take_out(learned, rows["raw"])
     files = samples.statistics(fingerprint)
 
@@ -49,7 +62,8 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     new: set[int] = set()
     if adding:
         held = {row.sample_id for row in learned} - gone
-        held.update(_unscored(context, fingerprint))  # scored first, learned later
+        # Scored first, learned later; what was learned as something else needs no such score any more.
+        held.update(set(_unscored(context, fingerprint)) - gone)
         for profile in PROFILES:
             fresh = rows[profile].take([i for i, s in enumerate(rows[profile].sample_ids.tolist()) if s not in held])
             new.update(fresh.sample_ids.tolist())

@@ -13,13 +13,13 @@ from daemon.ports import StatisticsKey
 ReadRows = Callable[[Profile, Sequence[LearnedRow]], Rows]
 
 
-def learnable(rows: LabelledVectors, untrusted: Collection[int]) -> LabelledVectors:
-    """The rows that a head may learn from: of the train split, their source not untrusted."""
+def learnable(rows: LabelledVectors, barred: Collection[int]) -> LabelledVectors:
+    """The rows that a head may learn from: of the train split; barred are samples of untrusted sources and anchors."""
     return rows.take(
         [
             i
             for i, (sample, split) in enumerate(zip(rows.sample_ids.tolist(), rows.splits, strict=True))
-            if split == "train" and sample not in untrusted
+            if split == "train" and sample not in barred
         ]
     )
 
@@ -27,7 +27,8 @@ def learnable(rows: LabelledVectors, untrusted: Collection[int]) -> LabelledVect
 def to_take_out(learned: Sequence[LearnedRow], may_learn: LabelledVectors) -> set[int]:
     """Ids of the samples that the statistics hold as something that they would not be learned as now.
 
-    They were forgotten, put in quarantine or relabelled since, or their source is no longer trusted.
+    They were forgotten, put in quarantine or relabelled since, their source is no longer trusted, or
+    their family is an anchor.
 
     Parameters:
         learned: what the statistics hold.

@@ -54,7 +54,9 @@ def learn(context: Context) -> Challenge | None:
         subjects,
         context.registry.versions(),
         champion.record.id,
+        champion.known,
         context.settings.learn,
+        champion.names,
     )
     if not triggers and holds_forgotten(context, champion) and not _judged_without_it(context, champion):
         triggers = _families(subjects)
@@ -120,9 +122,9 @@ def _challenge(
 
 
 def _trusted(context: Context, rows: LabelledVectors) -> LabelledVectors:
-    """The rows whose source may teach anything: not the head, nor its thresholds and calibration."""
-    untrusted = context.samples.untrusted()
-    return rows.take([i for i, sample in enumerate(rows.sample_ids.tolist()) if sample not in untrusted])
+    """The rows that may teach the head, its thresholds, its calibration: of no untrusted source, of no anchor."""
+    barred = context.samples.untrusted() | context.samples.anchored()
+    return rows.take([i for i, sample in enumerate(rows.sample_ids.tolist()) if sample not in barred])
 
 
 def _log_priors(
@@ -135,9 +137,11 @@ def _log_priors(
     if champion is None:
         return ()
     settings = champion.artifact.about["settings"]
-    priors = {str(name): float(prior) for name, prior in settings.get("log_priors", ())}
+    stored = {str(name): float(prior) for name, prior in settings.get("log_priors", ())}
+    # A family keeps its own prior, also when one with another prior was merged into it.
+    priors = {champion.present(name): stored.get(champion.present(name), prior) for name, prior in stored.items()}
     versions = context.registry.versions()
-    tried = [attempts(versions, champion.record.id, trigger) for trigger in triggers]
+    tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in triggers]
     weight = new_family_weight(tried, context.settings.learn)
     modelled = champion.known
     for row in context.samples.subjects():

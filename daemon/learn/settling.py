@@ -29,13 +29,15 @@ def settle(context: Context) -> None:
 def _take_up_again(context: Context, champion: LoadedVersion) -> None:
     """The champion that a family evaded is in force again, after a rollback: the family evades again."""
     episodes = context.samples.episodes()
-    running = {episode.family for episode in episodes if episode.state == "alarmed"}
+    retired = {row.subject.name for row in context.samples.subjects() if row.retired}
+    running = retired | {episode.family for episode in episodes if episode.state == "alarmed"}
     for episode in episodes:
         rolled_back = episode.state in ("learned", "recovered") and episode.champion == champion.record.id
         if rolled_back and episode.family not in running:
             note = f"{episode.version}, which had learned it, was rolled back"
             again = replace(episode, state="alarmed", version=None, learned_at=None, recovered_at=None, note=note)
             context.samples.update_episode(again)
+            running.add(episode.family)  # a merged family may have two
 
 
 def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode) -> None:
@@ -43,7 +45,7 @@ def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode)
     learned = verdict.get("learned")
     if champion.record.id == episode.champion or not isinstance(learned, list):
         return
-    if [*Subject("family", episode.family)] not in learned:
+    if episode.family not in {champion.present(name) for kind, name in learned if kind == "family"}:
         return
     at = _promoted_at(context, champion.record.id)
     context.samples.update_episode(replace(episode, state="learned", version=champion.record.id, learned_at=at))

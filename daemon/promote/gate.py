@@ -53,9 +53,9 @@ def gate(
     trigger_side = trigger_checks(found, alpha, settings)
     harm_side = _harm_checks(comparisons, by_profile, frozenset(triggers), settings)
     checks = (*trigger_side, *harm_side)
-    decision, reason = _decide(trigger_side, harm_side, found, settings)
+    decision, reason, harm = _decide(trigger_side, harm_side, found, settings)
     learned = [check.subject for check in trigger_side if check.outcome == "superior" and check.subject]
-    return Verdict(decision, reason, checks, tuple(learned) if decision == "promote" else ())
+    return Verdict(decision, reason, checks, tuple(learned) if decision == "promote" else (), harm)
 
 
 def gate_migration(comparisons: Sequence[Comparison], alarmed: Sequence[Subject], settings: GateSettings) -> Verdict:
@@ -122,25 +122,27 @@ def _decide(
     harm_side: Sequence[Check],
     gains: Sequence[Difference],
     settings: GateSettings,
-) -> tuple[Decision, str]:
+) -> tuple[Decision, str, bool]:
+    """The decision, why, and whether harm is what keeps the challenger out."""
     harmed = first([*trigger_side, *harm_side], "worse", "failed")
     if harmed is not None:
-        return "reject", f"proved worse: {describe(harmed)}"
+        return "reject", f"proved worse: {describe(harmed)}", True
     mean = next((check for check in trigger_side if check.name == "trigger_mean"), None)
     if mean is None:
         most = max((gain.groups for gain in gains), default=0)
         return (
             "hold",
             f"too few samples of every trigger: at most {most} groups, {settings.min_groups} needed",
+            False,
         )
     if mean.outcome != "superior":
-        return "hold", f"not proved better: {describe(mean)}; {_more_samples(mean, gains)}"
+        return "hold", f"not proved better: {describe(mean)}; {_more_samples(mean, gains)}", False
     blocking, watched = _undecided(harm_side, settings)
     if blocking is not None:
-        return "hold", f"better on the triggers, but harm is not excluded: {describe(blocking)}"
+        return "hold", f"better on the triggers, but harm is not excluded: {describe(blocking)}", True
     rate = next(check for check in harm_side if check.name == "false_positive_rate")
     proof = f"proved better: {describe(mean)}; no family or real source proved worse; {describe(rate)}"
-    return "promote", proof + _listed(watched, rate)
+    return "promote", proof + _listed(watched, rate), False
 
 
 def _decide_migration(harm_side: Sequence[Check], settings: GateSettings) -> tuple[Decision, str]:

@@ -31,15 +31,26 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
     if challenge.champion is None:
         return _judge_first(challenge.version, rows["raw"], context.settings)
     champion, challenger = challenge.champion, challenge.version
-    comparisons = [compare(champion, challenger, profile, rows[profile]) for profile in PROFILES]
+    unfair = learned_anchors(context, champion)
+    fair = {
+        profile: own.take([i for i, s in enumerate(own.subjects) if s not in unfair]) for profile, own in rows.items()
+    }
+    comparisons = [compare(champion, challenger, profile, fair[profile]) for profile in PROFILES]
     versions = context.registry.versions()
-    attempt = 1 + max(attempts(versions, champion.record.id, trigger).count for trigger in challenge.triggers)
+    tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in challenge.triggers]
+    attempt = 1 + max(one.count for one in tried)
     return gate(comparisons, challenge.triggers, attempt, gate_settings(context.settings))
 
 
 def large_subjects(context: Context) -> set[Subject]:
     """Those that are judged on their holdout alone."""
     return {row.subject for row in context.samples.subjects() if row.holdout_groups >= LARGE}
+
+
+def learned_anchors(context: Context, champion: LoadedVersion) -> set[Subject]:
+    """Anchors that the champion learned before they became anchors: beside it, whatever may not learn them is worse."""
+    known = champion.known
+    return {row.subject for row in context.samples.subjects() if row.anchor and row.subject in known}
 
 
 def gate_rows(labelled: LabelledVectors, large: Collection[Subject]) -> LabelledVectors:

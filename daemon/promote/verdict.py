@@ -50,6 +50,7 @@ class Verdict:
     reason: str  # one line with the numbers that decided
     checks: tuple[Check, ...]
     learned: tuple[Subject, ...] = ()  # triggers proved better one by one; filled for `promote` only
+    harm: bool = False  # it stays out for what it does to others: harm is proved, or not excluded
 
     def to_dict(self) -> dict[str, Any]:
         """A mapping that JSON can write; a bound without limit is None there."""
@@ -58,6 +59,7 @@ class Verdict:
             "reason": self.reason,
             "checks": [_plain(check) for check in self.checks],
             "learned": [list(subject) for subject in self.learned],
+            "harm": self.harm,
         }
 
 

@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 # Oldest first. Kept here so that opening a store at head need not import alembic (a third of a second).
-REVISIONS: tuple[str, ...] = ("0001", "encoders", "statistics", "reembed", "evaluation", "alarms", "provenance")
+REVISIONS: tuple[str, ...] = (
+    "0001", "encoders", "statistics", "reembed", "evaluation", "alarms", "corrections", "provenance",
+)  # fmt: skip
 HEAD = REVISIONS[-1]

@@ -134,7 +134,7 @@ def statistics_of(rows: Rows) -> dict[GroupKey, GroupStatistics]:
 
 def _solved(rows: Rows, settings: HeadSettings, alpha: float) -> tuple[Head, Mapping[Profile, Threshold]]:
     statistics = statistics_of(rows)
-    pooled = pool_statistics(statistics, settings)
+    pooled = pool_statistics(statistics, settings.min_group)
     return solve_pooled(pooled, settings), left_out_source_thresholds(pooled, statistics, rows, settings, alpha)
 
 

@@ -15,6 +15,7 @@ from store.samples import SqlSampleStore
 
 PAIRS = [
     (ports.SampleStore, SqlSampleStore),
+    (ports.Corrections, SqlSampleStore),
     (ports.Registry, SqlRegistry),
     (ports.RunLog, SqlRunLog),
     (ports.GoldenLog, SqlGoldenLog),

@@ -18,7 +18,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 COMMANDS = {
     "demo", "init", "run", "check-config", "status", "verify", "ingest", "evaluate", "score", "update", "retrain",
-    "families list", "families show",
+    "families list", "families show", "families rename", "families merge", "families split", "families retire",
+    "families anchor", "families unanchor", "samples show", "samples relabel",
     "models list", "models show", "models promote", "models rollback", "models import",
     "adapters list", "adapters check",
 }  # fmt: skip

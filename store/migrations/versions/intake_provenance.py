@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "provenance"
-down_revision = "alarms"
+down_revision = "corrections"
 
 
 def upgrade() -> None:

@@ -224,6 +224,7 @@ def test_an_absent_manifest_and_a_folder_in_its_place_are_said_in_one_line(tmp_p
         ({"label": "ai"}, "label 'ai'"),
         ({"label": "0"}, "label '0'"),
         ({"family": "DALL-E 3"}, "family 'DALL-E 3' must be lower snake case, such as 'dall_e_3'"),
+        ({"family": "a" * 65}, "has 65 characters: at most 64, lower snake case"),
         ({"family": "real"}, "family 'real' is reserved"),
         ({"label": "real", "family": "dalle_3"}, "label real with family 'dalle_3'"),
         ({"released": "10/2023"}, "released '10/2023' is not YYYY"),

@@ -21,7 +21,7 @@ SETTINGS = HeadSettings()
 
 
 def thresholds_of(world, statistics, alpha=0.05, **options):
-    pooled = pool_statistics(statistics, SETTINGS)
+    pooled = pool_statistics(statistics, SETTINGS.min_group)
     return left_out_source_thresholds(pooled, statistics, world, SETTINGS, alpha, **options)
 
 

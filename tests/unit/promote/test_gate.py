@@ -44,7 +44,7 @@ def test_five_points_of_ap_on_a_hundred_fakes_are_promoted_in_most_gates() -> No
 def test_a_challenger_that_ruins_another_family_is_never_promoted() -> None:
     ruin = {"new": (0.60, 0.95), **OTHERS, "old_b": (0.95, 0.85)}
     verdicts = [judged(ruin, seed) for seed in range(60)]
-    assert {verdict.decision for verdict in verdicts} == {"reject"}
+    assert {(verdict.decision, verdict.harm) for verdict in verdicts} == {("reject", True)}
     assert all("old_b" in verdict.reason for verdict in verdicts)
 
 
@@ -73,7 +73,7 @@ def test_only_triggers_proved_better_one_by_one_count_as_learned() -> None:
 
 def test_a_gain_that_is_not_proved_holds_and_says_how_many_samples_would_help() -> None:
     verdict = judged({"new": (0.80, 0.83), **OTHERS}, seed=1, n=25)
-    assert verdict.decision == "hold"
+    assert verdict.decision == "hold" and not verdict.harm
     assert "more samples would decide" in verdict.reason
 
 
@@ -149,6 +149,7 @@ def test_a_rise_that_few_reals_cannot_exclude_holds() -> None:
     verdict = judged(LEARNED, reals=60, n=40, seed=4)
     assert verdict.decision == "hold"
     assert "harm is not excluded" in verdict.reason
+    assert verdict.to_dict()["harm"] is True
 
 
 def test_what_few_samples_cannot_decide_may_be_watched_instead() -> None:

@@ -33,6 +33,8 @@ def complaint(name: str) -> str:
     """Return one phrase on why `name` cannot be a family's name, with the suggestion when there is one."""
     if name in RESERVED:
         return f"family {name!r} is reserved: name the generator"
+    if len(name) > LONGEST:
+        return f"family {name[:LONGEST]!r}… has {len(name)} characters: at most {LONGEST}, lower snake case"
     better = suggest(name)
     hint = f", such as {better!r}" if better and is_slug(better) else ""
     return f"family {name!r} must be lower snake case{hint}"

@@ -1,0 +1,1 @@
+"""Corrections: what people decided about samples and families, against or beyond what was delivered."""

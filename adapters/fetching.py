@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -202,16 +201,6 @@ def shown(url: str) -> str:
     scheme, _, rest = url.partition("?")[0].partition("#")[0].partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"[:200]
-
-
-def bearer(variable: str | None, file: str | None) -> dict[str, str]:
-    """Return the header with the token in an environment variable or a file. Raises OSError, KeyError."""
-    if variable is not None:
-        return {"Authorization": f"Bearer {os.environ[variable]}"}
-    if file is not None:
-        with open(file, encoding="utf-8") as stream:  # noqa: PTH123
-            return {"Authorization": f"Bearer {stream.read().strip()}"}
-    return {}
 
 
 def _asked(text: str | None) -> float:

@@ -25,9 +25,10 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
 from adapters.batching import MAX_BYTES, batched
-from adapters.fetching import Fetched, Fetcher, FetchLimits, FetchRefused, Unavailable, bearer, shown
+from adapters.fetching import Fetched, Fetcher, FetchLimits, FetchRefused, Unavailable, shown
 from adapters.mapping import BadRecord, ItemMapping, is_released, value_at
 from adapters.pictures import refused
+from adapters.secrets import secret
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate
 
@@ -114,13 +115,10 @@ class HttpFeedAdapter:
         )
         try:
             url = httpx.URL(options.url)
-            headers = bearer(options.token_variable, options.token_file)
         except (httpx.InvalidURL, TypeError) as error:
             raise BadInputError(f"{shown(options.url)}: no address: {error}") from None
-        except KeyError:
-            raise BadInputError(f"{options.token_variable} is not set; put it into the adapter's `secrets`") from None
-        except OSError as error:
-            raise BadInputError(f"{options.token_file}: cannot be read: {error.strerror}") from None
+        token = secret(options.token_variable, options.token_file)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
         return Fetcher(limits, options.allowed_hosts, {origin: headers})
 

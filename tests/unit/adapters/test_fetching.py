@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from adapters.addresses import is_public
-from adapters.fetching import Fetcher, FetchLimits, FetchRefused, Unavailable, bearer, shown
+from adapters.fetching import Fetcher, FetchLimits, FetchRefused, Unavailable, shown
 from tests.unit.adapters.feed_server import Site, dripping, endless, serving
 
 INSIDE = (
@@ -131,14 +131,13 @@ def test_a_server_that_asks_for_an_hour_is_given_up_at_once(site: Site) -> None:
     assert len(site.asked) == 1
 
 
-def test_a_token_goes_to_its_own_server_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEED_TOKEN", "s3cret")
+def test_a_token_goes_to_its_own_server_alone(site: Site) -> None:
     with serving() as other:
         site.answers["/a"] = (302, {"Location": other.url("/b")}, b"")
         other.answers["/b"] = (200, {}, b"picture")
         tried = fetcher(site)
         tried.allowed = (f"127.0.0.1:{site.port}", f"127.0.0.1:{other.port}")
-        tried.headers = {f"http://127.0.0.1:{site.port}": bearer("FEED_TOKEN", None)}
+        tried.headers = {f"http://127.0.0.1:{site.port}": {"Authorization": "Bearer s3cret"}}
         tried.get(site.url("/a"), 1000)
         assert site.asked[0][1]["Authorization"] == "Bearer s3cret"
         assert "Authorization" not in other.asked[0][1]

@@ -155,3 +155,10 @@ def test_a_family_that_is_not_released_waits(site: Site) -> None:
     assert found == []
     later = [one for batch in made.poll(cursor, 10, datetime(2026, 3, 1, tzinfo=UTC)) for one in batch.candidates]
     assert [one.uri for one in later] == ["n0", "n1"]
+
+
+def test_the_token_is_sent_to_the_feed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEED_TOKEN", "s3cret")
+    site.answers["/feed"] = page(site, range(1))
+    poll(adapter(site, token_variable="FEED_TOKEN"))
+    assert site.asked[0][1]["Authorization"] == "Bearer s3cret"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -18,13 +19,17 @@ from pydantic import BaseModel
 
 from adapters.base import Adapter
 from adapters.records import released_on
+from daemon.children.frames import Frame
+from daemon.intake.wire import from_frame, to_frame
 from daemon.model import LABELS, REASONS, Batch, Candidate
 from daemon.slug import is_slug
 
 LONGEST_CURSOR = 64 * 1024  # characters; a cursor is written with every batch
 _EMPTY_BATCHES = 1_000  # so many empty batches in one poll are an endless stream
 _RESUMED = 12  # at most so many cursors are resumed from, spread evenly
-_TEXTS = ("family", "source", "group", "caption", "released", "kind", "sha256", "vector_fingerprint")
+_TEXTS = (
+    "family", "source", "group", "caption", "released", "kind", "sha256", "licence", "consent", "vector_fingerprint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +48,22 @@ class _Poll:
     keys: tuple[str, ...]  # one digest per candidate
     cursors: tuple[tuple[int, str], ...]  # (candidates up to there, cursor), one per batch
     complaints: dict[str, str]  # check -> the first thing wrong
+    bad: int  # candidates that are only a problem
 
 
 MakeAdapter = Callable[[], Adapter]
 
 
-def check_adapter(make_adapter: MakeAdapter, now: datetime, *, most: int = 500) -> list[CheckResult]:
+def check_adapter(
+    make_adapter: MakeAdapter, now: datetime, *, most: int = 500, bad: int | None = None
+) -> list[CheckResult]:
     """Check an adapter against the contract; the source must not change meanwhile.
 
     Args:
         make_adapter: builds a fresh instance over the same source.
         now: aware UTC; what the adapter is told the time is.
         most: candidates looked at; of a longer source only the beginning is checked.
+        bad: how many of them cannot be had or are malformed, when the source was made with so many; None: unknown.
 
     Returns one result per property. Errors that the adapter raises are not caught.
     """
@@ -62,8 +71,10 @@ def check_adapter(make_adapter: MakeAdapter, now: datetime, *, most: int = 500) 
         raise ValueError("now must be aware")
     whole = _poll(make_adapter(), None, most, now)
     results = [_contract(make_adapter())]
-    for name in ("types", "budget", "cursors", "released", "words", "content"):
-        seen = f"{len(whole.keys)} candidates in {len(whole.cursors)} batches"
+    if bad is not None and whole.bad != bad:
+        whole.complaints.setdefault("bad_members", f"{whole.bad} candidates have a problem, the source has {bad}")
+    for name in ("types", "budget", "cursors", "released", "words", "content", "bad_members", "travels"):
+        seen = f"{len(whole.keys)} candidates in {len(whole.cursors)} batches, {whole.bad} with a problem"
         results.append(CheckResult(name, name not in whole.complaints, whole.complaints.get(name, seen)))
     if "types" in whole.complaints or "cursors" in whole.complaints:
         return results  # what follows needs both
@@ -74,9 +85,9 @@ def check_adapter(make_adapter: MakeAdapter, now: datetime, *, most: int = 500) 
     return results
 
 
-def assert_conforms(make_adapter: MakeAdapter, now: datetime, *, most: int = 500) -> None:
+def assert_conforms(make_adapter: MakeAdapter, now: datetime, *, most: int = 500, bad: int | None = None) -> None:
     """Raise AssertionError with one line per property that does not hold; see `check_adapter`."""
-    failed = [result for result in check_adapter(make_adapter, now, most=most) if not result.passed]
+    failed = [result for result in check_adapter(make_adapter, now, most=most, bad=bad) if not result.passed]
     if failed:
         raise AssertionError("; ".join(f"{result.name}: {result.detail}" for result in failed))
 
@@ -145,7 +156,7 @@ def _poll(adapter: Adapter, cursor: str | None, budget: int, now: datetime) -> _
     keys: list[str] = []
     cursors: list[tuple[int, str]] = []
     complaints: dict[str, str] = {}
-    empty = 0
+    empty = bad = 0
     batches: Iterable[Any] = adapter.poll(cursor, budget, now)  # nothing is believed of what a third party yields
     for number, batch in enumerate(batches):
         if not isinstance(batch, Batch) or not isinstance(batch.candidates, tuple):
@@ -161,6 +172,9 @@ def _poll(adapter: Adapter, cursor: str | None, budget: int, now: datetime) -> _
             for name, complaint in _candidate_complaints(candidate, now):
                 complaints.setdefault(name, f"{str(candidate.uri)[:80]!r}: {complaint}")
             keys.append(_key(candidate))
+            bad += candidate.problem is not None
+        if not complaints:
+            complaints |= _arrives(batch, number)
         cursors.append((len(keys), batch.cursor))
         empty += not batch.candidates
         if len(keys) > budget:
@@ -169,7 +183,17 @@ def _poll(adapter: Adapter, cursor: str | None, budget: int, now: datetime) -> _
         if empty > _EMPTY_BATCHES:
             complaints["budget"] = f"over {_EMPTY_BATCHES:,} empty batches in one poll"
             break
-    return _Poll(tuple(keys), tuple(cursors), complaints)
+    return _Poll(tuple(keys), tuple(cursors), complaints, bad)
+
+
+def _arrives(batch: Batch, number: int) -> dict[str, str]:
+    """Say what would not reach the service as it was delivered: captions, seeds and parameters included."""
+    header, parts = to_frame(batch, sys.maxsize)
+    arrived = from_frame(Frame(json.loads(json.dumps(header)), tuple(parts)))
+    for sent, got in zip(batch.candidates, arrived.candidates, strict=True):
+        if _key(sent) != _key(got):
+            return {"travels": f"batch {number}: {sent.uri[:80]!r} arrives changed: {got.problem_detail[:200]}"}
+    return {}
 
 
 def _cursor_complaints(cursor: object) -> Iterator[tuple[str, str]]:
@@ -196,8 +220,14 @@ def _candidate_complaints(candidate: Any, now: datetime) -> Iterator[tuple[str, 
         yield "types", f"content must be bytes, it is {type(candidate.content).__name__}"
     if not isinstance(candidate.problem_detail, str):
         yield "types", "problem_detail must be a text"
+    if not isinstance(candidate.generation, Mapping):
+        yield "types", f"generation must be a mapping, it is {type(candidate.generation).__name__}"
     yield from _words(candidate)
     yield from _content(candidate)
+    if candidate.problem is not None and not candidate.problem_detail:
+        yield "bad_members", f"problem {candidate.problem!r} without a problem_detail that says where and why"
+    if candidate.problem is not None and candidate.content is not None:
+        yield "bad_members", f"problem {candidate.problem!r} and content at once"
     if isinstance(candidate.released, str) and candidate.problem is None:
         try:
             if released_on(candidate.released) > now.date():
@@ -251,6 +281,8 @@ def _key(candidate: Candidate) -> str:
         value = getattr(candidate, field.name)
         if isinstance(value, bytes):
             value = hashlib.sha256(value).hexdigest()
+        elif isinstance(value, Mapping):
+            value = sorted(value.items())
         elif isinstance(value, np.ndarray):
             value = (str(value.dtype), hashlib.sha256(value.tobytes()).hexdigest())
         digest.update(f"{field.name}={value!r}\n".encode("utf-8", "surrogatepass"))

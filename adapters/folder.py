@@ -10,6 +10,9 @@ by the hash of their path, and the cursor holds for each bucket how far it was d
 digest) and the combined digest of everything up to there (10 kB in all). New files lie behind the mark and are
 delivered alone. Where the digest does not fit (a file was changed, labelled, removed, or moved in with its old times)
 that bucket is delivered again: 1/256 of the inbox, harmless downstream. Removing files therefore costs reading others.
+
+With `archive`, a poll first moves away the pictures that its cursor covers: a cursor is durable only together with its
+samples, so what is moved is taken in. What was refused stays where it lies, for somebody to look at.
 """
 
 from __future__ import annotations
@@ -27,9 +30,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError, model_validator
 
+from adapters.archive import put_away
 from adapters.batching import EXTENSIONS, MAX_BYTES, batched
+from adapters.patterns import wanted
 from adapters.pictures import refused
 from adapters.records import CLAIMS, BadRecord, claims_of, released_on, text_of
 from adapters.tables import read_rows
@@ -50,10 +55,24 @@ class FolderOptions(BaseModel):
     path: str  # the inbox
     settle: NonNegativeFloat = 2.0  # seconds without a change after which a file counts as written
     max_bytes: PositiveInt = MAX_BYTES  # of one picture
+    include: tuple[str, ...] = ()  # shell patterns of paths in the inbox, `*` goes over slashes; none: every file
+    exclude: tuple[str, ...] = ()  # what fits one of these is not looked at
+    archive: str | None = None  # folder that pictures are moved to once they are taken in; null: they stay
+
+    @model_validator(mode="after")
+    def _archive_is_not_polled(self) -> FolderOptions:
+        if self.archive is not None:
+            inbox, archive = Path(self.path).expanduser().resolve(), Path(self.archive).expanduser().resolve()
+            inside = archive.relative_to(inbox).parts if archive.is_relative_to(inbox) else None
+            if inside is not None and not any(part.startswith(".") for part in inside):
+                raise ValueError("archive lies in the inbox, it would be taken in again; use a folder outside of it")
+            if inbox.is_relative_to(archive) and inbox != archive:
+                raise ValueError("the inbox lies in the archive; use two folders beside each other")
+        return self
 
     def digest(self) -> str:
-        """Return 16 hex digits that change with any option."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """Return 16 hex digits that change with any option, but for where the pictures go afterwards."""
+        return hashlib.sha256(self.model_dump_json(exclude={"archive"}).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -119,6 +138,8 @@ class FolderAdapter:
         sidecar = _read_sidecar(self._inbox / SIDECAR)
         entries = sorted(self._entries(sidecar, now))
         marks, due = _due(entries, self._resume(cursor))
+        if self.options.archive is not None:
+            marks = self._put_away(entries, marks, Path(self.options.archive).expanduser())
 
         def candidates() -> Iterator[Candidate]:
             for entry in due:
@@ -132,6 +153,35 @@ class FolderAdapter:
             return _Cursor(options=self.options.digest(), marks=packed).model_dump_json()
 
         yield from batched(candidates(), position, budget)
+
+    def _put_away(self, entries: list[_Entry], marks: dict[int, _Mark], archive: Path) -> dict[int, _Mark]:
+        """Move what the marks cover into the archive; returns the marks of what is left.
+
+        The cursor that this poll was given is durable, so are the samples that it covers. A kill in between leaves
+        marks that do not fit: the rest of those buckets is delivered again, and moved in the poll after.
+        """
+        left: dict[int, _Mark] = {}
+        for entry in entries:
+            mark = marks.get(entry.bucket)
+            if mark is None or (entry.stamp, entry.digest) > (mark.stamp, mark.digest):
+                continue
+            try:
+                moved = not entry.problem and self._is_as_taken_in(entry)
+                if moved:
+                    put_away(self._inbox / entry.path, archive, entry.path)
+            except OSError as error:
+                raise BadInputError(f"{archive}: the archive cannot be written: {error.strerror or error}") from None
+            if not moved:
+                left[entry.bucket] = left.get(entry.bucket, _Mark()).after(entry)
+        return left
+
+    def _is_as_taken_in(self, entry: _Entry) -> bool:
+        """Say whether the file is still the one that was listed, and no link: what came since is not taken in yet."""
+        try:
+            about = os.lstat(self._inbox / entry.path)
+        except FileNotFoundError:
+            return False
+        return stat.S_ISREG(about.st_mode) and (about.st_size, about.st_ctime_ns) == (entry.size, entry.stamp)
 
     def _resume(self, cursor: str | None) -> dict[int, _Mark]:
         if cursor is None:
@@ -174,7 +224,7 @@ class FolderAdapter:
                     yield _entry(f"{path}/", item.stat(), "bad_record", f"lies over {DEEPEST} folders deep")
                 elif item.is_dir(follow_symlinks=False):
                     yield from self._walk(folder / item.name, f"{path}/")
-                else:
+                elif wanted(path, self.options.include, self.options.exclude):
                     yield self._file(folder / item.name, path, item.is_symlink())
             except FileNotFoundError:
                 continue  # gone since the folder was listed
@@ -326,15 +376,4 @@ def _claim(candidate: Candidate, path: str, row: Mapping[str, object] | str | No
             cells["family"] = text_of(cells, "family") or top
         else:
             raise BadRecord(f"folder {top!r}: {complaint(top)}")
-    claims = claims_of(cells)
-    return replace(
-        candidate,
-        label=claims.label,
-        family=claims.family,
-        source=claims.source,
-        group=claims.group,
-        caption=claims.caption,
-        released=claims.released,
-        kind=claims.kind,
-        sha256=claims.sha256,
-    )
+    return claims_of(cells).on(candidate)

@@ -1,8 +1,8 @@
 """A list of pictures, of precomputed vectors or of outside scores: CSV, JSONL or Parquet, here or at an fsspec URL.
 
-Columns: uri and label are required; family, kind, released, group, source, caption and sha256 are optional; others
-are ignored. A row with `vector` and `vector_fingerprint`, or with `score` and `detector`, stands for its picture,
-which is then not read; such a row needs its sha256.
+Columns: uri and label are required; family, kind, released, group, source, caption, seed, generation (a JSON object),
+licence, consent and sha256 are optional; others are ignored. A row with `vector` and `vector_fingerprint`, or with
+`score` and `detector`, stands for its picture, which is then not read; such a row needs its sha256.
 
 The cursor holds how many rows were gone through, their digest, the options' digest and the day up to which releases
 were let through. A manifest that grew continues behind those rows; one whose earlier rows changed, or other options,
@@ -27,6 +27,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
 from adapters.batching import MAX_BYTES, batched
+from adapters.patterns import wanted
 from adapters.pictures import Pictures
 from adapters.records import BadRecord, Claims, claims_of, released_on, score_of, text_of, vector_of
 from adapters.tables import FORMATS, Format, Row, read_rows
@@ -87,6 +88,8 @@ class ManifestOptions(BaseModel):
     families: FamilyFilter = FamilyFilter()
     released: ReleasedFilter = ReleasedFilter()
     labels: tuple[Literal["real", "synthetic", "unknown"], ...] = ("real", "synthetic", "unknown")
+    include: tuple[str, ...] = ()  # shell patterns of uris, `*` goes over slashes; none: every row
+    exclude: tuple[str, ...] = ()  # rows whose uri fits one of these are left out
     limit: PositiveInt | None = None  # only the first rows that pass the filters; rows that cannot be read do not count
     max_bytes: PositiveInt = MAX_BYTES  # of one picture
 
@@ -266,6 +269,8 @@ class _Walk:
             uri = text_of(row, "uri")
             if uri is None:
                 raise BadRecord("uri is empty")
+            if not wanted(uri, self._options.include, self._options.exclude):
+                return None
             claims = claims_of(row)
             vector = vector_of(row)
             scores = score_of(row)
@@ -279,20 +284,7 @@ class _Walk:
             return None
         values, fingerprint = vector or (None, None)
         return _Item(
-            Candidate(
-                uri=uri,
-                label=claims.label,
-                family=claims.family,
-                source=claims.source,
-                group=claims.group,
-                caption=claims.caption,
-                released=claims.released,
-                kind=claims.kind,
-                sha256=claims.sha256,
-                vector=values,
-                vector_fingerprint=fingerprint,
-                outside_scores=scores,
-            ),
+            claims.on(Candidate(uri=uri, vector=values, vector_fingerprint=fingerprint, outside_scores=scores)),
             None if claims.released is None else released_on(claims.released),
             read=not (vector or scores),
         )

@@ -32,8 +32,10 @@ class Pictures:
         protocols = self._files.protocol
         protocols = (protocols,) if isinstance(protocols, str) else tuple(protocols)
         scheme, separator, _ = uri.partition("://")
-        inner = str(self._files._strip_protocol(uri)) if separator and scheme in protocols else uri
-        path = posixpath.normpath(posixpath.join(self._root, inner))
+        full = bool(separator) and scheme in protocols
+        inner = str(self._files._strip_protocol(uri)) if full else uri
+        # of a full address the whole path is given, on object stores without a slash in front of the bucket
+        path = posixpath.normpath(inner if full else posixpath.join(self._root, inner))
         inside = path.startswith(self._inside) if self._inside else not path.startswith(("/", ".."))
         # a server may undo percent signs after this check
         hidden = unquote(uri) != uri and ".." in unquote(uri).split("/")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.model import LABELS, Label
+from daemon.model import LABELS, Candidate, Label
 from daemon.slug import complaint, is_slug
 
 REQUIRED = ("uri", "label")
-CLAIMS = ("uri", "label", "family", "kind", "released", "group", "source", "caption", "sha256")
+CLAIMS = (
+    "uri", "label", "family", "kind", "released", "group", "source", "caption", "sha256",
+    "licence", "consent", "seed", "generation",
+)  # fmt: skip
 COLUMNS = (*CLAIMS, "vector", "vector_fingerprint", "score", "detector")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _RELEASED = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
@@ -37,6 +41,13 @@ class Claims:
     source: str | None = None
     caption: str | None = None
     sha256: str | None = None  # 64 lower-case hex digits
+    licence: str | None = None
+    consent: str | None = None
+    generation: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # seed, model, steps, ...
+
+    def on(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with these claims in place of its own."""
+        return replace(candidate, **{one.name: getattr(self, one.name) for one in fields(self)})
 
 
 def released_on(text: str) -> date:
@@ -118,7 +129,48 @@ def claims_of(row: Mapping[str, object]) -> Claims:
         source=text_of(row, "source"),
         caption=text_of(row, "caption"),
         sha256=None if sha256 is None else sha256.lower(),
+        licence=text_of(row, "licence"),
+        consent=text_of(row, "consent"),
+        generation={} if real else generation_of(row),
     )
+
+
+def generation_of(row: Mapping[str, object]) -> dict[str, str | int | float | bool]:
+    """Return how the picture was made: the object in `generation` (JSON when it is text), with `seed` added.
+
+    Raises BadRecord when it is no flat object of texts, numbers and truth values.
+
+    >>> generation_of({"seed": "7", "generation": '{"model": "m", "steps": 20}'})
+    {'model': 'm', 'steps': 20, 'seed': 7}
+    """
+    value = row.get("generation")
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else None
+        except (ValueError, RecursionError):
+            raise BadRecord("generation is not a JSON object") from None
+    if value is not None and not isinstance(value, Mapping):
+        raise BadRecord("generation is not an object")
+    said = {str(name): one for name, one in (value or {}).items() if one is not None}
+    seed = row.get("seed")
+    if seed is not None and seed != "":
+        said["seed"] = _seed(seed)
+    for name, one in said.items():
+        if not isinstance(one, str | int | float):
+            raise BadRecord(f"generation: {name[:40]!r} is neither text nor number")
+        if isinstance(one, float) and not math.isfinite(one):
+            raise BadRecord(f"generation: {name[:40]!r} is not finite")
+    return said
+
+
+def _seed(value: object) -> int | str:
+    if isinstance(value, float) and value.is_integer():  # a column of integers with gaps is read as fractions
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value.strip()):
+        return int(value)
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        return value
+    raise BadRecord(f"seed {str(value)[:40]!r} is neither a whole number nor a text")
 
 
 def vector_of(row: Mapping[str, object]) -> tuple[NDArray[np.float16], str] | None:

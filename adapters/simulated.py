@@ -88,6 +88,8 @@ class SimulatedAdapter:
             source=name if real else None,
             group=f"sim:{seed}:{scene_key(name, item.index)}",
             caption=caption,
+            generation={} if real else {"model": name, "seed": item.index},
+            licence="CC0-1.0",
             released=None if real else self._released(name),
             kind="simulated",
             sha256=hashlib.sha256(content).hexdigest(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -112,7 +112,10 @@ class Candidate:
     family: str | None = None  # claimed generator family of a synthetic picture, lower snake case
     source: str | None = None  # photo collection or repository; None: the adapter's own name
     group: str | None = None  # what must stay on one side of a split; None: the sample alone
-    caption: str | None = None
+    caption: str | None = None  # what the picture shows, or the prompt that it was made from
+    generation: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # seed, model, steps, ...
+    licence: str | None = None  # under which the picture may be used, in the source's words
+    consent: str | None = None  # what the people shown, or the makers, agreed to, in the source's words
     released: str | None = None  # release date of the family: YYYY, YYYY-MM or YYYY-MM-DD
     kind: str | None = None  # kind of generator: gan, diffusion, autoregressive, ...
     sha256: str | None = None  # what the source says the bytes hash to; required without content

@@ -435,10 +435,10 @@ def _encoder_relative_to(encoder: EncoderSettings, folder: Path) -> EncoderSetti
 
 
 def _resolve_paths(options: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The options named `path` and `root` are paths by convention of the adapters; URLs stay as they are."""
+    """The options named `path`, `root` and `archive` are paths by convention of the adapters; URLs stay as they are."""
     return {
         key: str((folder / value).resolve())
-        if key in ("path", "root") and isinstance(value, str) and "://" not in value
+        if key in ("path", "root", "archive") and isinstance(value, str) and "://" not in value
         else value
         for key, value in options.items()
     }

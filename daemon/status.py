@@ -412,6 +412,7 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
                 configured=settings is not None,
                 interval_seconds=settings.every.total_seconds() if settings else None,
                 last_success_at=row.last_success_at if row else None,
+                cursor=row.cursor if row else None,
                 stored=row.stored if row else 0,
                 rejected=row.rejected if row else {},
                 quarantined=row.quarantined if row else {},

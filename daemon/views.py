@@ -132,6 +132,7 @@ class AdapterView(View):
     configured: bool
     interval_seconds: float | None
     last_success_at: datetime | None
+    cursor: str | None  # where it stopped, in the adapter's own words
     stored: int
     rejected: dict[str, int]
     quarantined: dict[str, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -274,6 +275,9 @@ class Batch:
             "reason": reason,
             "detail": detail,
             "trust": self.trust,
+            "generation": json.dumps(dict(candidate.generation), sort_keys=True) if candidate.generation else None,
+            "licence": candidate.licence,
+            "consent": candidate.consent,
         }
 
     # --- writing ---------------------------------------------------------------------------------------

@@ -129,6 +129,9 @@ class Delivery(Base, table=True):
     reason: str | None = None
     detail: str = Field(default="", sa_type=Text)
     trust: str | None = None  # of the adapter at that time; NULL: delivered before it was noted
+    generation: str | None = Field(default=None, sa_type=Text)  # JSON object: seed, model, ...; NULL: not said
+    licence: str | None = Field(default=None, sa_type=Text)
+    consent: str | None = Field(default=None, sa_type=Text)
 
 
 class VectorShard(Base, table=True):

@@ -8,6 +8,8 @@ import typer
 
 from daemon.commands.common import ConfigOption, JsonOption, counts, example, print_json, print_table, settings_of
 
+_SHOWN = 40  # characters of a cell; --json gives all of it
+
 app = typer.Typer(no_args_is_help=True, help="Where samples come from.")
 
 
@@ -23,9 +25,18 @@ def list_adapters(config: ConfigOption = None, as_json: JsonOption = False) -> N
     typer.echo(f"installed kinds: {', '.join(found['kinds']) or 'none'}")
     print_table(
         "configured",
-        ["adapter", "kind", "every", "trust", "last success", "stored", "rejected"],
+        ["adapter", "kind", "every", "trust", "last success", "stored", "rejected", "cursor"],
         [
-            [a["name"], a["kind"], a["every"], a["trust"], a["last_success_at"], a["stored"], counts(a["rejected"])]
+            [
+                a["name"],
+                a["kind"] if a["installed"] else f"{a['kind']} (not installed)",
+                a["every"],
+                a["trust"],
+                a["last_success_at"],
+                a["stored"],
+                counts(a["rejected"]),
+                shortened(a["cursor"]),
+            ]
             for a in found["adapters"]
         ],
         "no adapters are configured; see `adapters` in config.yaml",
@@ -48,7 +59,24 @@ def check(
         return
     print_table(
         f"first of {name}",
-        ["uri", "label", "family", "source", "group", "bytes", "problem"],
-        [[r["uri"], r["label"], r["family"], r["source"], r["group"], r["bytes"], r["problem"]] for r in rows],
+        ["uri", "label", "family", "source", "group", "caption", "bytes", "problem"],
+        [
+            [
+                r["uri"],
+                r["label"],
+                r["family"],
+                r["source"],
+                r["group"],
+                shortened(r["caption"]),
+                r["bytes"],
+                r["problem"],
+            ]
+            for r in rows
+        ],
         f"{name} has nothing to deliver",
     )
+
+
+def shortened(text: str | None) -> str | None:
+    """The beginning of a long text, with a mark that there is more."""
+    return text if text is None or len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

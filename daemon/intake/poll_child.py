@@ -30,13 +30,19 @@ def serve(host: Host, arguments: Mapping[str, Any]) -> None:
 def make_adapter(name: str, kind: str, options: Mapping[str, Any]) -> Adapter:
     """Find the kind among the installed entry points and make the adapter.
 
-    Raises ConfigurationError: unknown kind, or options that it does not take; the message names the key.
+    Raises ConfigurationError: unknown kind, one whose packages are not installed, or options that it does not take;
+    the message names the key.
     """
     found = entry_points(group=GROUP, name=kind)
     if not found:
         known = ", ".join(sorted({one.name for one in entry_points(group=GROUP)})) or "none"
         raise ConfigurationError(f"adapters.{name}.kind: no adapter {kind!r} is installed; installed are: {known}")
-    adapter_class = next(iter(found)).load()
+    try:
+        adapter_class = next(iter(found)).load()
+    except ImportError as error:
+        raise ConfigurationError(
+            f"adapters.{name}.kind: {kind!r} needs a package that is not installed ({error}); see docs/adapters.md"
+        ) from error
     try:
         checked = adapter_class.Options.model_validate(dict(options))
     except ValidationError as error:

@@ -116,4 +116,6 @@ def check_claims(candidate: Candidate) -> None:
 
 def _sane(candidate: Candidate) -> Candidate:
     """The candidate without what failed the check: only its name is worth remembering."""
-    return replace(candidate, content=None, label=None, family=None, released=None, vector=None, outside_scores=())
+    return replace(
+        candidate, content=None, label=None, family=None, released=None, vector=None, outside_scores=(), generation={}
+    )

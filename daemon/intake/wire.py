@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ _TEXTS = (
     "source",
     "group",
     "caption",
+    "licence",
+    "consent",
     "released",
     "kind",
     "sha256",
@@ -25,6 +28,7 @@ _TEXTS = (
     "problem",
 )
 _LONGEST = 20_000  # characters of one text field
+_MOST_PARAMETERS = 64  # of a picture's generation
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # neither UTF-8 nor a database takes these
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -58,7 +62,7 @@ def _fields(candidate: Any, parts: list[bytes], max_bytes: int) -> dict[str, Any
         return {"wrong": f"{type(candidate).__name__} instead of a Candidate"}
     fields = {field.name: getattr(candidate, field.name) for field in dataclasses.fields(candidate)}
     content, vector = fields.pop("content"), fields.pop("vector")
-    scores = fields.pop("outside_scores")
+    scores, generation = fields.pop("outside_scores"), fields.pop("generation")
     for name, value in fields.items():
         if value is not None and not isinstance(value, str):
             return {"uri": _text(candidate.uri), "wrong": f"{name} is {type(value).__name__}, not text"}
@@ -68,6 +72,9 @@ def _fields(candidate: Any, parts: list[bytes], max_bytes: int) -> dict[str, Any
             raise ValueError
     except (TypeError, ValueError):
         return {"uri": _text(candidate.uri), "wrong": "outside_scores are no pairs of detector and finite score"}
+    if not isinstance(generation, Mapping) or not all(_is_parameter(*pair) for pair in generation.items()):
+        return {"uri": _text(candidate.uri), "wrong": "generation is no mapping of names to texts and finite numbers"}
+    fields["generation"] = dict(generation)
     if content is not None:
         if not isinstance(content, bytes):
             return {"uri": _text(candidate.uri), "wrong": f"content is {type(content).__name__}, not bytes"}
@@ -113,6 +120,7 @@ def _candidate(fields: Any, frame: Frame) -> Candidate:
         content=content,
         vector=vector,
         outside_scores=scores,
+        generation=fields["generation"],
         problem_detail=fields.get("problem_detail") or "",
         **texts,
     )
@@ -137,7 +145,23 @@ def _what_is_wrong(fields: dict[str, Any]) -> str | None:
     scores = fields.get("outside_scores")
     if not isinstance(scores, list) or not all(_is_score(score) for score in scores):
         return "outside_scores are no pairs of detector and finite score"
+    generation = fields.get("generation")
+    if not isinstance(generation, dict) or not all(_is_parameter(*pair) for pair in generation.items()):
+        return "generation is no mapping of names to texts and finite numbers"
+    if len(generation) > _MOST_PARAMETERS:
+        return f"generation has {len(generation)} parameters, at most {_MOST_PARAMETERS} are kept"
     return None
+
+
+def _is_parameter(name: object, value: object) -> bool:
+    """Say whether a generation parameter can be kept: a short name, and a text or a finite number."""
+    if not isinstance(name, str) or not 0 < len(name) <= 100 or _UNSTORABLE.search(name):
+        return False
+    if isinstance(value, str):
+        return len(value) <= _LONGEST and not _UNSTORABLE.search(value)
+    if isinstance(value, int):  # truth values too
+        return abs(value) < 2**64  # a seed; longer ones are not even written as text
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _is_score(pair: Any) -> bool:

@@ -18,6 +18,7 @@ from adapters.base import Adapter
 from adapters.checks import assert_conforms, check_adapter
 from adapters.folder import FolderAdapter, FolderOptions
 from adapters.manifest import ManifestAdapter, ManifestOptions
+from adapters.simulated import SimulatedAdapter, SimulatedOptions
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to-adapter.md"
@@ -89,19 +90,26 @@ def shown_in_the_documentation(tmp_path: Path) -> Adapter:
     return adapter
 
 
-# (what makes it over a source of its own; how many candidates there are to come)
-ADAPTERS: list[tuple[Callable[[Path], Adapter], int]] = [
-    (folder, 154),
-    (manifest_csv, 98),
-    (manifest_jsonl, 46),
-    (manifest_of_vectors, 300),
-    (shown_in_the_documentation, 100),
+def simulated(tmp_path: Path) -> Adapter:
+    """Photographs and families of a small simulated world, of the first day alone."""
+    options = {"start": NOW, "days": 0, "photographs_at_start": 3, "generated_at_start": 3, "side": 64}
+    return SimulatedAdapter("world", SimulatedOptions.model_validate(options))
+
+
+# (what makes it over a source of its own; how many candidates there are to come; how many of them are bad)
+ADAPTERS: list[tuple[Callable[[Path], Adapter], int, int]] = [
+    (folder, 154, 3),
+    (manifest_csv, 98, 15),
+    (manifest_jsonl, 46, 3),
+    (manifest_of_vectors, 300, 0),
+    (simulated, 27, 0),
+    (shown_in_the_documentation, 100, 0),
 ]
 
 
-@pytest.mark.parametrize(("make", "count"), ADAPTERS, ids=[make.__name__ for make, _ in ADAPTERS])
-def test_the_adapter_keeps_the_contract(tmp_path: Path, make: Callable[[Path], Adapter], count: int) -> None:
+@pytest.mark.parametrize(("make", "count", "bad"), ADAPTERS, ids=[make.__name__ for make, _, _ in ADAPTERS])
+def test_the_adapter_keeps_the_contract(tmp_path: Path, make: Callable[[Path], Adapter], count: int, bad: int) -> None:
     made = make(tmp_path)
-    assert_conforms(lambda: made, NOW)
+    assert_conforms(lambda: made, NOW, bad=bad)
     types = next(result for result in check_adapter(lambda: made, NOW) if result.name == "types")
     assert types.detail.startswith(f"{count} candidates ")  # the kit saw all of them

@@ -58,10 +58,32 @@ def test_an_adapter_that_keeps_the_contract_passes_every_check() -> None:
     results = check_adapter(Listed, NOW)
     assert all(result.passed for result in results)
     assert [result.name for result in results] == [
-        "contract", "types", "budget", "cursors", "released", "words", "content",
+        "contract", "types", "budget", "cursors", "released", "words", "content", "bad_members", "travels",
         "deterministic", "small_budgets", "resume", "end",
     ]  # fmt: skip
     assert_conforms(Listed, NOW)
+
+
+def test_bad_members_are_counted_against_what_the_source_was_made_with() -> None:
+    class Broken(Listed):
+        items: ClassVar[list[Any]] = [
+            *Listed.items[:9],
+            Candidate("bad", problem="unreadable", problem_detail="row 10"),
+            *Listed.items[9:],
+        ]
+
+    assert_conforms(Broken, NOW, bad=1)
+    with pytest.raises(AssertionError, match=r"^bad_members: 1 candidates have a problem, the source has 2$"):
+        assert_conforms(Broken, NOW, bad=2)
+
+
+def test_seeds_and_generation_parameters_travel_as_they_are() -> None:
+    class Seeded(Listed):
+        items: ClassVar[list[Any]] = [
+            replace(GOOD, generation={"seed": 2**63, "model": "m/x", "guidance": 7.5, "tiled": True}, licence="CC0-1.0")
+        ]
+
+    assert_conforms(Seeded, NOW)
 
 
 def test_an_empty_source_passes() -> None:
@@ -81,7 +103,14 @@ def test_of_a_long_source_the_beginning_is_checked() -> None:
     ("change", "check", "says"),
     [
         ({"label": "fake"}, "words", "label 'fake'"),
-        ({"problem": "odd"}, "words", "problem 'odd'"),
+        ({"problem": "odd", "problem_detail": "?", "content": None}, "words", "problem 'odd'"),
+        ({"problem": "unreadable", "content": None}, "bad_members", "without a problem_detail"),
+        ({"problem": "unreadable", "problem_detail": "gone"}, "bad_members", "and content at once"),
+        ({"licence": ""}, "types", "licence must be None or a text"),
+        ({"generation": ["seed", 7]}, "types", "generation must be a mapping"),
+        ({"generation": {"seed": 2**70}}, "travels", "no mapping of names to texts and finite numbers"),
+        ({"generation": {"sigmas": [1, 2]}}, "travels", "no mapping of names to texts and finite numbers"),
+        ({"caption": "x" * 20_001}, "travels", "at most 20000 characters"),
         ({"family": "Fam 1"}, "words", "family 'Fam 1'"),
         ({"label": "real"}, "words", "a real picture has the family 'fam'"),
         ({"group": 7}, "types", "group must be None or a text"),

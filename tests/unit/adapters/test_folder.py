@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from datetime import UTC, datetime
@@ -349,3 +350,93 @@ def test_other_options_and_a_foreign_cursor_start_over(tmp_path: Path) -> None:
     assert len(poll(tmp_path, cursor, max_bytes=10**6)[0]) == 1
     assert len(poll(tmp_path, '{"options": "x", "rows": 3}')[0]) == 1
     assert len(poll(tmp_path, "no json")[0]) == 1
+
+
+# --- patterns and the archive ----------------------------------------------------------------------------------
+
+
+def test_patterns_say_what_is_looked_at(tmp_path: Path) -> None:
+    put(tmp_path, "dalle_3/a.jpg", "dalle_3/old/b.jpg", "real/kodak/c.jpg", "notes.txt")
+    assert set(poll(tmp_path, include=("dalle_3/*",))[0]) == {"dalle_3/a.jpg", "dalle_3/old/b.jpg"}
+    assert set(poll(tmp_path, exclude=("*/old/*", "*.txt"))[0]) == {"dalle_3/a.jpg", "real/kodak/c.jpg"}
+
+
+def test_pictures_are_moved_away_only_once_their_cursor_came_back(tmp_path: Path) -> None:
+    inbox, archive = tmp_path / "inbox", tmp_path / "archive"
+    put(inbox, "dalle_3/a.jpg", "real/kodak/b.jpg", "notes.txt")
+    found, cursor = poll(inbox, archive=str(archive))
+    assert len(found) == 3
+    assert not archive.exists()
+    again, _ = poll(inbox, archive=str(archive))  # the batch was lost: nothing may be missing
+    assert set(again) == set(found)
+    nothing, _ = poll(inbox, cursor, archive=str(archive))
+    assert nothing == {}
+    assert (archive / "dalle_3/a.jpg").read_bytes() == b"bytes of dalle_3/a.jpg"
+    assert (archive / "real/kodak/b.jpg").is_file()
+    assert sorted(path.name for path in inbox.rglob("*") if path.is_file()) == ["notes.txt"]
+
+
+def test_what_comes_after_an_archived_picture_is_delivered_once(tmp_path: Path) -> None:
+    inbox, archive = tmp_path / "inbox", tmp_path / "archive"
+    seen: list[str] = []
+    cursor: str | None = None
+    for day in range(4):
+        put(inbox, *(f"dalle_3/{day}_{i}.jpg" for i in range(300)))  # more than there are buckets
+        found, cursor = poll(inbox, cursor, archive=str(archive))
+        seen += found
+    assert len(seen) == len(set(seen)) == 1200
+    assert len(list(archive.rglob("*.jpg"))) == 900
+
+
+def test_a_picture_that_was_replaced_since_is_not_moved_but_delivered(tmp_path: Path) -> None:
+    inbox, archive = tmp_path / "inbox", tmp_path / "archive"
+    put(inbox, "a.jpg")
+    _, cursor = poll(inbox, archive=str(archive))
+    (inbox / "a.jpg").write_bytes(b"another picture")
+    found, _ = poll(inbox, cursor, archive=str(archive))
+    assert found["a.jpg"].content == b"another picture"
+    assert not archive.exists()
+
+
+def test_an_archived_picture_never_replaces_another_one(tmp_path: Path) -> None:
+    inbox, archive = tmp_path / "inbox", tmp_path / "archive"
+    put(archive, "a.jpg")
+    (inbox).mkdir()
+    (inbox / "a.jpg").write_bytes(b"new")
+    _, cursor = poll(inbox, archive=str(archive))
+    poll(inbox, cursor, archive=str(archive))
+    assert sorted(path.read_bytes() for path in archive.iterdir()) == [b"bytes of a.jpg", b"new"]
+
+
+@pytest.mark.parametrize("archive", ["inbox/done", "inbox", "."])
+def test_an_archive_that_would_be_taken_in_again_is_refused(tmp_path: Path, archive: str) -> None:
+    with pytest.raises(ValueError, match="archive"):
+        FolderOptions(path=str(tmp_path / "inbox"), archive=str(tmp_path / archive))
+    FolderOptions(path=str(tmp_path / "inbox"), archive=str(tmp_path / "inbox/.done"))
+
+
+def test_an_archive_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    put(inbox, "a.jpg")
+    (tmp_path / "archive").write_bytes(b"a file")
+    _, cursor = poll(inbox)
+    with pytest.raises(BadInputError, match=r"the archive cannot be written: (Not a directory|File exists)"):
+        poll(inbox, cursor, archive=str(tmp_path / "archive"))
+
+
+def test_an_archive_on_another_file_system_gets_a_whole_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Path.replace
+
+    def across(self: Path, target: Path) -> Path:
+        if self.parent != target.parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(self, target)
+
+    inbox, archive = tmp_path / "inbox", tmp_path / "archive"
+    put(inbox, "a.jpg")
+    _, cursor = poll(inbox, archive=str(archive))
+    monkeypatch.setattr(Path, "replace", across)
+    poll(inbox, cursor, archive=str(archive))
+    assert [path.name for path in archive.iterdir()] == ["a.jpg"]
+    assert (archive / "a.jpg").read_bytes() == b"bytes of a.jpg"
+    assert list(inbox.iterdir()) == []

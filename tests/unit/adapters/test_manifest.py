@@ -48,6 +48,21 @@ def poll(
     return found, cursor
 
 
+def test_seed_parameters_licence_and_consent_travel_along(tmp_path: Path) -> None:
+    columns = "uri,label,family,seed,generation,licence,consent"
+    made = json.dumps({"model": "m", "guidance": 7.5, "unused": None})
+    found = only(tmp_path, columns, family="f", seed="18", generation=made, licence="CC0-1.0", consent="asked")
+    assert found.generation == {"model": "m", "guidance": 7.5, "seed": 18}
+    assert (found.licence, found.consent) == ("CC0-1.0", "asked")
+
+
+@pytest.mark.parametrize("cell", ["[1]", "{", '{"sigmas": [1]}', '{"a": NaN}'])
+def test_parameters_that_are_no_flat_object_are_a_bad_record(tmp_path: Path, cell: str) -> None:
+    found = only(tmp_path, "uri,label,generation", generation=cell)
+    assert found.problem == "bad_record"
+    assert "generation" in found.problem_detail
+
+
 def uris(candidates: Iterable[Candidate]) -> list[str]:
     return [candidate.uri for candidate in candidates]
 

@@ -55,6 +55,19 @@ def rows(store: Store) -> dict[str, list[tuple[Any, ...]]]:
         return {name: [tuple(row) for row in connection.execute(query)] for name, query in queries.items()}
 
 
+def test_how_a_picture_was_made_and_may_be_used_is_kept_with_its_delivery(store: Store) -> None:
+    made = {"steps": 20, "seed": 2**63, "model": "m"}
+    batch = [fake("a", generation=made, licence="CC0-1.0", consent="models released"), fake("b")]
+    store.samples.admit("man", "trusted", batch, "1", T0)
+    d = t.delivery.c
+    with store.database.read() as connection:
+        found = connection.execute(select(d.generation, d.licence, d.consent).order_by(d.uri)).all()
+    assert [tuple(row) for row in found] == [
+        (f'{{"model": "m", "seed": {2**63}, "steps": 20}}', "CC0-1.0", "models released"),
+        (None, None, None),
+    ]
+
+
 def test_a_batch_is_stored_once_with_its_cursor(store: Store) -> None:
     receipt = store.samples.admit("man", "trusted", BATCH, "row 7", T0)
     assert receipt == Receipt(stored=5, repeated=1, rejected=1, quarantined=0)

@@ -115,6 +115,7 @@ class AdapterSettings(Section):
     every: Duration = parse_duration("1h")
     trust: Trust = "known"
     budget: int = Field(1000, ge=1)
+    per_day: Annotated[int, Field(ge=1)] | None = None
     deadline: Duration = parse_duration("10m")
     memory_limit: Size = parse_size("2GiB")
     secrets: dict[str, SecretStr] = {}

@@ -18,6 +18,7 @@ from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
 from daemon.errors import SidwatchError, TemporaryError
 from daemon.evaluate.measuring import evaluate
+from daemon.intake.breaker import Breaker
 from daemon.intake.taking_in import intake
 from daemon.learn.learning import update
 from daemon.learn.retraining import RETRAININGS, retrain
@@ -175,8 +176,10 @@ class Supervisor:
         return jobs
 
     def _poll(self, adapter: AdapterSettings) -> Callable[[], object]:
+        breaker = Breaker(adapter.every, self._context.clock.monotonic)
+
         def poll() -> str:
-            with self._intake:
+            with self._intake, breaker.guard():
                 offered = intake(self._context, adapter)
             if offered:
                 self._tick("cycle")

@@ -58,6 +58,16 @@ class Intake(Part):
             batch.store(self._shares, self._shards, cursor)
             return batch.receipt
 
+    def delivered_since(self, adapter: str, since: datetime) -> int:
+        """How many new deliveries of the adapter were stored at that time or later; see `SampleStore`."""
+        counted = (
+            select(func.count())
+            .select_from(t.delivery.join(t.adapter, t.adapter.c.id == t.delivery.c.adapter_id))
+            .where(t.adapter.c.name == adapter, t.delivery.c.at >= since)
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(counted).scalar_one())
+
     def note_success(self, adapter: str, at: datetime) -> None:
         """The adapter's poll ended well."""
         with self._database.write() as connection:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from dataclasses import replace
+from datetime import UTC
 
 import numpy as np
 
@@ -24,24 +25,37 @@ def intake(context: Context, adapter: AdapterSettings) -> int:
     """Poll one adapter until it has nothing more; returns how many candidates it offered.
 
     Every batch is committed with its cursor before the next one is asked for: what was acknowledged stays, and a
-    poll that is cut off goes on from there. Raises what the poll raises (ChildFailed, BadInputError).
+    poll that is cut off goes on from there. Ends early when the day's limit is reached. Raises what the poll raises
+    (ChildFailed, BadInputError).
     """
     offered = 0
     while True:
+        budget = _budget(context, adapter)
+        if budget == 0:  # the rest comes on another day: the cursor stays
+            context.samples.note_success(adapter.name, context.clock.now())
+            return offered
         started = time.monotonic()
         cursor = context.samples.cursor(adapter.name)
-        polled = _poll_once(context, adapter, cursor)
+        polled = _poll_once(context, adapter, cursor, budget)
         context.meter.fetch(adapter.name, time.monotonic() - started)
         offered += polled
-        if polled < adapter.budget or context.samples.cursor(adapter.name) == cursor:  # nothing more, or no way on
+        if polled < budget or context.samples.cursor(adapter.name) == cursor:  # nothing more, or no way on
             context.samples.note_success(adapter.name, context.clock.now())
             return offered
 
 
-def _poll_once(context: Context, adapter: AdapterSettings, cursor: str | None) -> int:
+def _budget(context: Context, adapter: AdapterSettings) -> int:
+    """Most candidates of the next poll: what one poll may bring, and what is left of the day."""
+    if adapter.per_day is None:
+        return adapter.budget
+    midnight = context.clock.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return max(0, min(adapter.budget, adapter.per_day - context.samples.delivered_since(adapter.name, midnight)))
+
+
+def _poll_once(context: Context, adapter: AdapterSettings, cursor: str | None, budget: int) -> int:
     poll = context.poller(adapter)
     offered = 0
-    for batch in poll(adapter.name, adapter.kind, adapter.options, cursor, adapter.budget, context.clock.now()):
+    for batch in poll(adapter.name, adapter.kind, adapter.options, cursor, budget, context.clock.now()):
         admissions = []
         for candidate in batch.candidates:
             admissions.append(examine(candidate, context.inspector, context.settings.intake))

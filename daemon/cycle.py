@@ -20,6 +20,7 @@ from daemon.learn.learning import Make, learn
 from daemon.notify.notifying import notify
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
+from daemon.promote.returning import return_from_damage, return_from_worse
 from daemon.reembed.following import follow
 from daemon.settings import AdapterSettings
 from daemon.transitions import note_transitions
@@ -71,6 +72,7 @@ def run_cycle(
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
     make: another learner than the closed form as configured.
     """
+    return_from_damage(context)
     follow(context)  # a switch or a rollback across encoders may have come between two cycles
     forgotten = finish_forgetting(context)
     corrected = finish_corrections(context)
@@ -79,6 +81,8 @@ def run_cycle(
     scored = score(context)
     evaluate(context)
     alarmed = detect(context)
+    if return_from_worse(context):
+        evaluate(context)
     note_transitions(context)
     challenge = learn(context, make) if may_learn() else None
     verdict = judge(context, challenge) if challenge else None

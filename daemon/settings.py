@@ -259,6 +259,11 @@ class GateSettings(Section):
 
 class PromotionSettings(Section):
     mode: Literal["auto", "manual"] = "auto"
+    watch_for: Duration = parse_duration("14d")
+    watch_samples: int = Field(500, ge=10)
+    watch_alpha: float = Field(0.01, gt=0, lt=0.5)
+    flapping_returns: int = Field(2, ge=1)
+    flapping_window: Duration = parse_duration("7d")
 
 
 class RecoverySettings(Section):

@@ -28,6 +28,7 @@ from daemon.model import (
     VersionRecord,
 )
 from daemon.ports import Migrations, Registry, RunLog, SampleStore
+from daemon.promote.flapping import WATCH, flapping
 from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.recorded import known
 from daemon.settings import Settings
@@ -97,6 +98,10 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         events=[views.EventView(kind=e.kind, at=e.at, text=e.text) for e in samples.events(RECENT)],
         alarms=[_alarm(alarm) for alarm in samples.alarms()],
         alarm_budget=_budget(spending(samples, registry, sources.settings.alarms, now)),
+        returned_at=max((row.at for row in audit if row.action == "rollback" and row.actor == WATCH), default=None),
+        flapping=flapping(
+            audit, now, sources.settings.promotion.flapping_returns, sources.settings.promotion.flapping_window
+        ),
     )
 
 

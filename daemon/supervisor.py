@@ -24,6 +24,7 @@ from daemon.learn.learning import update
 from daemon.learn.retraining import RETRAININGS, retrain
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
+from daemon.promote.returning import return_from_damage
 from daemon.reembed.migrating import step
 from daemon.runs import Leases, execute, tick
 from daemon.schedule import Schedule
@@ -89,6 +90,7 @@ class Supervisor:
     def run(self) -> bool:
         """Work until stopped, then drain; returns whether everything ended within the drain deadline."""
         self._recover()
+        return_from_damage(self._context)  # before anything is read of the champion
         self._service.refresh(restore=True)
         threads = [
             threading.Thread(target=self._serve, args=[job], name=job.name, daemon=True) for job in self._jobs.values()
@@ -229,6 +231,7 @@ def run_until_idle(context: Context, service: Service, holder: str, stop: thread
     Faults are not swallowed here: what a poll or a stage raises ends the command.
     """
     context.runs.recover(context.clock.now(), holder=holder)
+    return_from_damage(context)
     service.refresh(restore=True)
     service.state = "ready"
     leases = Leases(context, holder)

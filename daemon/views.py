@@ -245,6 +245,8 @@ class Status(View):
     events: list[EventView]  # newest first
     alarms: list[AlarmView] = []
     alarm_budget: AlarmBudgetView | None = None
+    returned_at: datetime | None = None  # when a previous version last came back by itself
+    flapping: str | None = None  # why promotion is no longer automatic
 
 
 class ScoreView(View):

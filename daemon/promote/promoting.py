@@ -8,6 +8,7 @@ from daemon.errors import BadInputError, ChampionMoved
 from daemon.learn.learning import Challenge
 from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
+from daemon.promote.flapping import flapping
 from daemon.promote.verdict import Verdict
 from daemon.reembed.following import start_encoder_of
 
@@ -23,9 +24,9 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> str:
     version = challenge.version.record
     evidence = {**verdict.to_dict(), "trigger_groups": challenge.trigger_groups}
     now = context.clock.now()
-    waits = challenge.champion is not None and context.settings.promotion.mode == "manual"
-    if verdict.decision == "promote" and waits:
-        reason = f"{verdict.reason}; a person decides: `sidwatch models approve {version.id}` or `reject`"
+    why = _person_decides(context) if challenge.champion is not None else None
+    if verdict.decision == "promote" and why is not None:
+        reason = f"{verdict.reason}; {why}: `sidwatch models approve {version.id}` or `reject`"
         context.registry.record_verdict(version.id, "waiting", evidence, "gate", reason, now)
         return "wait"
     if verdict.decision == "promote":
@@ -40,6 +41,14 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> str:
     context.registry.record_verdict(version.id, state, evidence, "gate", verdict.reason, now)
     context.meter.promotion(state)
     return verdict.decision
+
+
+def _person_decides(context: Context) -> str | None:
+    """Why a challenger that passed the gate waits for a person; None: it does not."""
+    settings = context.settings.promotion
+    if settings.mode == "manual":
+        return "a person decides"
+    return flapping(context.registry.audit(), context.clock.now(), settings.flapping_returns, settings.flapping_window)
 
 
 def approve(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:
@@ -77,7 +86,7 @@ def promote_by_hand(
     if champion is not None and champion.id == version_id:
         raise BadInputError(f"{version_id} is the champion already")
     target = context.registry.version(version_id)
-    return _replace_champion(context, target, champion, actor, reason, "promote", with_forgotten)
+    return replace_champion(context, target, champion, actor, reason, "promote", with_forgotten=with_forgotten)
 
 
 def roll_back(context: Context, actor: str, reason: str, *, with_forgotten: bool = False) -> AuditRow:
@@ -89,7 +98,7 @@ def roll_back(context: Context, actor: str, reason: str, *, with_forgotten: bool
     champion, previous = context.registry.champion(), context.registry.previous()
     if champion is None or previous is None:
         raise BadInputError("there is no previous champion to go back to; `sidwatch models list` shows the versions")
-    row = _replace_champion(context, previous, champion, actor, reason, "rollback", with_forgotten)
+    row = replace_champion(context, previous, champion, actor, reason, "rollback", with_forgotten=with_forgotten)
     context.meter.promotion("rolled_back")
     return row
 
@@ -120,15 +129,21 @@ def _check_forgotten(context: Context, target: VersionRecord, allowed: bool) -> 
     return held
 
 
-def _replace_champion(
+def replace_champion(
     context: Context,
     target: VersionRecord,
     champion: VersionRecord | None,
     actor: str,
     reason: str,
     action: str,
-    with_forgotten: bool,
+    *,
+    with_forgotten: bool = False,
 ) -> AuditRow:
+    """Another version than the one in force, outside the gate; audited as `action`.
+
+    Raises CorruptArtifact, BadInputError when the service could not go on with it or it was solved from samples that
+    were forgotten since, ChampionMoved.
+    """
     held = _check_forgotten(context, target, with_forgotten)
     if champion is not None and target.fingerprint != champion.fingerprint:
         _check_way(context, target)

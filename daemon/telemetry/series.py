@@ -25,6 +25,8 @@ EVADING: Final = frozenset({"evading", "inverted"})
 GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "model_info": ("1 for each version in a role.", ("role", "version", "encoder")),
     "champion_promoted_timestamp_seconds": ("When the champion came into force.", ()),
+    "champion_returned_timestamp_seconds": ("When a previous version last came back by itself.", ()),
+    "promotion_flapping": ("1 while promotion waits for a person because versions came and went.", ()),
     "families": ("Families by state, over all of them.", ("state",)),
     "families_evading": ("Families that evade the champion (evading or inverted), over all of them.", ()),
     "family_average_precision_ratio": (
@@ -131,6 +133,9 @@ def _models(sheet: _Sheet, status: Status) -> None:
             sheet.set("model_info", 1, version.role, version.id, version.encoder)
     if status.champion is not None:
         sheet.set("champion_promoted_timestamp_seconds", status.champion.promoted_at)
+    if status.returned_at is not None:
+        sheet.set("champion_returned_timestamp_seconds", status.returned_at)
+    sheet.set("promotion_flapping", status.flapping is not None)
     for profile, value in status.mean_ap.items():
         sheet.set("mean_average_precision_ratio", value, CHAMPION, profile)
     for profile, value in status.worst_ap.items():

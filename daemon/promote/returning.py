@@ -1,0 +1,83 @@
+"""The previous version comes back by itself: when the champion is damaged, and when it is proved worse."""
+
+from __future__ import annotations
+
+import structlog
+
+from daemon.champion import load_version
+from daemon.context import Context
+from daemon.errors import BadInputError, ChampionMoved, CorruptArtifact
+from daemon.learn.settling import settle
+from daemon.model import AuditRow, VersionRecord
+from daemon.promote.flapping import WATCH
+from daemon.promote.promoting import replace_champion
+from daemon.promote.watching import watched
+
+log = structlog.get_logger("sidwatch.watch")
+
+
+def return_from_damage(context: Context) -> AuditRow | None:
+    """When a file of the champion is not as recorded, bring the newest whole version back that was in force before it.
+
+    Raises CorruptArtifact, which says what to do, when there is none.
+    """
+    champion = context.registry.champion()
+    if champion is None:
+        return None
+    try:
+        load_version(context.registry, champion)
+        return None
+    except CorruptArtifact as error:
+        damage = error
+    target = _whole_before(context, champion)
+    if target is None:
+        raise CorruptArtifact(
+            f"the champion {champion.id} is damaged and no whole version was in force before: {damage}"
+        )
+    return _bring_back(context, champion, target, f"{champion.id} is damaged: {damage}")
+
+
+def return_from_worse(context: Context) -> AuditRow | None:
+    """When the champion is proved worse than the previous version on live labelled pictures, bring that one back."""
+    found = watched(context)
+    if found is None or not found.worse:
+        return None
+    champion, previous = context.registry.champion(), context.registry.previous()
+    if champion is None or previous is None:
+        return None
+    reason = (
+        f"{champion.id} is proved worse than {previous.id} on pictures since its promotion: evidence "
+        f"10^{found.log10_evidence:.1f} against 10^{found.log10_alarm:.1f}, {found.fakes} groups of fakes, "
+        f"{found.reals} of reals"
+    )
+    return _bring_back(context, champion, previous, reason)
+
+
+def _whole_before(context: Context, champion: VersionRecord) -> VersionRecord | None:
+    """The newest other version that was in force, can be read and has the champion's encoder."""
+    names = [row.version for row in context.registry.audit() if row.action in ("promote", "rollback")]
+    for name in dict.fromkeys(reversed(names)):
+        if name is None or name == champion.id:
+            continue
+        record = context.registry.version(name)
+        if record.fingerprint != champion.fingerprint:
+            continue
+        try:
+            load_version(context.registry, record)
+        except CorruptArtifact as error:
+            log.warning("a version that was in force is damaged too", version=name, error=str(error))
+            continue
+        return record
+    return None
+
+
+def _bring_back(context: Context, champion: VersionRecord, target: VersionRecord, reason: str) -> AuditRow | None:
+    try:
+        row = replace_champion(context, target, champion, WATCH, reason, "rollback")
+    except (ChampionMoved, BadInputError) as error:  # a person was faster, or the target was damaged meanwhile
+        log.warning("the previous version could not be brought back", error=str(error))
+        return None
+    log.warning("the previous version is in force again", version=target.id, reason=reason)
+    context.meter.promotion("rolled_back")
+    settle(context)
+    return row

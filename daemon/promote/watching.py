@@ -1,0 +1,110 @@
+"""The watch after a promotion: is the new champion proved worse than the previous one on live labelled pictures?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from daemon.champion import LoadedVersion, load_version
+from daemon.context import Context
+from daemon.drift.e_process import EProcess
+from daemon.drift.votes import group_votes
+from daemon.errors import CorruptArtifact
+from daemon.evaluate.material import comparable_vectors
+from daemon.model import AuditRow, LabelledVectors
+
+log = structlog.get_logger("sidwatch.watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the live pictures since the promotion say of the champion against the version before it."""
+
+    fakes: int  # groups that voted
+    reals: int
+    log10_evidence: float  # that the champion is worse
+    log10_alarm: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether it is proved worse."""
+        return self.log10_evidence >= self.log10_alarm
+
+
+def compare_live(
+    correct_champion: NDArray[np.bool_],
+    correct_previous: NDArray[np.bool_],
+    synthetic: NDArray[np.bool_],
+    groups: Sequence[str],
+    margin: float,
+    alpha: float,
+) -> Watched:
+    """Evidence that the champion's share of right verdicts is lower by more than the margin, on fakes or on reals.
+
+    Two betting e-processes, one for each label, averaged: it reaches 1 / alpha with probability at most alpha, however
+    often it is looked at, for a champion that is worse by at most the margin on both. A group is one vote.
+
+    correct_champion, correct_previous, synthetic: bool (n,), in canonical order. groups: (n,). margin: in [0, 1).
+    Source: method section 5, with the test of section 3 on (1 + correct - correct of the previous) / 2.
+    """
+    values = (1.0 + correct_champion.astype(np.float64) - correct_previous) / 2.0
+    log_e, votes = [], []
+    for side in (synthetic, ~synthetic):
+        own, _ = group_votes(values[side], [groups[i] for i in np.flatnonzero(side).tolist()])
+        log_e.append(EProcess.start((1.0 - margin) / 2.0).update(own).log_e)
+        votes.append(own.size)
+    evidence = float(np.logaddexp(log_e[0], log_e[1])) - math.log(2.0)
+    return Watched(votes[0], votes[1], evidence / math.log(10.0), -math.log10(alpha))
+
+
+def watched(context: Context) -> Watched | None:
+    """The comparison so far; None: nothing is watched.
+
+    Only what the gate promoted is watched: a person's choice is not undone. Derived from the store each time, so that
+    no kill can lose or double a vote.
+    """
+    settings = context.settings.promotion
+    promotion = _promotion(context)
+    if promotion is None or context.clock.now() - promotion.at > settings.watch_for:
+        return None
+    champion = context.champion.get()
+    previous = context.registry.previous()
+    if champion is None or previous is None or previous.fingerprint != champion.record.fingerprint:
+        return None  # vectors of two encoders never meet
+    rows = _live(context, champion, promotion.at)
+    if not len(rows):
+        return None
+    try:
+        before = load_version(context.registry, previous)
+    except CorruptArtifact as error:  # nothing to come back; `verify` and the log say so
+        log.warning("the previous version is damaged, so the champion is not watched", error=str(error))
+        return None
+    right = [(version.held_out(rows) > version.threshold("raw")) == rows.synthetic for version in (champion, before)]
+    margin = context.settings.gate.false_positive_margin
+    return compare_live(right[0], right[1], rows.synthetic, rows.groups, margin, settings.watch_alpha)
+
+
+def _promotion(context: Context) -> AuditRow | None:
+    """The audit's row of the champion's promotion, if the gate stands behind it."""
+    changes = [row for row in context.registry.audit() if row.action in ("promote", "rollback") and row.version]
+    last = changes[-1] if changes else None
+    if last is None or last.action != "promote" or last.previous is None:
+        return None
+    return last if last.actor == "gate" or last.payload.get("approved") else None
+
+
+def _live(context: Context, champion: LoadedVersion, since: datetime) -> LabelledVectors:
+    """The first labelled pictures that came after the promotion.
+
+    Of no untrusted source, of no retired family, and none that was reported because a version erred on it.
+    """
+    rows = comparable_vectors(context, champion.record.fingerprint, "raw").without(context.samples.untrusted())
+    later = [i for i, at in enumerate(rows.delivered_at) if at > since]
+    later.sort(key=lambda i: (rows.delivered_at[i], rows.sample_ids[i]))
+    return rows.take(sorted(later[: context.settings.promotion.watch_samples]))

@@ -1,0 +1,157 @@
+"""The previous version comes back by itself: when the champion is damaged, and when it is proved worse."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from daemon.champion import load_version
+from daemon.errors import CorruptArtifact
+from daemon.heads.artifact import write
+from daemon.model import VersionRecord
+from daemon.promote.flapping import WATCH
+from daemon.promote.promoting import promote_by_hand
+from daemon.promote.returning import return_from_damage
+from tests.integration.test_story import assert_whole
+from tests.integration.world import KNOWN, NEW, SOURCES, START, World, beginning, candidate
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state with its first champion."""
+    world = World(tmp_path_factory.mktemp("begun") / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    world.store.close()
+    return world.root
+
+
+@pytest.fixture
+def world(begun: Path, tmp_path: Path) -> World:
+    shutil.copytree(begun, tmp_path / "state")
+    world = World(tmp_path / "state")
+    world.inbox.batches.append([])  # what the state has taken in already
+    world.clock.catch_up(START + timedelta(days=10))
+    return world
+
+
+def in_force(world: World) -> VersionRecord:
+    champion = world.store.registry.champion()
+    assert champion is not None
+    return champion
+
+
+def successor(world: World, raised: float) -> VersionRecord:
+    """A copy of the champion whose threshold is higher by that much, promoted as the gate does."""
+    before = load_version(world.store.registry, in_force(world))
+    thresholds = {p: replace(t, value=t.value + raised) for p, t in before.artifact.thresholds.items()}
+    about = {**before.artifact.about, "parent": before.record.id}
+    tensors, manifest = write(replace(before.artifact, thresholds=thresholds, about=about))
+    record = world.store.registry.add_version(
+        parent=before.record.id,
+        fingerprint=before.record.fingerprint,
+        learner="closed_form",
+        statistics_revision=before.record.statistics_revision,
+        manifest=manifest,
+        tensors=tensors,
+        at=world.clock.now(),
+    )
+    verdict = {"decision": "promote", "reason": "the test says so"}
+    world.store.registry.promote(
+        record.id, expected=before.record.id, actor="gate", reason="better", verdict=verdict, at=world.clock.now()
+    )
+    world.clock.after_cycle()
+    return world.store.registry.version(record.id)
+
+
+def live(world: World, beginning_at: int, count: int = 30) -> None:
+    names = (*KNOWN, *SOURCES)
+    world.inbox.put(candidate(name, beginning_at + i) for i in range(count) for name in names)
+    world.until_idle()
+
+
+def damage(world: World, version: VersionRecord) -> None:
+    path = world.root / "versions" / f"{version.manifest_sha256}.json"  # the tensors are those of its copies too
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+
+def test_one_that_misses_what_the_previous_one_caught_is_taken_back(world: World) -> None:
+    first = in_force(world)
+    worse = successor(world, raised=1e6)
+    live(world, 1000)
+    assert in_force(world).id == first.id
+    last = world.store.registry.audit()[-1]
+    assert (last.action, last.actor, last.version, last.previous) == ("rollback", WATCH, first.id, worse.id)
+    assert "proved worse" in last.reason and "90 groups of fakes" in last.reason
+    assert [event.kind for event in world.told].count("champion_rolled_back") == 1
+    assert_whole(world)
+
+
+def test_one_that_is_as_good_stays(world: World) -> None:
+    same = successor(world, raised=1e-9)
+    live(world, 1000, count=60)
+    assert in_force(world).id == same.id
+    assert_whole(world)
+
+
+def test_what_a_person_promoted_is_not_undone(world: World) -> None:
+    first = in_force(world)
+    worse = successor(world, raised=1e6)
+    promote_by_hand(world.context, first.id, "ada", "for the moment")
+    promote_by_hand(world.context, worse.id, "ada", "on purpose")
+    world.clock.after_cycle()
+    live(world, 1000)
+    assert in_force(world).id == worse.id
+
+
+def test_what_came_before_the_promotion_counts_nothing(world: World) -> None:
+    live(world, 1000)
+    worse = successor(world, raised=1e6)
+    world.until_idle()
+    assert in_force(world).id == worse.id
+
+
+def test_after_two_returns_nothing_comes_into_force_by_itself_until_a_person_decides(world: World) -> None:
+    for number in (1, 2):
+        successor(world, raised=1e6 * number)
+        live(world, 1000 * number, count=10)
+    assert [row.actor for row in world.store.registry.audit()][-1] == WATCH
+    first = in_force(world)
+    world.inbox.put(candidate(NEW, i) for i in range(60))
+    world.until_idle()
+    (waiting,) = [version for version in world.store.registry.versions() if version.state == "waiting"]
+    assert in_force(world).id == first.id
+    promote_by_hand(world.context, waiting.id, "ada", "looked at it")
+    assert in_force(world).id == waiting.id
+    assert_whole(world)
+
+
+def test_a_damaged_champion_gives_way_to_the_one_before_it(world: World) -> None:
+    first = in_force(world)
+    second = successor(world, raised=1e-9)
+    damage(world, second)
+    world.cycle()
+    assert in_force(world).id == first.id
+    last = world.store.registry.audit()[-1]
+    assert (last.action, last.actor) == ("rollback", WATCH)
+    assert "is damaged" in last.reason
+    assert world.cycle().idle
+
+
+def test_without_a_whole_one_it_stops_with_one_clear_line(world: World) -> None:
+    damage(world, in_force(world))
+    with pytest.raises(CorruptArtifact, match="no whole version was in force before"):
+        return_from_damage(world.context)
+
+
+def test_a_damaged_previous_version_ends_the_watch_and_nothing_else(world: World) -> None:
+    first = in_force(world)
+    worse = successor(world, raised=1e6)
+    damage(world, first)
+    live(world, 1000)
+    assert in_force(world).id == worse.id

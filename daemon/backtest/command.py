@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -56,6 +57,8 @@ def back_test(settings: Settings, asked: Asked, progress: Progress) -> dict[str,
     if settings.encoder.name == "external":
         raise BadInputError("encoder.name is external: a back-test encodes pictures itself; `--encoder` names another")
     manifest = asked.manifest.resolve()
+    if asked.html is not None and not os.access(asked.html.resolve().parent, os.W_OK):  # now, not after an hour
+        raise BadInputError(f"{asked.html} cannot be written: its folder is not there or not yours to write in")
     _claim(asked.state)
     with kept_in(asked.state) as files:
         collection, encoder = _prepare(settings, manifest, files, progress)

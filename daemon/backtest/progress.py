@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daemon.backtest.figures import Moment
+from daemon.errors import CorruptArtifact
 from daemon.writing import write_whole
 
 
@@ -59,11 +60,18 @@ class Progress(BaseModel):
 
 
 def load_progress(path: Path) -> Progress:
-    """What was saved; the beginning when nothing was, or another version of this program did."""
+    """What was saved; the beginning when nothing was. Raises CorruptArtifact when it cannot be read.
+
+    The store has moved on by then: a replay begun anew beside it would take families for new that it knows.
+    """
     try:
         return Progress.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
+    except FileNotFoundError:
         return Progress()
+    except ValidationError as error:
+        raise CorruptArtifact(
+            f"{path} is damaged; delete the folder {path.parent} and run the command again: this policy begins anew"
+        ) from error
 
 
 def save_progress(path: Path, progress: Progress) -> None:

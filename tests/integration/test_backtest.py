@@ -109,6 +109,20 @@ def test_killed_again_and_again_it_ends_with_the_same_report(folder: Path, repor
         assert [check["number"] for check in checks if not check["ok"]] == []
 
 
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(folder: Path) -> None:
+    refused = sidwatch(*ARGUMENTS, "--state", "never", "--html", "nowhere/page.html", folder=folder, status=65)
+    assert "nowhere/page.html cannot be written" in refused.complaint
+    assert not (folder / "never").exists()
+
+
+def test_damaged_progress_is_said_not_begun_anew(folder: Path, report: dict[str, Any]) -> None:
+    shutil.copytree(folder / "sidwatch-backtest", folder / "damaged")
+    (path,) = (folder / "damaged").glob("runs/*/mixture/progress.json")
+    path.write_text("{", encoding="utf-8")
+    refused = sidwatch(*ARGUMENTS, "--state", "damaged", folder=folder, status=65)
+    assert "is damaged; delete the folder" in refused.complaint
+
+
 def test_two_at_once_in_one_folder_are_told_apart(folder: Path, report: dict[str, Any]) -> None:
     with subprocess.Popen(
         [*program(), *ARGUMENTS, "--state", "twice"], cwd=folder, env=environment(), stdout=subprocess.DEVNULL,

@@ -28,9 +28,9 @@ from daemon.model import (
     VersionRecord,
 )
 from daemon.ports import Migrations, Registry, RunLog, SampleStore
-from daemon.promote.flapping import WATCH, flapping
 from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.recorded import known
+from daemon.registry.flapping import WATCH, flapping
 from daemon.settings import Settings
 
 DECISIONS = {

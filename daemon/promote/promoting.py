@@ -8,9 +8,9 @@ from daemon.errors import BadInputError, ChampionMoved
 from daemon.learn.learning import Challenge
 from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
-from daemon.promote.flapping import flapping
 from daemon.promote.verdict import Verdict
 from daemon.reembed.following import start_encoder_of
+from daemon.registry.flapping import flapping
 
 STATE_OF = {"hold": "held", "reject": "rejected"}
 

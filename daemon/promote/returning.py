@@ -9,9 +9,9 @@ from daemon.context import Context
 from daemon.errors import BadInputError, ChampionMoved, CorruptArtifact
 from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
-from daemon.promote.flapping import WATCH
 from daemon.promote.promoting import replace_champion
 from daemon.promote.watching import watched
+from daemon.registry.flapping import WATCH
 
 log = structlog.get_logger("sidwatch.watch")
 

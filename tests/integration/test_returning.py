@@ -13,9 +13,9 @@ from daemon.champion import load_version
 from daemon.errors import CorruptArtifact
 from daemon.heads.artifact import write
 from daemon.model import VersionRecord
-from daemon.promote.flapping import WATCH
 from daemon.promote.promoting import promote_by_hand
 from daemon.promote.returning import return_from_damage
+from daemon.registry.flapping import WATCH
 from tests.integration.test_story import assert_whole
 from tests.integration.world import KNOWN, NEW, SOURCES, START, World, beginning, candidate
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daemon.model import AuditRow
-from daemon.promote.flapping import WATCH, flapping
+from daemon.registry.flapping import WATCH, flapping
 
 NOW = datetime(2030, 1, 8, tzinfo=UTC)
 WEEK = timedelta(days=7)

@@ -31,7 +31,7 @@ from benchmarks.real_vectors import WORK, real_vectors
 from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.pooling import pool_statistics
 from daemon.heads.solve import solve_pooled
-from daemon.heads.threshold import thresholds_without
+from daemon.heads.threshold import rows_to_place_by, thresholds_without
 from daemon.model import FOLDS, Profile, Subject
 from tests.acceptance.held_out import HeldOut, Rows, family_aps, recall, statistics_of, worst
 
@@ -85,7 +85,7 @@ def fits(rows: Rows, learned: NDArray[np.intp], unseen: NDArray[np.intp]) -> dic
             def read(source: Subject, choice: Choice = choice, heads: dict[Subject, ClosedFormHead] = left_out) -> Any:
                 return choice.read(heads[source])
 
-            thresholds = thresholds_without(own, read, ALPHA, min_rows=base.min_group)
+            thresholds = thresholds_without(rows_to_place_by(own, min_rows=base.min_group), read, ALPHA)
             mixture = choice.read(head)
             said = {
                 profile: HeldOut(mixture.scores(every.vectors[unseen]), np.full(len(unseen), thresholds[profile].value))

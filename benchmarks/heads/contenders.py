@@ -26,7 +26,7 @@ from benchmarks.heads import state
 from benchmarks.heads.world import DIMENSION, NEW_ROWS, World
 from daemon.evaluate.average_precision import average_precision
 from daemon.heads import GroupStatistics, HeadSettings
-from daemon.heads.gradient import GradientSettings, train_gradient
+from daemon.heads.gradient import GradientSettings, Split, train_gradient
 from daemon.heads.linear_head import LinearHead
 from daemon.heads.pooling import pool_statistics
 from daemon.heads.settings import ReadOut
@@ -126,7 +126,8 @@ def gradient(folder: Path, world: World, size: int, clock: Clock) -> tuple[Score
         labels = np.concatenate([np.ones(NEW_ROWS, np.bool_), state.synthetic(folder, world, size)])
     learned, settings = round(0.85 * len(x)), GradientSettings(standardise=True)
     with clock.step("update"):
-        trained = train_gradient(x[:learned], labels[:learned], x[learned:], labels[learned:], settings)
+        split = Split(np.arange(learned), np.arange(learned, len(x)))
+        (trained,) = train_gradient(x, labels, [split], settings)
     return trained.head.scores, {"epochs": trained.epochs, "converged": trained.converged, "rows_bytes": x.nbytes}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.heads.contenders import Scores, head_settings, learn_one_by_one, river_head
-from daemon.heads.gradient import GradientSettings, train_gradient
+from daemon.heads.gradient import GradientSettings, Split, train_gradient
 from daemon.heads.pooling import pool_statistics
 from daemon.heads.probe import ProbeSettings, train_probe
 from daemon.heads.settings import ReadOut
@@ -43,9 +43,8 @@ def gradient(rows: Rows) -> tuple[Scores, dict[str, Any]]:
     """The recipe of arXiv 2602.12381 on standardised features, as the service trains it for `forensic`."""
     vectors, synthetic, groups = _together(rows)
     aside = np.array([is_validation(group, _VALIDATION) for group in groups])
-    trained = train_gradient(
-        vectors[~aside], synthetic[~aside], vectors[aside], synthetic[aside], GradientSettings(standardise=True)
-    )
+    split = Split(np.flatnonzero(~aside), np.flatnonzero(aside))
+    (trained,) = train_gradient(vectors, synthetic, [split], GradientSettings(standardise=True))
     return trained.head.scores, {"epochs": trained.epochs}
 
 

@@ -1,8 +1,8 @@
-"""The paper's recipe as published: the k-unit linear head trained by gradient descent on stored vectors."""
+"""The paper's recipe as published: k-unit linear heads trained by gradient descent on stored vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from daemon.errors import BadInputError
 from daemon.heads.concept_head import ConceptHead
+from daemon.heads.gradient_stack import Stack, batches
 from daemon.heads.linear_head import LinearHead
 from daemon.heads.standardise import Standardisation
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.nn import Sequential
 
 Epochs = Callable[[int, int], None]  # (epochs done, most epochs)
 
@@ -52,137 +52,118 @@ def no_epochs(done: int, total: int) -> None:
     """For a training that nobody watches."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The rows of one head, as numbers of the rows that all heads share."""
+
+    learn: NDArray[np.intp]  # (n,)
+    validate: NDArray[np.intp]  # (m,) of other groups: they decide when the training stops
+
+
 def train_gradient(
     vectors: NDArray[np.float16],
     synthetic: NDArray[np.bool_],
-    validation_vectors: NDArray[np.float16],
-    validation_synthetic: NDArray[np.bool_],
+    splits: Sequence[Split],
     settings: GradientSettings,
     progress: Epochs = no_epochs,
-) -> TrainedHead:
-    """Train the paper's head; the same rows and settings give the same bytes in the same environment.
+) -> list[TrainedHead]:
+    """Train one of the paper's heads per split, side by side: a batch of one head is too small to fill a processor.
 
-    Loss: binary cross entropy with symmetrically smoothed labels, plus the weighted decorrelation penalty of the
-    batch's activations. Adam; stopped by the validation rows' cross entropy, and put back to its best epoch.
+    Each is trained as it would be alone, and stops by itself. The same rows, splits and settings give the same bytes
+    in the same environment. Loss: binary cross entropy with symmetrically smoothed labels, plus the weighted
+    decorrelation penalty of the batch's activations. Adam; stopped by the validation rows' cross entropy, and put
+    back to its best epoch.
 
     Parameters:
-        vectors, synthetic: float16 (n, d) and bool (n,), what is learned from.
-        validation_vectors, validation_synthetic: float16 (m, d) and bool (m,), of other groups.
+        vectors, synthetic: float16 (n, d) and bool (n,), the rows that the splits number.
+        splits: what each head learns from and is stopped by.
         settings: the recipe.
         progress: told after each epoch.
 
     Raises:
-        BadInputError: a label is missing among the rows or the validation rows, or the loss is not finite.
+        BadInputError: a label is missing among a head's rows or validation rows, or a loss is not finite.
 
     Source: method section 1, "Head".
     """
-    for labels, what in ((synthetic, "learn from"), (validation_synthetic, "validate by")):
-        if labels.all() or not labels.any():
-            raise BadInputError(f"the gradient recipe needs real and synthetic pictures to {what}: deliver more groups")
-    import torch
-
-    scale = Standardisation.of(vectors, settings.standardise)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        network = _network(vectors.shape[1], settings.units)
-        return _train(
-            network,
-            (torch.from_numpy(vectors), _targets(synthetic, settings.label_smoothing)),
-            (torch.from_numpy(validation_vectors), _targets(validation_synthetic, settings.label_smoothing)),
-            scale,
-            settings,
-            progress,
-        )
+    for split in splits:
+        for rows, what in ((split.learn, "learn from"), (split.validate, "validate by")):
+            if synthetic[rows].all() or not synthetic[rows].any():
+                raise BadInputError(
+                    f"the gradient recipe needs real and synthetic pictures to {what}: deliver more groups"
+                )
+    return _Training(vectors, synthetic, splits, settings).run(progress)
 
 
-def _train(
-    network: Sequential,
-    rows: tuple[Tensor, Tensor],
-    validation: tuple[Tensor, Tensor],
-    scale: Standardisation,
-    settings: GradientSettings,
-    progress: Epochs,
-) -> TrainedHead:
-    import torch
-    from torch.nn.functional import binary_cross_entropy_with_logits
+class _Training:
+    def __init__(
+        self,
+        vectors: NDArray[np.float16],
+        synthetic: NDArray[np.bool_],
+        splits: Sequence[Split],
+        settings: GradientSettings,
+    ) -> None:
+        import torch
 
-    centre = torch.from_numpy(scale.centre.astype(np.float32))
-    inverse_scale = torch.from_numpy(scale.inverse_scale.astype(np.float32))
+        smoothing = settings.label_smoothing
+        self._settings = settings
+        self._vectors = torch.from_numpy(vectors)
+        self._targets = torch.from_numpy(np.where(synthetic, 1.0 - smoothing, smoothing).astype(np.float32))
+        self._learn = [torch.from_numpy(split.learn) for split in splits]
+        self._validate = [torch.from_numpy(split.validate) for split in splits]
+        self._scales = [Standardisation.of(vectors, settings.standardise, split.learn) for split in splits]
+        self._centre = torch.from_numpy(np.stack([scale.centre for scale in self._scales])).float()
+        self._inverse_scale = torch.from_numpy(np.stack([scale.inverse_scale for scale in self._scales])).float()
+        self._stack = Stack(len(splits), vectors.shape[1], settings.units, settings.seed)
 
-    def features(stored: Tensor) -> Tensor:
-        return (stored.float() - centre) * inverse_scale
+    def run(self, progress: Epochs) -> list[TrainedHead]:
+        import torch
 
-    optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    order = torch.Generator().manual_seed(settings.seed)
-    vectors, targets = rows
-    losses: list[float] = []
-    best, best_epoch = LinearHead(*_weights(network)), 0
-    for epoch in range(1, settings.max_epochs + 1):
-        for batch in torch.split(torch.randperm(len(targets), generator=order), settings.batch_size):
-            optimiser.zero_grad()
-            activations = network[0](features(vectors[batch]))
-            loss = binary_cross_entropy_with_logits(network[1](activations)[:, 0], targets[batch])
-            loss = loss + settings.decorrelation * _penalty(activations)
-            torch.autograd.backward(loss)
-            optimiser.step()
-        with torch.no_grad():
-            losses.append(_validation_loss(network, features, validation))
-        if not np.isfinite(losses[-1]):
-            raise BadInputError("the gradient recipe diverged: lower learn.gradient.learning_rate, or standardise")
-        if losses[-1] < min(losses[:-1], default=np.inf):
-            best, best_epoch = LinearHead(*_weights(network)), epoch
-        progress(epoch, settings.max_epochs)
-        if epoch - best_epoch >= settings.patience:
-            break
-    stopped = len(losses) < settings.max_epochs or len(losses) - best_epoch >= settings.patience
-    return TrainedHead(scale.unfold(best), len(losses), best_epoch, tuple(losses), stopped)
+        settings = self._settings
+        heads = range(len(self._learn))
+        orders = [torch.Generator().manual_seed(settings.seed) for _ in heads]
+        losses: list[list[float]] = [[] for _ in heads]
+        best = [(0, self._stack.head(head)) for head in heads]
+        going = list(heads)
+        for epoch in range(1, settings.max_epochs + 1):
+            for some, rows, present in batches(going, self._learn, orders, settings.batch_size):
+                self._stack.step(
+                    some,
+                    self._features(rows, self._centre[some, None], self._inverse_scale[some, None]),
+                    self._targets[rows],
+                    present,
+                    decorrelation=settings.decorrelation,
+                    learning_rate=settings.learning_rate,
+                    weight_decay=settings.weight_decay,
+                )
+            for head in going:
+                loss = self._validation_loss(head)
+                if not np.isfinite(loss):
+                    raise BadInputError(
+                        "the gradient recipe diverged: lower learn.gradient.learning_rate, or standardise"
+                    )
+                if loss < min(losses[head], default=np.inf):
+                    best[head] = (epoch, self._stack.head(head))
+                losses[head].append(loss)
+            progress(epoch, settings.max_epochs)
+            going = [head for head in going if epoch - best[head][0] < settings.patience]
+            if not going:
+                break
+        return [
+            TrainedHead(scale.unfold(head), len(own), epoch, tuple(own), len(own) - epoch >= settings.patience)
+            for scale, own, (epoch, head) in zip(self._scales, losses, best, strict=True)
+        ]
 
+    def _features(self, rows: Tensor, centre: Tensor, inverse_scale: Tensor) -> Tensor:
+        return (self._vectors[rows].float() - centre) * inverse_scale
 
-def _network(dimension: int, units: int) -> Sequential:
-    from torch import nn
+    def _validation_loss(self, head: int) -> float:
+        import torch
+        from torch.nn.functional import binary_cross_entropy_with_logits
 
-    first, second = nn.Linear(dimension, units), nn.Linear(units, 1)
-    nn.init.orthogonal_(first.weight)
-    return nn.Sequential(first, second)
-
-
-def _targets(synthetic: NDArray[np.bool_], smoothing: float) -> Tensor:
-    import torch
-
-    return torch.from_numpy(np.where(synthetic, 1.0 - smoothing, smoothing).astype(np.float32))
-
-
-def _penalty(activations: Tensor) -> Tensor:
-    """`decorrelation_penalty` with a gradient."""
-    import torch
-    from torch.nn.functional import normalize
-
-    normalised = normalize(activations, dim=0)
-    # this norm, unlike a square root, has a gradient at 0 too: one unit has nothing to be decorrelated from
-    penalty: Tensor = torch.linalg.norm(torch.eye(activations.shape[1]) - normalised.T @ normalised)
-    return penalty
-
-
-def _validation_loss(
-    network: Sequential, features: Callable[[Tensor], Tensor], validation: tuple[Tensor, Tensor]
-) -> float:
-    import torch
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
-    total = 0.0
-    for vectors, targets in zip(*(torch.split(part, 4096) for part in validation), strict=True):
-        logits = network(features(vectors))[:, 0]
-        total += float(binary_cross_entropy_with_logits(logits.double(), targets.double(), reduction="sum"))
-    return total / len(validation[1])
-
-
-def _weights(
-    network: Sequential,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """weights (k, d), biases (k,), read-out (k,), offset (1,), as float64."""
-    first, second = network[0], network[1]
-    arrays = [
-        parameter.detach().double().numpy().copy()  # type: ignore[operator]
-        for parameter in (first.weight, first.bias, second.weight, second.bias)
-    ]
-    return arrays[0], arrays[1], arrays[2][0], arrays[3]
+        total = 0.0
+        for rows in torch.split(self._validate[head], 4096):
+            logits = self._stack.logits(head, self._features(rows, self._centre[head], self._inverse_scale[head]))
+            total += float(
+                binary_cross_entropy_with_logits(logits.double(), self._targets[rows].double(), reduction="sum")
+            )
+        return total / len(self._validate[head])

@@ -24,6 +24,7 @@ from daemon.heads.threshold import (
     conformal_threshold,
     evenly,
     left_out_source_thresholds,
+    rows_to_place_by,
     thresholds_without,
 )
 from daemon.model import FOLDS, Dataset, LabelledVectors, Profile, Subject
@@ -54,7 +55,15 @@ class LearnedGroup:
     mean: NDArray[np.float64]  # (d,)
 
 
-Train = Callable[[int | None, Subject | None], TrainedHead]
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a head is trained without; nothing: it is the head of the version."""
+
+    fold: int | None = None
+    source: Subject | None = None
+
+
+Train = Callable[[Sequence[LeftOut]], Sequence[TrainedHead]]
 
 
 def fit_version(
@@ -117,7 +126,7 @@ def fit_trained(
     """Train a head and everything a version needs around it, as `fit_version` does for the closed form.
 
     Parameters:
-        train: trains a head without a fold or a real source; both None: on everything.
+        train: trains heads, each without a fold or a real source; asked once, for all of them.
         groups: what is trained on.
         reals, calibration, alpha, cap: as in `fit_version`.
         about: what the manifest says beside the origin and the groups: settings, rows.
@@ -129,17 +138,19 @@ def fit_trained(
     """
     if not reals:
         raise BadInputError("a version needs real pictures of at least one profile to place its threshold")
-    whole = train(None, None)
+    placing = rows_to_place_by(threshold_rows(reals), min_rows=min_rows, cap=cap, most_sources=most_sources)
     learned = {group.key.subject for group in groups}
-    folds = tuple(train(fold, None).head for fold in range(FOLDS))
-    thresholds = thresholds_without(
-        threshold_rows(reals),
-        lambda source: train(None, source).head if source in learned else whole.head,
-        alpha,
-        min_rows=min_rows,
-        most_sources=most_sources,
-        cap=cap,
+    left_out = [source for source in placing.sources if source in learned]
+    whole, *others = train(
+        [
+            LeftOut(),
+            *(LeftOut(fold=fold) for fold in range(FOLDS)),
+            *(LeftOut(source=source) for source in left_out),
+        ]
     )
+    folds = tuple(trained.head for trained in others[:FOLDS])
+    without = {source: trained.head for source, trained in zip(left_out, others[FOLDS:], strict=True)}
+    thresholds = thresholds_without(placing, lambda source: without.get(source, whole.head), alpha)
     training = {
         "epochs": whole.epochs,
         "best_epoch": whole.best_epoch,

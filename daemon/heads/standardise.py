@@ -22,14 +22,16 @@ class Standardisation:
     inverse_scale: NDArray[np.float64]  # (d,) 0: the feature does not vary and is ignored
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float16], wanted: bool) -> Standardisation:
-        """That of the rows float16 (n, d); the identity when it is not wanted."""
-        rows, dimension = vectors.shape
+    def of(cls, vectors: NDArray[np.float16], wanted: bool, chosen: NDArray[np.intp] | None = None) -> Standardisation:
+        """That of the rows float16 (n, d), or of the chosen ones alone; the identity when it is not wanted."""
+        dimension = vectors.shape[1]
+        rows = len(vectors) if chosen is None else len(chosen)
         if not wanted:
             return cls(np.zeros(dimension), np.ones(dimension))
         total, squares = np.zeros(dimension), np.zeros(dimension)
         for start in range(0, rows, _CHUNK):
-            block = vectors[start : start + _CHUNK].astype(np.float64)
+            part = slice(start, start + _CHUNK)
+            block = vectors[part if chosen is None else chosen[part]].astype(np.float64)
             total += block.sum(axis=0)
             squares += (block**2).sum(axis=0)
         centre, mean_square = total / rows, squares / rows

@@ -69,32 +69,33 @@ def left_out_source_thresholds(
             whole.append(solve_pooled(pooled, settings))
         return whole[0]
 
-    return thresholds_without(reals, without, alpha, min_rows=settings.min_group, cap=cap)
+    return thresholds_without(rows_to_place_by(reals, min_rows=settings.min_group, cap=cap), without, alpha)
 
 
-def thresholds_without(
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacingRows:
+    """The real rows that place thresholds, by profile and source."""
+
+    reals: Mapping[Profile, LabelledVectors]
+    rows: Mapping[Profile, Mapping[Subject, NDArray[np.intp]]]  # numbers of the rows of `reals`
+    sources: tuple[Subject, ...]  # those that are left out, in order
+
+
+def rows_to_place_by(
     reals: Mapping[Profile, LabelledVectors],
-    head_without: Callable[[Subject], Head],
-    alpha: float,
     *,
     min_rows: int,
     cap: int = 500,
     most_sources: int | None = None,
-) -> dict[Profile, Threshold]:
-    """Thresholds from real sources, each scored by the head that `head_without` gives for it.
+) -> PlacingRows:
+    """Which rows of which real sources place the thresholds.
 
     Parameters:
         reals: per profile, real rows to score; synthetic rows are ignored, and so are sources with fewer
-            than `min_rows` rows under the profile.
-        head_without: gives a head that has not learned the source; asked once for each, in order.
-        alpha: false-positive rate, in (0, 1).
+            than `min_rows` rows under the profile, and profiles with fewer than MIN_SOURCES sources.
         cap: most rows scored per source and profile, taken evenly over the canonical order.
         most_sources: with more sources than this only those with the most rows are left out and count; None: all.
-
-    Returns:
-        A threshold for each profile with at least MIN_SOURCES sources; the others are absent.
     """
-    _check_alpha(alpha)
     rows = {
         profile: {
             source: evenly(indices, cap)
@@ -109,12 +110,29 @@ def thresholds_without(
         for source, indices in by_source.items():
             sizes[source] = sizes.get(source, 0) + len(indices)
     chosen = sorted(sorted(sizes, key=lambda source: (-sizes[source], source))[:most_sources])
-    scores: dict[Profile, dict[str, NDArray[np.float64]]] = {profile: {} for profile in rows}
-    for source in chosen:
+    return PlacingRows(reals, rows, tuple(chosen))
+
+
+def thresholds_without(
+    placing: PlacingRows, head_without: Callable[[Subject], Head], alpha: float
+) -> dict[Profile, Threshold]:
+    """Thresholds from real sources, each scored by the head that `head_without` gives for it.
+
+    Parameters:
+        placing: the rows to score.
+        head_without: gives a head that has not learned the source; asked once for each, in order.
+        alpha: false-positive rate, in (0, 1).
+
+    Returns:
+        A threshold for each profile with at least MIN_SOURCES sources; the others are absent.
+    """
+    _check_alpha(alpha)
+    scores: dict[Profile, dict[str, NDArray[np.float64]]] = {profile: {} for profile in placing.rows}
+    for source in placing.sources:
         head = head_without(source)
-        for profile, by_source in rows.items():
+        for profile, by_source in placing.rows.items():
             if source in by_source:
-                scores[profile][source.name] = head.scores(reals[profile].vectors[by_source[source]])
+                scores[profile][source.name] = head.scores(placing.reals[profile].vectors[by_source[source]])
     return {
         profile: _left_out_threshold(by_source, alpha)
         for profile, by_source in scores.items()

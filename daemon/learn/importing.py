@@ -20,7 +20,7 @@ from daemon.heads.artifact import Anchors
 from daemon.heads.checkpoint import check, head_of
 from daemon.heads.learner import assemble, threshold_rows
 from daemon.heads.tensors import load_tensors
-from daemon.heads.threshold import thresholds_without
+from daemon.heads.threshold import rows_to_place_by, thresholds_without
 from daemon.learn.checkpoint_child import MAX_BYTES
 from daemon.learn.learning import evidence
 from daemon.model import PROFILES, VersionRecord
@@ -106,9 +106,8 @@ def _artifact(imported: Imported, context: Context, fingerprint: str) -> Version
     """Every real source is left out by nature: nothing was learned from any."""
     head, alpha = imported.head, context.settings.threshold.alpha
     rows = {profile: own for profile, own in evidence(context, fingerprint).items() if len(own)}
-    thresholds = thresholds_without(
-        threshold_rows(rows), lambda source: head, alpha, min_rows=context.settings.head.min_group
-    )
+    placing = rows_to_place_by(threshold_rows(rows), min_rows=context.settings.head.min_group)
+    thresholds = thresholds_without(placing, lambda source: head, alpha)
     about = {
         "encoder_fingerprint": fingerprint,
         "parent": None,

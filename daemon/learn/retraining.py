@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal
 
@@ -16,12 +16,12 @@ from daemon.explain.space import trainable_concepts
 from daemon.heads import GroupKey, Origin, VersionArtifact, fit_trained, write
 from daemon.heads.concept_training import ConceptRecipe
 from daemon.heads.gradient import GradientSettings, TrainedHead
-from daemon.heads.learner import LearnedGroup
+from daemon.heads.learner import LearnedGroup, LeftOut
 from daemon.heads.probe import ProbeSettings
-from daemon.heads.training import Recipe, TrainingRows, is_validation
+from daemon.heads.training import Recipe, TrainingRows, Without, is_validation
 from daemon.learn.learning import Challenge, Make, closed_form, fingerprint_of, teachable, unpicked, update
 from daemon.learn.trainer import Trainer
-from daemon.model import FOLDS, LabelledVectors, Profile, Subject
+from daemon.model import LabelledVectors, Profile, Subject
 from daemon.reembed.recorded import settings_of
 from daemon.settings import Settings
 
@@ -119,8 +119,6 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
         raise BadInputError("there is nothing to train on: no picture of a trusted source was measured and learned yet")
     sources = sorted({s for rows in learned.values() for s in rows.subjects if s.kind == "source"})
     rows = training_rows(learned, sources, settings.gradient.validation)
-    most_heads = 1 + FOLDS + min(len(sources), settings.left_out_heads)
-    done = 0
     with Trainer(
         rows,
         learner,
@@ -130,18 +128,11 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
         concepts=trainable_concepts(context, rows.vectors.shape[1]) if learner == "concept" else None,
     ) as trainer:
 
-        def train(fold: int | None, source: Subject | None) -> TrainedHead:
-            nonlocal done
-            before = done
-            head = trainer.train(
-                fold=fold,
-                source=None if source is None else sources.index(source),
-                progress=lambda epoch, of: context.progress("training", before * of + epoch, most_heads * of),
+        def train(heads: Sequence[LeftOut]) -> list[TrainedHead]:
+            return trainer.train(
+                [Without(head.fold, None if head.source is None else sources.index(head.source)) for head in heads],
+                progress=lambda done, of: context.progress("training", done, of),
             )
-            done += 1
-            if not head.losses:  # no epochs to tell of
-                context.progress("training", done, most_heads)
-            return head
 
         return fit_trained(
             train,

@@ -1,4 +1,4 @@
-"""The training child: takes the rows once, then trains one head after another."""
+"""The training child: takes the rows once, then trains the heads that it is asked for."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from daemon.children.host import Host
 from daemon.heads.concept_training import ConceptRecipe, Concepts
 from daemon.heads.probe import ProbeSettings
 from daemon.heads.tensors import save_tensors
-from daemon.heads.training import RECIPES, TrainingRows, train_without
+from daemon.heads.training import RECIPES, TrainingRows, Without, train_heads
 
 
 def serve(host: Host, arguments: Mapping[str, Any]) -> None:
-    """Train what is asked for, for ever; the epochs of each training are told as they pass."""
+    """Train what is asked for, for ever; the epochs are told as they pass."""
     recipe = RECIPES[arguments["learner"]](**arguments["recipe"])
     if not isinstance(recipe, ProbeSettings):
         import torch
@@ -26,21 +26,23 @@ def serve(host: Host, arguments: Mapping[str, Any]) -> None:
     concepts = _receive_concepts(host) if isinstance(recipe, ConceptRecipe) else None
     while True:
         task = host.receive().header
-        trained = train_without(
+        heads = train_heads(
             rows,
             recipe,
-            fold=task["fold"],
-            source=task["source"],
+            [Without(**head) for head in task["heads"]],
             concepts=concepts,
             progress=lambda done, total: host.send({"epoch": done, "of": total}),
         )
-        about = {
-            "epochs": trained.epochs,
-            "best_epoch": trained.best_epoch,
-            "losses": list(trained.losses),
-            "converged": trained.converged,
-        }
-        host.send(about, [save_tensors(trained.head.to_tensors())])
+        about = [
+            {
+                "epochs": head.epochs,
+                "best_epoch": head.best_epoch,
+                "losses": list(head.losses),
+                "converged": head.converged,
+            }
+            for head in heads
+        ]
+        host.send({"heads": about}, [save_tensors(head.head.to_tensors()) for head in heads])
 
 
 def _receive_concepts(host: Host) -> Concepts:

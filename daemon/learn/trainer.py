@@ -19,7 +19,7 @@ from daemon.heads.concept_training import Concepts
 from daemon.heads.gradient import Epochs, TrainedHead, no_epochs
 from daemon.heads.linear_head import LinearHead
 from daemon.heads.tensors import load_tensors
-from daemon.heads.training import Recipe, TrainingRows
+from daemon.heads.training import Recipe, TrainingRows, Without
 
 _FRAME = 64 * 2**20  # bytes of vectors sent at once
 
@@ -68,16 +68,19 @@ class Trainer:
         """End the child."""
         self._child.close(grace=0.5)
 
-    def train(self, *, fold: int | None = None, source: int | None = None, progress: Epochs = no_epochs) -> TrainedHead:
-        """A head trained without a fold or a real source.
+    def train(self, heads: Sequence[Without], progress: Epochs = no_epochs) -> list[TrainedHead]:
+        """Heads trained each without a fold or a real source; progress is told of all of them together.
 
         Raises ChildFailed (died, overran, used too much memory), BadInputError (too little to learn from).
         """
-        frame = self._timed(partial(self._request, {"fold": fold, "source": source}, ()))
+        frame = self._timed(partial(self._request, {"heads": [asdict(head) for head in heads]}, ()))
         while "epoch" in frame.header:
             progress(int(frame.header["epoch"]), int(frame.header["of"]))
             frame = self._timed(lambda left: self._child.receive(deadline=left))
-        return _trained(frame.header, frame.parts[0], self._dimension, self._concepts)
+        return [
+            _trained(about, tensors, self._dimension, self._concepts)
+            for about, tensors in zip(frame.header["heads"], frame.parts, strict=True)
+        ]
 
     def _send(self, rows: TrainingRows) -> None:
         chunk = max(1, _FRAME // (2 * self._dimension))
@@ -108,7 +111,7 @@ class Trainer:
         return frame
 
 
-def _trained(header: Mapping[str, Any], tensors: bytes, dimension: int, concepts: Concepts | None) -> TrainedHead:
+def _trained(about: Mapping[str, Any], tensors: bytes, dimension: int, concepts: Concepts | None) -> TrainedHead:
     """What the child sent, checked like a file."""
     head: LinearHead | ConceptHead
     try:
@@ -122,5 +125,5 @@ def _trained(header: Mapping[str, Any], tensors: bytes, dimension: int, concepts
         raise BadInputError(f"the training gave no usable head ({error}): lower its learning rate") from error
     if head.dimension != dimension:
         raise BadInputError(f"the training gave a head for {head.dimension} features instead of {dimension}")
-    losses = tuple(float(loss) for loss in header["losses"])
-    return TrainedHead(head, int(header["epochs"]), int(header["best_epoch"]), losses, bool(header["converged"]))
+    losses = tuple(float(loss) for loss in about["losses"])
+    return TrainedHead(head, int(about["epochs"]), int(about["best_epoch"]), losses, bool(about["converged"]))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from daemon.errors import BadInputError, ChildFailed
-from daemon.heads.gradient import GradientSettings
+from daemon.heads.gradient import GradientSettings, TrainedHead
 from daemon.heads.probe import ProbeSettings
-from daemon.heads.training import Recipe, TrainingRows, is_validation, train_without
+from daemon.heads.training import Recipe, TrainingRows, Without, is_validation, train_heads
 from daemon.learn.trainer import Trainer
 
 GRADIENT = GradientSettings(units=3, max_epochs=4, standardise=True)
@@ -30,6 +30,11 @@ def started(recipe: Recipe, rows: TrainingRows, *, deadline: float = 120.0, memo
     return Trainer(rows, learner, recipe, deadline=deadline, memory_limit=memory_limit)
 
 
+def here(rows: TrainingRows, recipe: Recipe, without: Without | None = None) -> TrainedHead:
+    (head,) = train_heads(rows, recipe, [without or Without()])
+    return head
+
+
 @pytest.fixture(scope="module", params=["gradient", "probe"])
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     return GRADIENT if request.param == "gradient" else ProbeSettings()
@@ -41,20 +46,18 @@ def trainer(recipe: Recipe) -> Iterator[Trainer]:
         yield trainer
 
 
-@pytest.mark.parametrize("without", [{}, {"fold": 2}, {"source": 1}])
-def test_the_child_trains_the_head_that_this_process_would(
-    trainer: Trainer, recipe: Recipe, without: dict[str, int]
-) -> None:
-    there, here = trainer.train(**without), train_without(rows_of(), recipe, **without)
-    assert there.head.weights == pytest.approx(here.head.weights, rel=1e-4, abs=1e-6)
-    assert (there.epochs, there.best_epoch, there.converged) == (here.epochs, here.best_epoch, here.converged)
-    assert there.losses == pytest.approx(here.losses)
+def test_the_child_trains_the_heads_that_this_process_would(trainer: Trainer, recipe: Recipe) -> None:
+    wanted = [Without(), Without(fold=2), Without(source=1)]
+    for there, own in zip(trainer.train(wanted), train_heads(rows_of(), recipe, wanted), strict=True):
+        assert there.head.weights == pytest.approx(own.head.weights, rel=1e-4, abs=1e-6)
+        assert (there.epochs, there.best_epoch, there.converged) == (own.epochs, own.best_epoch, own.converged)
+        assert there.losses == pytest.approx(own.losses)
 
 
 def test_a_training_repeated_in_another_child_gives_the_same_bytes(trainer: Trainer, recipe: Recipe) -> None:
     with started(recipe, rows_of()) as other:
-        again = other.train(fold=1).head
-    for name, array in trainer.train(fold=1).head.to_tensors().items():
+        again = other.train([Without(fold=1)])[0].head
+    for name, array in trainer.train([Without(fold=1)])[0].head.to_tensors().items():
         assert array.tobytes() == again.to_tensors()[name].tobytes()
 
 
@@ -66,33 +69,35 @@ def test_rows_of_what_is_left_out_change_no_byte(recipe: Recipe) -> None:
     kept = TrainingRows(
         *(getattr(rows, name)[rows.sources != 2] for name in ("vectors", "synthetic", "folds", "sources", "validation"))
     )
-    fold = train_without(spoiled, recipe, fold=3, source=2).head.weights
-    assert fold.tobytes() == train_without(kept, recipe, fold=3).head.weights.tobytes()
-    assert fold.tobytes() != train_without(rows, recipe).head.weights.tobytes()
+    fold = here(spoiled, recipe, Without(fold=3, source=2)).head.weights
+    assert fold.tobytes() == here(kept, recipe, Without(fold=3)).head.weights.tobytes()
+    assert fold.tobytes() != here(rows, recipe).head.weights.tobytes()
 
 
-def test_the_epochs_are_told_as_they_pass(trainer: Trainer, recipe: Recipe) -> None:
+def test_what_is_done_of_all_heads_is_told_as_it_passes(trainer: Trainer, recipe: Recipe) -> None:
     told: list[tuple[int, int]] = []
-    trained = trainer.train(progress=lambda done, total: told.append((done, total)))
-    expected = [(i, 4) for i in range(1, trained.epochs + 1)] if isinstance(recipe, GradientSettings) else []
-    assert told == expected
+    heads = trainer.train([Without(), Without(fold=0)], progress=lambda done, total: told.append((done, total)))
+    if isinstance(recipe, GradientSettings):  # side by side, until the last one stops
+        assert told == [(i, 4) for i in range(1, max(head.epochs for head in heads) + 1)]
+    else:
+        assert told == [(1, 2), (2, 2)]
 
 
 def test_rows_larger_than_a_frame_arrive_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.learn.trainer._FRAME", 999)
     rows = rows_of()
     with started(ProbeSettings(), rows) as trainer:
-        weights = trainer.train().head.weights
-    assert weights == pytest.approx(train_without(rows, ProbeSettings()).head.weights, rel=1e-4)
+        weights = trainer.train([Without()])[0].head.weights
+    assert weights == pytest.approx(here(rows, ProbeSettings()).head.weights, rel=1e-4)
 
 
 def test_the_deadline_is_for_all_heads_together() -> None:
     endless = GradientSettings(max_epochs=1_000_000, patience=1_000_000)
     with (
-        started(endless, rows_of(), deadline=8.0) as trainer,
         pytest.raises(ChildFailed, match=r"over its deadline of 8 s: raise learn\.deadline"),
+        started(endless, rows_of(), deadline=8.0) as trainer,
     ):
-        trainer.train()
+        trainer.train([Without()])
 
 
 def test_a_training_that_grows_too_large_is_stopped() -> None:
@@ -101,7 +106,7 @@ def test_a_training_that_grows_too_large_is_stopped() -> None:
         started(GRADIENT, rows_of(), memory_limit=20 * 2**20) as trainer,
     ):
         for _ in range(10_000):
-            trainer.train()
+            trainer.train([Without()])
 
 
 def test_too_little_to_learn_from_is_said_in_one_line() -> None:
@@ -110,7 +115,7 @@ def test_too_little_to_learn_from_is_said_in_one_line() -> None:
         rows.vectors, np.zeros_like(rows.synthetic), rows.folds, np.zeros_like(rows.sources), rows.validation
     )
     with started(GRADIENT, only_reals) as trainer, pytest.raises(BadInputError, match="real and synthetic pictures"):
-        trainer.train()
+        trainer.train([Without()])
 
 
 def test_the_validation_share_is_of_groups_and_stable() -> None:

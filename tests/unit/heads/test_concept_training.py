@@ -12,7 +12,7 @@ from daemon.errors import BadInputError, ConfigurationError
 from daemon.heads.concept_head import ConceptHead
 from daemon.heads.concept_training import ConceptRecipe, Concepts, train_concepts
 from daemon.heads.gradient import TrainedHead
-from daemon.heads.training import TrainingRows, train_without
+from daemon.heads.training import TrainingRows, Without, train_heads
 from daemon.learn.trainer import Trainer
 
 D, E, C = 12, 8, 5
@@ -144,11 +144,12 @@ def trainer() -> Iterator[Trainer]:
 
 
 def test_the_child_trains_the_head_that_this_process_would_and_tells_its_epochs(trainer: Trainer) -> None:
-    told: list[int] = []
-    there = trainer.train(source=1, progress=lambda done, total: told.append(done))
-    here = train_without(training_rows(), SHORT, source=1, concepts=concepts())
+    told: list[tuple[int, int]] = []
+    wanted = [Without(source=1), Without(fold=0)]
+    there, other = trainer.train(wanted, progress=lambda *done: told.append(done))
+    here, _ = train_heads(training_rows(), SHORT, wanted, concepts=concepts())
     assert isinstance(there.head, ConceptHead)
     assert there.head.concepts == concepts().names
     assert there.head.scores(rows()[0]) == pytest.approx(here.head.scores(rows()[0]), rel=1e-3, abs=1e-3)
-    assert told == list(range(1, there.epochs + 1))
-    assert there.head.weights.tobytes() == trainer.train(source=1).head.weights.tobytes()
+    assert told == [(i, 6) for i in range(1, there.epochs + 1)] + [(3 + i, 6) for i in range(1, other.epochs + 1)]
+    assert there.head.weights.tobytes() == trainer.train(wanted)[0].head.weights.tobytes()

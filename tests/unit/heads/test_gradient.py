@@ -10,7 +10,8 @@ import pytest
 from daemon.errors import BadInputError
 from daemon.evaluate.average_precision import average_precision
 from daemon.heads.decorrelation import decorrelation_penalty, gram_matrix
-from daemon.heads.gradient import GradientSettings, _penalty, train_gradient
+from daemon.heads.gradient import GradientSettings, Split, train_gradient
+from daemon.heads.gradient_stack import penalty as penalty_with_gradient
 from daemon.heads.probe import ProbeSettings, train_probe
 from daemon.heads.standardise import Standardisation
 
@@ -24,8 +25,16 @@ def rows_of(seed: int, n: int = 200, scale: float = 1.0, shift: float = 1.5):
     return (x * scale + 3.0).astype(np.float16), synthetic
 
 
+def train(vectors, synthetic, validation_vectors, validation_synthetic, settings, **more):
+    """One head of the recipe."""
+    split = Split(np.arange(len(vectors)), len(vectors) + np.arange(len(validation_vectors)))
+    together = np.concatenate([vectors, validation_vectors]), np.concatenate([synthetic, validation_synthetic])
+    (head,) = train_gradient(*together, [split], settings, **more)
+    return head
+
+
 def trained(settings=None, **more):
-    return train_gradient(*rows_of(1), *rows_of(2, 80), settings or GradientSettings(), **more)
+    return train(*rows_of(1), *rows_of(2, 80), settings or GradientSettings(), **more)
 
 
 # --- the penalty ------------------------------------------------------------------------------------------
@@ -49,7 +58,7 @@ def test_the_loss_of_the_training_is_the_penalty_of_the_metric(seed, k):
 
     activations = np.random.default_rng(seed).normal(1.0, 2.0, size=(16, k))
     activations[:, 0] = 0.0  # a dead unit
-    assert float(_penalty(torch.from_numpy(activations).float())) == pytest.approx(
+    assert float(penalty_with_gradient(torch.from_numpy(activations).float())) == pytest.approx(
         decorrelation_penalty(activations), rel=1e-5, abs=1e-6
     )
 
@@ -62,7 +71,7 @@ def test_the_defaults_are_those_of_the_paper():
 
 
 def test_it_learns_what_separates_the_labels():
-    result = train_gradient(*rows_of(1, 4000, shift=3.0), *rows_of(2, 400, shift=3.0), GradientSettings(max_epochs=20))
+    result = train(*rows_of(1, 4000, shift=3.0), *rows_of(2, 400, shift=3.0), GradientSettings(max_epochs=20))
     vectors, synthetic = rows_of(3, 400, shift=3.0)
     scores = result.head.scores(vectors)
     assert average_precision(scores[~synthetic], scores[synthetic]) > 0.85
@@ -88,7 +97,7 @@ def test_it_is_the_recipe_written_out_by_hand():
 
     settings = GradientSettings(units=3, max_epochs=2, batch_size=32)
     vectors, synthetic = rows_of(1, 100)
-    result = train_gradient(vectors, synthetic, *rows_of(2, 80), settings)
+    result = train(vectors, synthetic, *rows_of(2, 80), settings)
     torch.manual_seed(123)
     first, second = torch.nn.Linear(D, 3), torch.nn.Linear(3, 1)
     torch.nn.init.orthogonal_(first.weight)
@@ -121,13 +130,13 @@ def test_it_stops_after_the_patience_and_keeps_its_best_epoch():
     told = []
     # labels of the validation rows turned round: every step of learning makes them worse
     settings = GradientSettings(learning_rate=0.02, max_epochs=50, patience=4)
-    result = train_gradient(
+    result = train(
         vectors, synthetic, vectors, ~synthetic, settings, progress=lambda done, total: told.append((done, total))
     )
     assert result.epochs == result.best_epoch + 4 < 50
     assert min(result.losses) == result.losses[result.best_epoch - 1]
     assert told == [(i, 50) for i in range(1, result.epochs + 1)]
-    kept = train_gradient(vectors, synthetic, vectors, ~synthetic, replace(settings, max_epochs=result.best_epoch))
+    kept = train(vectors, synthetic, vectors, ~synthetic, replace(settings, max_epochs=result.best_epoch))
     assert kept.head.weights.tobytes() == result.head.weights.tobytes()
     assert (result.converged, kept.converged) == (True, False)
 
@@ -147,8 +156,8 @@ def test_one_unit_has_no_penalty_and_still_learns():
 
 def test_standardising_is_folded_into_the_weights():
     settings = GradientSettings(standardise=True, max_epochs=5)
-    small = train_gradient(*rows_of(1), *rows_of(2, 80), settings)
-    large = train_gradient(*rows_of(1, scale=64.0), *rows_of(2, 80, scale=64.0), settings)
+    small = train(*rows_of(1), *rows_of(2, 80), settings)
+    large = train(*rows_of(1, scale=64.0), *rows_of(2, 80, scale=64.0), settings)
     vectors, _ = rows_of(3)
     assert large.head.scores(rows_of(3, scale=64.0)[0]) == pytest.approx(small.head.scores(vectors), abs=0.05)
     assert np.abs(large.head.weights).max() < np.abs(small.head.weights).max() / 16
@@ -170,12 +179,42 @@ def test_both_labels_are_needed_on_both_sides(missing):
     which = 1 if missing < 2 else 3
     parts[which] = np.full_like(parts[which], missing % 2 == 0)
     with pytest.raises(BadInputError, match="real and synthetic"):
-        train_gradient(*parts, GradientSettings())
+        train(*parts, GradientSettings())
 
 
 def test_a_diverging_training_says_so():
     with pytest.raises(BadInputError, match="learning_rate"):
         trained(GradientSettings(learning_rate=1e30, max_epochs=3))
+
+
+# --- side by side -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_heads_trained_side_by_side_are_those_trained_one_by_one(standardise):
+    """Splits of different sizes: they have different numbers of steps, smaller last batches, and other ends."""
+    vectors, synthetic = rows_of(1, 300)
+    rng = np.random.default_rng(5)
+    splits = []
+    for size in (110, 200, 128, 171):
+        rows = rng.permutation(300)
+        splits.append(Split(rows[:size], rows[size : size + 60]))
+    settings = GradientSettings(units=3, learning_rate=0.05, patience=1, max_epochs=40, standardise=standardise)
+    together = train_gradient(vectors, synthetic, splits, settings)
+    alone = [train_gradient(vectors, synthetic, [split], settings)[0] for split in splits]
+    assert len({head.epochs for head in alone}) > 1  # they did stop at different times
+    for one, other in zip(together, alone, strict=True):
+        assert (one.epochs, one.best_epoch, one.converged) == (other.epochs, other.best_epoch, other.converged)
+        assert one.head.scores(vectors) == pytest.approx(other.head.scores(vectors), abs=1e-3)
+        assert one.losses == pytest.approx(other.losses, abs=1e-5)
+
+
+def test_a_head_that_lacks_a_label_is_said_among_others():
+    vectors, synthetic = rows_of(1)
+    half = np.arange(100)
+    whole, lacking = Split(half, half + 100), Split(half, np.flatnonzero(synthetic))
+    with pytest.raises(BadInputError, match="real and synthetic pictures to validate by"):
+        train_gradient(vectors, synthetic, [whole, lacking], GradientSettings())
 
 
 # --- the probe --------------------------------------------------------------------------------------------

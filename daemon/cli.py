@@ -7,6 +7,7 @@ An error is one line that says what to do; heavy imports happen inside the comma
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 
@@ -79,6 +80,9 @@ app.add_typer(adapters.app, name="adapters")
 
 def main() -> None:
     """Run the command line; never a traceback for what a person can mend."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text; in JSON what is written for such a sign is its escape.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -107,6 +111,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _complain(message: str, status: int) -> int:
-    one_line = " ".join(message.split())
+    # A message may name what is in an untrusted file: nothing of it may steer the terminal.
+    one_line = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in " ".join(message.split()))
     sys.stderr.write(f"sidwatch: {one_line}\n")
     return status

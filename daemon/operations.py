@@ -166,7 +166,7 @@ def version_or_champion(context: Context, version: str | None) -> LoadedVersion:
 
 def score_files(settings: Settings, images: Sequence[Path]) -> list[dict[str, Any]]:
     """Judge files by the champion."""
-    contents = [read_picture(path) for path in images]
+    contents = [read_picture(path, settings.intake.max_bytes) for path in images]
     with opened(settings, encoder=True, lock=False, read_only=True) as state:
         service = Service(state.context, make_telemetry(settings), state.simulated)
         return [
@@ -175,10 +175,11 @@ def score_files(settings: Settings, images: Sequence[Path]) -> list[dict[str, An
         ]
 
 
-def read_picture(path: Path) -> bytes:
-    """A file's bytes. Raises BadInputError."""
+def read_picture(path: Path, max_bytes: int) -> bytes:
+    """A file's bytes, of one that is too large only one more than `max_bytes`. Raises BadInputError."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(max_bytes + 1)
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}") from error
 

@@ -18,6 +18,7 @@ def write_whole(path: Path, text: str) -> None:
 def write_for_person(path: Path, text: str) -> None:
     """Write what a person named, a pipe or device too. Raises BadInputError when that cannot be done."""
     try:
-        path.write_text(text, encoding="utf-8")
+        # Names of files need not be text.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise BadInputError(f"cannot write {path}: {error.strerror}") from error

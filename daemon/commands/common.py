@@ -28,13 +28,21 @@ WIDTH = 180  # of tables that go into a file or a pipe
 
 
 def settings_of(config: Path | None) -> Settings:
-    """The configuration that a command works with; raises ConfigurationError when there is none."""
+    """The configuration that a command works with; raises ConfigurationError when there is none.
+
+    From here on what the program and its libraries log goes to standard error, warnings and worse unless the
+    configuration asks for `debug` or `error`: standard output is for the answer alone.
+    """
+    from daemon.telemetry.logs import configure_logs
+
     path = config or DEFAULT_CONFIG
     if not path.is_file():
         raise ConfigurationError(
             f"there is no configuration at {path}: `sidwatch init` writes one here, `--config FILE` names another"
         )
-    return load(path)
+    settings = load(path)
+    configure_logs("warning" if settings.log.level == "info" else settings.log.level, settings.log.format)
+    return settings
 
 
 def said(reason: str) -> str:

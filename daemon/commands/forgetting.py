@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.commands.common import ConfigOption, JsonOption, example, print_json, settings_of
+from daemon.commands.common import ConfigOption, JsonOption, example, print_json, said, settings_of
 from daemon.model import ForgetTarget
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def forget(
-    reason: Annotated[str, typer.Option("--reason", help="Why; written into the audit.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; written into the audit.", callback=said)],
     source: Annotated[str | None, typer.Option("--source", help="A photo collection or an adapter.")] = None,
     family: Annotated[str | None, typer.Option("--family", help="A generator family.")] = None,
     sample: Annotated[str | None, typer.Option("--sample", help="The sha256 of a picture's bytes.")] = None,
@@ -56,7 +56,7 @@ def forget(
 def _target(source: str | None, family: str | None, sample: str | None) -> ForgetTarget:
     named = [
         ForgetTarget(kind, name)  # type: ignore[arg-type]
-        for kind, name in (("source", source), ("family", family), ("sample", sample))
+        for kind, name in (("source", source), ("family", family), ("sample", sample.lower() if sample else None))
         if name
     ]
     if len(named) != 1:

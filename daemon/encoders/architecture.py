@@ -11,6 +11,9 @@ from typing import Any
 from daemon.encoders.weights_file import image_tower
 from daemon.errors import ConfigurationError
 from daemon.settings import OpenClipSettings
+from daemon.torch_file import shown
+
+_NUMBERS = ("torch.float32", "torch.float16", "torch.bfloat16", "torch.float64")  # torch itself would convert any
 
 
 def model_config(settings: OpenClipSettings) -> dict[str, Any]:
@@ -72,6 +75,12 @@ def load_image_tower(settings: OpenClipSettings, path: Path, tensors: Mapping[st
 
 def fill(module: Any, tensors: Mapping[str, Any], settings: OpenClipSettings, path: Path) -> None:
     """Put the tensors into the module, all of them and nothing else; raises ConfigurationError."""
+    for name, tensor in tensors.items():
+        if str(tensor.dtype) not in _NUMBERS:
+            raise ConfigurationError(
+                f"encoder.open_clip: {path} holds {shown(name)} as {str(tensor.dtype).removeprefix('torch.')}; "
+                "weights are float32, or float16, bfloat16, float64 to be converted"
+            )
     try:
         module.load_state_dict(tensors, strict=True)
     except RuntimeError as error:

@@ -208,7 +208,7 @@ class EncoderClient:
         """Hear what the child is; raises what kept it from becoming that."""
         frame = child.receive(deadline=_START)
         while "starting" in frame.header:
-            _log.info("the encoder is starting", doing=str(frame.header["starting"])[:200])
+            _log.warning("the encoder is starting", doing=str(frame.header["starting"])[:200])
             frame = child.receive(deadline=_DOWNLOAD)
         try:
             hello = read_hello(frame)

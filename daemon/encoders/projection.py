@@ -23,7 +23,7 @@ def load_projection(settings: OpenClipSettings) -> NDArray[np.float32]:
     """
     path = locate_weights(settings)
     projection = read_array(path, _NAME)
-    if projection is None or projection.ndim != 2:
+    if projection is None or projection.ndim != 2 or not projection.size:
         raise ConfigurationError(
             f"encoder.open_clip: {path} holds no projection ({_NAME}), so concepts cannot be computed; "
             "give the weights of a whole CLIP model"

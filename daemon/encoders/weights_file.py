@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.errors import ConfigurationError
+from daemon import torch_file
+from daemon.errors import BadInputError, ConfigurationError
 
 T = TypeVar("T")
 
 _SHA256_LENGTH = 64
+_UNKNOWN_TYPE = (AttributeError, KeyError, TypeError, ValueError)  # safetensors, of numbers that numpy or torch lacks
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
@@ -26,13 +27,12 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
 
     def load() -> Any:
-        import torch
         from safetensors.torch import load_file
 
         if _is_safe(path):
             return load_file(path, device="cpu")
         # A mapped file costs no second copy in memory; torch's old format, no archive, cannot be mapped.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        return torch_file.load(path, mapped=zipfile.is_zipfile(path))
 
     return _bare(path, _guarded(path, load))
 
@@ -89,7 +89,10 @@ def _bare(path: Path, loaded: Any) -> dict[str, Any]:
         loaded = loaded["state_dict"]  # as training scripts save it
     if not isinstance(loaded, dict) or not all(torch.is_tensor(value) for value in loaded.values()):
         raise ConfigurationError(f"encoder.open_clip: {path} is no state dict; give one as .safetensors or .pt")
-    return {_bare_name(name): tensor for name, tensor in loaded.items()}
+    bare = {_bare_name(str(name)): tensor for name, tensor in loaded.items()}
+    if len(bare) != len(loaded):
+        raise ConfigurationError(f"encoder.open_clip: {path} holds a tensor twice, with and without `module.`")
+    return bare
 
 
 def _bare_name(name: str) -> str:
@@ -101,7 +104,7 @@ def _guarded(path: Path, load: Callable[[], T]) -> T:
 
     try:
         return load()
-    except (RuntimeError, OSError, EOFError, ValueError, LookupError, pickle.UnpicklingError, SafetensorError) as error:
+    except (BadInputError, OSError, SafetensorError, *_UNKNOWN_TYPE) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigurationError(
             f"encoder.open_clip: {path} cannot be read as weights: {reason}; "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.app import is_simulated, opened
+from daemon.errors import BadInputError
 from daemon.explain.family import explain_family
 from daemon.explain.page import PictureOnPage, render_family, render_pictures
 from daemon.explain.thumbnail import thumbnails
@@ -19,7 +20,9 @@ from daemon.writing import write_for_person
 
 def explain_files(settings: Settings, images: Sequence[Path], html: Path | None) -> list[dict[str, Any]]:
     """Judge files by the champion and say why; writes a page of them when `html` names one."""
-    contents = [read_picture(path) for path in images]
+    if html is not None and html.resolve() in {path.resolve() for path in images}:
+        raise BadInputError(f"--html would write over the picture {html}; name another file")
+    contents = [read_picture(path, settings.intake.max_bytes) for path in images]
     with opened(settings, encoder=True, lock=False, read_only=True) as state:
         service = Service(state.context, make_telemetry(settings), state.simulated)
         found = [judge_picture(path, service.explain, content) for path, content in zip(images, contents, strict=True)]

@@ -12,6 +12,7 @@ from daemon.errors import BadInputError
 from daemon.heads.concept_head import ConceptHead
 from daemon.heads.head import Head
 from daemon.heads.linear_head import LinearHead
+from daemon.torch_file import shown
 
 _HEAD = "model.classification_head."
 # The tensors of each kind of file with their shapes: d features, k units, m concepts, e numbers of an embedding.
@@ -46,11 +47,11 @@ def check(model_type: object, tensors: Mapping[str, NDArray[Any]]) -> None:
     Source: method section 1, "State-dict keys of the published files".
     """
     if not isinstance(model_type, str) or model_type not in KINDS:
-        raise BadInputError(f"its model_type is {model_type!r}, not one of {', '.join(KINDS)}")
+        raise BadInputError(f"its model_type is {shown(model_type)!r}, not one of {', '.join(KINDS)}")
     wanted = KINDS[model_type]
     for name, what in ((sorted(set(wanted) - set(tensors)), "lacks"), (sorted(set(tensors) - set(wanted)), "has")):
         if name:
-            raise BadInputError(f"a {model_type} model {what} the key {name[0]}")
+            raise BadInputError(f"a {model_type} model {what} the key {shown(name[0])}")
     sizes: dict[str, int] = {}
     for key, shape in wanted.items():
         tensor = tensors[key]

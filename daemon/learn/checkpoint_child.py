@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +10,11 @@ from typing import Any
 from daemon.children.host import Host
 from daemon.errors import BadInputError
 from daemon.heads.tensors import save_tensors
+from daemon.torch_file import load, shown
 
 MAX_BYTES = 64 * 2**20  # of the file, of what it unpacks to, and of its tensors; the published ones are under 1.1 MB
 _TOP = {"state_dict", "model_type"}
+_LONGEST_TYPE = 100  # characters
 
 
 def serve(host: Host, arguments: Mapping[str, Any]) -> None:
@@ -32,30 +33,35 @@ def read_checkpoint(content: bytes) -> tuple[str, dict[str, Any]]:
     _check_archive(content)
     import torch
 
-    try:
-        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise BadInputError("it holds more than tensors, which is not read: such a file can run code") from error
-    except (RuntimeError, ValueError, KeyError, EOFError, TypeError, AttributeError, IndexError) as error:
-        raise BadInputError(f"it is damaged ({type(error).__name__})") from error
+    loaded = load(io.BytesIO(content))
     if not isinstance(loaded, dict) or set(loaded) != _TOP:
         found = ", ".join(sorted(map(str, loaded))) if isinstance(loaded, dict) else type(loaded).__name__
-        raise BadInputError(f"it must hold state_dict and model_type and no more, not: {found[:200] or 'nothing'}")
+        raise BadInputError(f"it must hold state_dict and model_type and no more, not: {shown(found) or 'nothing'}")
     state, model_type = loaded["state_dict"], loaded["model_type"]
     if not isinstance(model_type, str) or not isinstance(state, dict):
         raise BadInputError("its state_dict is no dictionary, or its model_type no text")
+    if len(model_type) > _LONGEST_TYPE:
+        raise BadInputError(f"its model_type is {shown(model_type)}")
     total = 0
     arrays = {}
     for key, tensor in state.items():
-        if not isinstance(key, str) or not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided:
-            raise BadInputError(f"{str(key)[:100]} in its state_dict is no plain tensor")
+        if not isinstance(key, str) or not isinstance(tensor, torch.Tensor) or not _is_plain(tensor):
+            raise BadInputError(f"{shown(key)} in its state_dict is no plain tensor")
         total += tensor.numel() * tensor.element_size()  # asked before any is copied: a small file can claim huge ones
         if total > MAX_BYTES:
             raise BadInputError(f"its tensors are larger than {MAX_BYTES // 2**20} MiB")
         if tensor.dtype != torch.float32:
-            raise BadInputError(f"{key[:100]} is {str(tensor.dtype).removeprefix('torch.')}, not float32")
+            raise BadInputError(f"{shown(key)} is {str(tensor.dtype).removeprefix('torch.')}, not float32")
         arrays[key] = tensor.detach().contiguous().numpy()
     return model_type, arrays
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Numbers in memory as they are: neither sparse, nested, quantised, without data, nor to be negated on reading."""
+    import torch
+
+    strided = tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_quantized
+    return bool(strided and tensor.device.type == "cpu" and not tensor.is_neg())
 
 
 def _check_archive(content: bytes) -> None:

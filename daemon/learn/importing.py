@@ -14,7 +14,7 @@ from daemon import __version__
 from daemon.children import Child
 from daemon.context import Context
 from daemon.encoders.projection import load_projection
-from daemon.errors import BadInputError, ChildFailed
+from daemon.errors import BadInputError, ChildFailed, WeightsMissing
 from daemon.heads import Head, VersionArtifact, write
 from daemon.heads.artifact import Anchors
 from daemon.heads.checkpoint import check, head_of
@@ -57,6 +57,10 @@ def read_head(path: Path, settings: Settings) -> Imported:
         raise BadInputError(f"{path}: {error}") from error
     except ChildFailed as error:
         raise ChildFailed(f"{path}: {error}") from error
+    except WeightsMissing as error:
+        raise WeightsMissing(
+            f"{path} is a concept model, which needs the projection matrix out of CLIP's weights: {error}"
+        ) from error
     return Imported(head, path.name, sha256(content).hexdigest(), model_type)
 
 
@@ -68,7 +72,9 @@ def encoder_of(imported: Imported, context: Context, stated: str | None) -> str:
     lengths = context.samples.dimensions()
     if stated is not None:
         if re.fullmatch(r"[0-9a-f]{64}", stated) is None:
-            raise BadInputError("an encoder's fingerprint is 64 digits 0-9a-f; `sidwatch status` shows the store's")
+            raise BadInputError(
+                "an encoder's fingerprint is 64 digits 0-9a-f; `sidwatch models list --json` shows the store's"
+            )
         if lengths.get(stated, imported.head.dimension) != imported.head.dimension:
             raise BadInputError(
                 f"{imported.name} takes {imported.head.dimension} features, the vectors of encoder {stated[:12]} "
@@ -127,12 +133,13 @@ def _anchors(head: Head) -> Anchors:
 
 def _content(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise BadInputError(f"{path}: it is larger than {MAX_BYTES // 2**20} MiB, hence no head")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)  # not the size that is stated: a device or a pipe states none
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise BadInputError(f"{path}: it is larger than {MAX_BYTES // 2**20} MiB, hence no head")
+    return content
 
 
 def _open(content: bytes) -> tuple[str, dict[str, NDArray[np.float32]]]:

@@ -75,6 +75,15 @@ def test_what_cannot_be_explained_is_one_line(
     assert error.count("\n") == 1
 
 
+def test_the_page_never_replaces_a_picture(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(b"picture")
+    same = tmp_path / "." / "a.jpg"
+    assert daemon.cli.run(["explain", str(picture), "--html", str(same), "--config", str(config)]) == 65
+    assert "would write over the picture" in capsys.readouterr().err
+    assert picture.read_bytes() == b"picture"
+
+
 def test_vectors_from_elsewhere_are_made_of_no_picture(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,13 +141,15 @@ def test_beside_a_service_it_is_out_of_every_figure_at_once_and_the_next_holder_
         (["--source", "a", "--family", "b", "--yes"], 2, "exactly one"),
         (["--yes"], 2, "exactly one"),
         (["--sample", "abc", "--yes"], 2, "64 hexadecimal digits"),
+        (["--sample", "AB" * 32, "--yes"], 65, f"nothing that was delivered belongs to sample {'ab' * 32}"),
         (["--source", SOURCES[0]], 2, "60 deliveries, 60 samples for good"),  # no terminal, no --yes
+        (["--source", SOURCES[0], "--yes", "--reason", " "], 2, "say why"),
     ],
 )
 def test_what_it_does_not_do(
     arguments: list[str], status: int, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["forget", *arguments, "--reason", "x"]) == status
+    assert run(["forget", "--reason", "x", *arguments]) == status
     assert message in capsys.readouterr().err
     with opened(folder) as store:
         assert store.samples.forgets() == []

@@ -18,6 +18,7 @@ from daemon.encoders import build
 from daemon.encoders import weights as weights_module
 from daemon.encoders.open_clip import OpenClipEncoder
 from daemon.encoders.weights import _OPENAI, hub_file, locate_weights
+from daemon.encoders.weights_file import read_tensors
 from daemon.errors import ConfigurationError, WeightsMissing
 from daemon.settings import EncoderSettings, OpenClipSettings
 from tests.unit.encoders.clip import pictures, settings
@@ -124,11 +125,16 @@ def test_the_papers_transform_is_bilinear_on_the_shortest_edge(folder: Path) -> 
         ({"visual.more": torch.zeros(1)}, "holds no weights for .* Unexpected key"),
         ({"visual.class_embedding": torch.full((64,), torch.nan)}, "weights that are not finite"),
         ({"visual.class_embedding": "text"}, "is no state dict"),
-        ({"visual.class_embedding": Path("code")}, "cannot be read as weights"),
+        ({"visual.class_embedding": Path("code")}, "cannot be read as weights: it holds more than tensors"),
+        ({"visual.class_embedding": torch.zeros(64, dtype=torch.int64)}, "holds class_embedding as int64; weights are"),
+        ({"visual.class_embedding": torch.zeros(64).to(torch.float8_e4m3fn)}, "class_embedding as float8_e4m3fn"),
+        ({"visual.class_embedding": torch.empty(64, device="meta")}, "holds no weights for"),
+        ({"module.visual.class_embedding": torch.zeros(64)}, "holds a tensor twice, with and without `module.`"),
+        ({5: torch.zeros(1), "visual.class_embedding": None}, "holds no weights for .* Missing key"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_in_one_line(
-    folder: Path, tmp_path: Path, change: dict[str, Any], message: str
+    folder: Path, tmp_path: Path, change: dict[Any, Any], message: str
 ) -> None:
     state = {**torch.load(folder / "one.pt", weights_only=True), **change}
     file = tmp_path / "changed.pt"
@@ -148,6 +154,35 @@ def test_a_file_that_holds_no_weights_is_refused_in_one_line(
     with pytest.raises(ConfigurationError, match="cannot be read as weights") as caught:
         OpenClipEncoder(settings(folder, file=str(tmp_path / name)))
     assert "\n" not in str(caught.value)
+
+
+def test_half_precision_weights_are_converted(folder: Path, tmp_path: Path) -> None:
+    state = {name: tensor.half() for name, tensor in torch.load(folder / "one.pt", weights_only=True).items()}
+    torch.save(state, tmp_path / "half.pt")
+    half = OpenClipEncoder(settings(folder, file=str(tmp_path / "half.pt"))).encode_batch(pictures())
+    assert np.allclose(half, OpenClipEncoder(settings(folder)).encode_batch(pictures()), atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["pt", "safetensors"])
+def test_damage_anywhere_in_a_header_is_told_in_one_line(folder: Path, tmp_path: Path, kind: str) -> None:
+    content = (folder / f"one.{kind}").read_bytes()
+    if kind == "pt":
+        begin, end = content.index(b"PK\x03\x04"), content.index(b"FB", 64) + 8000  # the pickle is the first entry
+    else:
+        begin, end = 0, 8 + int.from_bytes(content[:8], "little")
+    draw = np.random.default_rng(0)
+    refused = 0
+    for at in draw.integers(begin, end, 150):
+        changed = bytearray(content)
+        changed[at] ^= 1 << int(draw.integers(8))
+        file = tmp_path / f"damaged.{kind}"
+        file.write_bytes(changed)
+        try:
+            read_tensors(file)
+        except ConfigurationError as error:
+            assert str(error).isprintable()
+            refused += 1
+    assert refused > 10
 
 
 def test_weights_as_training_scripts_save_them_are_taken(folder: Path, tmp_path: Path) -> None:

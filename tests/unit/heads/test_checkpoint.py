@@ -100,7 +100,7 @@ def test_a_concept_model_needs_the_projection_of_the_encoder(
     settings = Settings().model_copy(
         update={"encoder": Settings().encoder.model_copy(update={"open_clip": clip})},
     )
-    with pytest.raises(WeightsMissing):
+    with pytest.raises(WeightsMissing, match=r"head.ckpt is a concept model, which needs the projection"):
         read_head(file, settings)
     monkeypatch.setattr(importing, "load_projection", lambda found: np.eye(D, 6, dtype=np.float32))
     imported = read_head(file, settings)
@@ -166,6 +166,13 @@ def test_a_small_file_that_claims_a_huge_tensor_is_refused(file: Path) -> None:
         (linear(state={f"{HEAD}fc.bias": torch.zeros(1).double()}), "fc.bias is float64, not float32"),
         (linear(state={f"{HEAD}fc.bias": torch.zeros(1, dtype=torch.int64)}), "fc.bias is int64, not float32"),
         (linear(state={f"{HEAD}fc.bias": torch.zeros(1).to_sparse()}), "no plain tensor|damaged"),
+        (linear(state={f"{HEAD}fc.bias": torch.zeros(1, device="meta")}), "fc.bias in its state_dict is no plain"),
+        (linear(state={f"{HEAD}fc.bias": torch._neg_view(torch.ones(1))}), "fc.bias in its state_dict is no plain"),
+        (linear(state={f"{HEAD}fc.bias": torch.zeros(1).bfloat16()}), "fc.bias is bfloat16, not float32"),
+        (linear(state={"a\nb\x1b[2J": torch.zeros(1)}), r"a linear model has the key a\\nb\\x1b\[2J$"),
+        (linear(state={"long" * 1000: torch.zeros(1)}), "has the key (long){20}…$"),
+        (linear(model_type="long" * 1000), "its model_type is (long){20}…$"),
+        ({"a\nb": 1, **linear()}, r"and no more, not: a\\nb, model_type, state_dict"),
         (linear(model_type="transformer"), "its model_type is 'transformer', not one of clip, linear, concept"),
         (linear(model_type="clip"), "a clip model lacks the key model.classification_head.layers.0.bias"),
         (linear(model_type=3), "its model_type no text"),
@@ -183,12 +190,37 @@ def test_every_other_content_is_named_in_one_line(file: Path, value: object, mes
     assert str(caught.value).startswith(f"{file}: ") and "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("in_process")
+def test_damage_anywhere_is_told_as_damage(file: Path) -> None:
+    """The unpickler raises whatever it stumbles over: a byte that is wrong must not end in a traceback."""
+    source = zipfile.ZipFile(io.BytesIO(saved(linear())))
+    (pickled,) = (entry.filename for entry in source.infolist() if entry.filename.endswith("data.pkl"))
+    content = source.read(pickled)
+    draw = np.random.default_rng(0)
+    outcomes = set()
+    for at in range(len(content)):
+        changed = bytearray(content)
+        changed[at] = draw.integers(256)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for entry in source.infolist():
+                archive.writestr(entry.filename, bytes(changed) if entry.filename == pickled else source.read(entry))
+        try:
+            outcomes.add(type(read_head(written(file, packed.getvalue()), Settings()).head).__name__)
+        except BadInputError as error:
+            assert str(error).isprintable()
+            outcomes.add("refused")
+    assert outcomes == {"LinearHead", "refused"}
+
+
 def test_a_file_that_is_not_there_or_too_large_is_not_opened(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInputError, match=r"cannot read .*No such file"):
         read_head(file, Settings())
     monkeypatch.setattr(importing, "MAX_BYTES", 1000)
     with pytest.raises(BadInputError, match="larger than 0 MiB, hence no head"):
         read_head(written(file, saved(linear())), Settings())
+    with pytest.raises(BadInputError, match="zero: it is larger than 0 MiB, hence no head"):
+        read_head(Path("/dev/zero"), Settings())  # states a size of nothing
 
 
 def test_opening_has_a_deadline_and_a_memory_limit(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

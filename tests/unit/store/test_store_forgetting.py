@@ -164,6 +164,30 @@ def test_the_first_revision_that_took_a_sample_in_is_what_versions_are_compared_
     assert samples.learned_revisions(PRINT, [one]).tolist() == [1]
 
 
+def test_a_revision_between_two_learnings_of_a_forgotten_sample_never_held_it(store: Store) -> None:
+    """Taken out (a label conflict, say), learned again, then forgotten: every revision answers for what it held."""
+    admit(store, "a", fake("x"), fake("y"))
+    one, two = embed(store)
+    samples = store.samples
+
+    def held() -> list[int]:
+        return [samples.forgotten_in(PRINT, revision) for revision in range(5)]
+
+    samples.commit_statistics(PRINT, 1, {(GAN, "raw"): (2, b"two")}, [one, two], T0)
+    samples.commit_statistics(PRINT, 2, {(GAN, "raw"): (1, b"one")}, [], T0, removed=[one])
+    samples.commit_statistics(PRINT, 3, {(GAN, "raw"): (2, b"again")}, [one], T0)
+    assert held() == [0, 0, 0, 0, 0]  # nobody asked to forget it
+    forget(store, "sample", fake("x").sha256)
+    assert held() == [0, 1, 0, 1, 1]  # the last revision still has it
+    samples.commit_statistics(PRINT, 4, {(GAN, "raw"): (1, b"one")}, [], T0, removed=[one])
+    assert held() == [0, 1, 0, 1, 0]
+    samples.erase_forgotten(T0)
+    assert held() == [0, 1, 0, 1, 0]
+    assert samples.forgotten_in("e" * 64, 3) == 0  # of another encoder
+    admit(store, "b", fake("x", uri="b:x"))
+    assert held() == [0, 0, 0, 0, 0]  # delivered anew: it is a sample again
+
+
 @pytest.mark.parametrize("erased", [False, True])
 def test_a_forgotten_picture_that_is_delivered_again_is_a_new_sample_with_its_old_id(
     store: Store, erased: bool

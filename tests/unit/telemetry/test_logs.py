@@ -4,10 +4,12 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
+from daemon.commands.common import settings_of
 from daemon.telemetry import configure_logs
 
 
@@ -42,3 +44,18 @@ def test_the_console_form_is_a_line_for_people(stream: io.StringIO) -> None:
     structlog.get_logger("daemon").info("started", version="v1")
     assert "started" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+@pytest.mark.usefixtures("stream")
+@pytest.mark.parametrize(("level", "told"), [("info", ["notice"]), ("debug", ["chatter", "notice"]), ("error", [])])
+def test_what_a_command_logs_never_mixes_with_its_answer(
+    level: str, told: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"log: {{level: {level}}}\n")
+    settings_of(config)
+    structlog.get_logger("daemon").info("chatter")
+    structlog.get_logger("daemon").warning("notice")
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert [json.loads(line)["event"] for line in found.err.splitlines()] == told

@@ -1,0 +1,40 @@
+"""The edge of the command line: what goes to the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import daemon.cli
+from daemon.commands.common import print_json
+from daemon.errors import BadInputError
+from daemon.writing import write_for_person
+
+NO_TEXT = b"\xff.jpg".decode("utf-8", "surrogateescape")  # as Python names such a file
+
+
+def test_an_error_is_one_line_and_nothing_in_it_steers_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise BadInputError("key a\nb\x1b[2J\u202e, photo é… " + NO_TEXT)
+
+    monkeypatch.setattr(daemon.cli, "app", fail)
+    assert daemon.cli.run([]) == 65
+    assert capsys.readouterr().err == "sidwatch: key a b\\x1b[2J\\x202e, photo é… \\xdcff.jpg\n"
+
+
+def test_the_name_of_a_file_need_not_be_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="utf-8"))
+    monkeypatch.setattr(daemon.cli, "run", lambda arguments: print_json({"path": NO_TEXT}))
+    with pytest.raises(SystemExit):
+        daemon.cli.main()
+    sys.stdout.flush()
+    assert json.loads(out.getvalue()) == {"path": NO_TEXT}
+    write_for_person(tmp_path / "page.html", NO_TEXT)
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "\\udcff.jpg"

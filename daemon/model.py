@@ -564,7 +564,7 @@ class Exclusion(NamedTuple):
     profile: Profile  # the form that was left out
     samples: int
     reason: LeftOutReason
-    why: str  # one line for a person, with its evidence
+    why: str  # the reason in words
 
 
 class ForgetTarget(NamedTuple):

@@ -28,11 +28,7 @@ class Shortcuts(Part):
         ]  # fmt: skip
         every = select(*columns).select_from(with_subject()).where(labelled, s.facts.is_not(None)).subquery()
         e = every.c
-        query = (
-            select(every)
-            .where(e.place <= most)
-            .order_by(e.subject_kind, e.subject_name, e.source, e.sha256)
-        )
+        query = select(every).where(e.place <= most).order_by(e.subject_kind, e.subject_name, e.source, e.sha256)
         with self._database.read() as connection:
             return [
                 FileRow(

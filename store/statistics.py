@@ -176,7 +176,7 @@ class StatisticsFiles(Part):
                                 "revision": revision,
                                 "subject_kind": subjects[sample_id].kind,
                                 "subject_name": subjects[sample_id].name,
-                            "raw_left_out": raw_left_out.get(sample_id),
+                                "raw_left_out": raw_left_out.get(sample_id),
                             }
                             for sample_id in ids
                         ],

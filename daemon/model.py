@@ -369,6 +369,7 @@ class FileRow:
 
 
 BatchState = Literal["clean", "shortcut", "too_few"]
+BATCH_STATES: tuple[BatchState, ...] = ("clean", "shortcut", "too_few")
 LeftOutReason = Literal["metadata_shortcut", "one_sided"]
 
 

@@ -161,9 +161,7 @@ def told(audit: BatchAudit) -> str:
     """One line for a person."""
     other = "real" if audit.batch.subject.kind == "family" else "synthetic"
     if audit.auroc is None:
-        return (
-            f"too few files to tell ({audit.n} pictures in {audit.groups} groups against {audit.others} {other} ones)"
-        )
+        return f"too few to tell: {audit.n} pictures in {audit.groups} groups against {audit.others} {other} ones"
     return (
         f"file metadata alone tells it from {other} pictures with AUROC {audit.auroc:.3f} "
         f"[{audit.lower:.3f}, {audit.upper:.3f}], n {audit.n} against {audit.others}, line {audit.threshold:g}"

@@ -155,7 +155,7 @@ def test_the_exclusion_is_in_the_manifest_with_its_reason_and_on_the_card(audite
 
 
 def test_people_and_machines_see_it(audited: World, tmp_path: Path) -> None:
-    status = snapshot(sources_of(audited.context, simulated=True), "ready", audited.clock.now())
+    status = snapshot(sources_of(audited.settings, audited.store), "ready", audited.clock.now())
     (shown,) = [view for view in status.shortcuts if view.state == "shortcut"]
     assert (shown.name, shown.laundered_only) == (GAN, True)
     telemetry = Telemetry("1")

@@ -23,6 +23,7 @@ from daemon.promote.promoting import promote
 from daemon.promote.returning import return_from_damage, return_from_worse
 from daemon.reembed.following import follow
 from daemon.settings import AdapterSettings
+from daemon.shortcuts.auditing import audit_shortcuts
 from daemon.transitions import note_transitions
 
 
@@ -77,6 +78,7 @@ def run_cycle(
     forgotten = finish_forgetting(context)
     corrected = finish_corrections(context)
     delivered = sum(intake(context, adapter) for adapter in adapters)
+    audit_shortcuts(context)
     embedded = embed(context)
     scored = score(context)
     evaluate(context)

@@ -134,6 +134,24 @@ class Batch:
     cursor: str
 
 
+Subsampling = Literal["4:4:4", "4:2:2", "4:2:0", "other"]
+SUBSAMPLINGS: tuple[Subsampling, ...] = ("4:4:4", "4:2:2", "4:2:0", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a picture's file says beside its pixels: its history, never its content."""
+
+    mode: str  # of the pixels as stored, as Pillow names it: RGB, L, P, RGBA, ...
+    luminance: float | None  # mean of the JPEG quantisation table of luminance: the higher, the coarser; None: no JPEG
+    chrominance: float | None  # the same of chrominance; None: no JPEG, or a grey one
+    tables: str | None  # first 16 hex digits of the sha256 over all quantisation tables; None: no JPEG
+    subsampling: Subsampling | None  # of a JPEG's chrominance; None: no JPEG, or a grey one
+    progressive: bool  # a progressive JPEG, an interlaced PNG
+    exif: bool
+    icc: bool  # a colour profile is embedded
+
+
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """What the decoding child found out about a candidate's bytes."""
@@ -142,6 +160,7 @@ class Inspected:
     height: int
     format: str  # JPEG, PNG or WEBP
     phash: str  # 64-bit perceptual hash, 16 hex digits (ImageHash phash)
+    facts: FileFacts | None = None  # None: not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +338,68 @@ class UnlabelledRow:
     group: str
 
 
+class BatchKey(NamedTuple):
+    """A batch of the shortcut audit: what a source delivered of a family, or of its own photographs."""
+
+    subject: Subject
+    source: str  # "": whatever source it is from, all of the subject together
+
+
+class BatchCount(NamedTuple):
+    """How much there is of a batch."""
+
+    samples: int  # active, labelled
+    known: int  # of them with file facts; the others were taken in before these were kept
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """What is known of a labelled sample's file, beside its pixels."""
+
+    sample_id: int
+    batch: BatchKey
+    learnable: bool  # its source is not untrusted
+    group: str
+    fold: int
+    format: str
+    width: int  # of the upright picture
+    height: int
+    size: int  # bytes
+    facts: FileFacts
+
+
+BatchState = Literal["clean", "shortcut", "too_few"]
+BATCH_STATES: tuple[BatchState, ...] = ("clean", "shortcut", "too_few")
+LeftOutReason = Literal["metadata_shortcut", "one_sided"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAudit:
+    """How well file metadata alone tells a batch from the pictures of the other label."""
+
+    batch: BatchKey
+    state: BatchState
+    auroc: float | None  # cross-validated by groups; None: too few to tell
+    lower: float | None
+    upper: float | None
+    n: int  # pictures of the batch that were placed
+    groups: int
+    others: int  # pictures of the other label that they were compared with
+    unknown: int  # pictures of the batch whose file facts are not known: they say nothing
+    threshold: float  # above it the batch is a shortcut
+    digest: str  # of everything that the audit was made from
+    at: datetime
+    number: int  # how many states the batch has had
+
+
+class LeftOut(NamedTuple):
+    """Samples of a batch whose raw form statistics leave out."""
+
+    batch: BatchKey
+    reason: LeftOutReason
+    samples: int
+
+
 @dataclass(frozen=True, slots=True)
 class Episode:
     """One family's incident, from its first vote to its recovery."""
@@ -465,13 +546,26 @@ class LearnedRow(NamedTuple):
     sample_id: int
     subject: Subject  # what it was learned as; it may be labelled otherwise by now
     fold: int
+    raw_left_out: LeftOutReason | None = None  # why only its laundered form was learned; None: both were
 
 
 class Dataset(NamedTuple):
     """What an encoder's statistics were made of."""
 
     samples: int
-    sha256: str  # hex, over the lines `<sha256 of the picture> <kind> <name>`, sorted
+    sha256: str  # hex, over the lines `<sha256 of the picture> <kind> <name>[ laundered]`, sorted
+
+
+class Exclusion(NamedTuple):
+    """What no version learned of a batch, and why; part of the version's manifest."""
+
+    kind: SubjectKind
+    name: str
+    source: str
+    profile: Profile  # the form that was left out
+    samples: int
+    reason: LeftOutReason
+    why: str  # the reason in words
 
 
 class ForgetTarget(NamedTuple):

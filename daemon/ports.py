@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -20,12 +21,16 @@ from daemon.model import (
     Alarm,
     AuditRow,
     Batch,
+    BatchAudit,
+    BatchCount,
+    BatchKey,
     Dataset,
     EncodingFailure,
     Episode,
     EvaluationRow,
     Event,
     FamilyRow,
+    FileRow,
     ForgetCounts,
     ForgetRecord,
     ForgetTarget,
@@ -33,6 +38,8 @@ from daemon.model import (
     Inspected,
     LabelledVectors,
     LearnedRow,
+    LeftOut,
+    LeftOutReason,
     Migration,
     MigrationCounts,
     MigrationState,
@@ -341,9 +348,11 @@ class SampleStore(Corrections, Protocol):
         at: datetime,
         *,
         removed: Sequence[int] = (),
+        raw_left_out: Mapping[int, LeftOutReason] = MappingProxyType({}),
     ) -> None:
         """Write the changed groups' files (n, bytes), set their rows, and mark the samples learned at `revision`.
 
+        raw_left_out: of which of the samples only the laundered form is in the groups, and why.
         A group with n 0 is dropped. removed: samples that the changed groups no longer hold (as what they were
         learned); one of `sample_ids` may be among them, when it is learned anew as something else.
         One transaction. Refuses (ChampionMoved's cousin: TemporaryError) when `revision` is not current + 1, a
@@ -370,6 +379,39 @@ class SampleStore(Corrections, Protocol):
 
     def forgotten_in(self, fingerprint: str, revision: int) -> int:
         """How many samples the statistics of that revision held and somebody asked to forget since."""
+        ...
+
+    # shortcut audit
+    def file_rows(self, most: int) -> list[FileRow]:
+        """Labelled active samples whose file facts are known, at most so many of each batch, by batch.
+
+        Those with the lowest sha256: a random choice that hardly changes when more are delivered.
+        """
+        ...
+
+    def batch_counts(self) -> dict[BatchKey, BatchCount]:
+        """Every batch, with how many labelled active samples it has and of how many the file facts are known."""
+        ...
+
+    def batches_of_samples(self) -> dict[int, BatchKey]:
+        """The batch of every labelled active sample."""
+        ...
+
+    def shortcut_audits(self) -> list[BatchAudit]:
+        """What the last audit found of every batch, by subject and source."""
+        ...
+
+    def save_shortcut_audits(
+        self, changes: Sequence[tuple[BatchAudit, Event | None]], gone: Sequence[BatchKey] = ()
+    ) -> None:
+        """Write audits over the stored ones, each with its event, and drop those of batches that are gone.
+
+        One transaction.
+        """
+        ...
+
+    def raw_left_out(self, fingerprint: str) -> list[LeftOut]:
+        """Batches of which that encoder's statistics hold samples in their laundered form only, and why."""
         ...
 
     # forget

@@ -185,6 +185,13 @@ class EvaluateSettings(Section):
     windows: WindowSettings = WindowSettings()
 
 
+class ShortcutAuditSettings(Section):
+    threshold: float = Field(0.9, gt=0.5, lt=1)
+    action: Literal["laundered_only", "report"] = "laundered_only"
+    min_groups: int = Field(10, ge=5)
+    most_pictures: int = Field(200, ge=50)
+
+
 class AlarmSettings(Section):
     auroc_floor: float = Field(0.90, gt=0.5, lt=1)
     recall_floor: float = Field(0.50, gt=0, lt=1)
@@ -303,6 +310,7 @@ class Settings(BaseSettings):
     head: HeadSettings = HeadSettings()
     threshold: ThresholdSettings = ThresholdSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    shortcut_audit: ShortcutAuditSettings = ShortcutAuditSettings()
     alarms: AlarmSettings = AlarmSettings()
     learn: LearnSettings = LearnSettings()
     gate: GateSettings = GateSettings()

@@ -19,6 +19,7 @@ from daemon.model import (
     PROFILES,
     Alarm,
     AuditRow,
+    BatchAudit,
     Episode,
     EvaluationRow,
     FamilyRow,
@@ -97,6 +98,7 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         encoder_notice=encoder_notice(sources.settings.encoder, registry, sources.migrations),
         events=[views.EventView(kind=e.kind, at=e.at, text=e.text) for e in samples.events(RECENT)],
         alarms=[_alarm(alarm) for alarm in samples.alarms()],
+        shortcuts=[_shortcut(audit, sources.settings) for audit in samples.shortcut_audits()],
         alarm_budget=_budget(spending(samples, registry, sources.settings.alarms, now)),
         returned_at=max((row.at for row in audit if row.action == "rollback" and row.actor == WATCH), default=None),
         flapping=flapping(
@@ -113,6 +115,25 @@ def _alarm(alarm: Alarm) -> views.AlarmView:
         evidence_log10=alarm.log10_evidence,
         alarm_log10=alarm.log10_alarm,
         text=alarm.text,
+    )
+
+
+def _shortcut(audit: BatchAudit, settings: Settings) -> views.ShortcutView:
+    return views.ShortcutView(
+        kind=audit.batch.subject.kind,
+        name=audit.batch.subject.name,
+        source=audit.batch.source,
+        state=audit.state,
+        auroc=audit.auroc,
+        lower=audit.lower,
+        upper=audit.upper,
+        n=audit.n,
+        groups=audit.groups,
+        others=audit.others,
+        unknown=audit.unknown,
+        threshold=audit.threshold,
+        laundered_only=audit.state == "shortcut" and settings.shortcut_audit.action == "laundered_only",
+        at=audit.at,
     )
 
 

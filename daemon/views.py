@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from daemon.model import AlarmKind, Handling, Label
+from daemon.model import AlarmKind, BatchState, Handling, Label, SubjectKind
 
 
 class View(BaseModel):
@@ -187,6 +187,25 @@ class AlarmView(View):
     text: str
 
 
+class ShortcutView(View):
+    """The shortcut audit of a batch: how well file metadata alone tells it from the pictures of the other label."""
+
+    kind: SubjectKind
+    name: str  # of the family or real source
+    source: str  # "": all sources of the family together
+    state: BatchState
+    auroc: float | None  # cross-validated; None: too few to tell
+    lower: float | None
+    upper: float | None
+    n: int
+    groups: int
+    others: int  # pictures of the other label
+    unknown: int  # taken in before file facts were kept
+    threshold: float
+    laundered_only: bool  # no head learns its raw form from now on
+    at: datetime
+
+
 class AlarmBudgetView(View):
     """False alarms that people will bear in 30 days, and those to expect, at most, of the last 30."""
 
@@ -245,6 +264,7 @@ class Status(View):
     events: list[EventView]  # newest first
     alarms: list[AlarmView] = []
     alarm_budget: AlarmBudgetView | None = None
+    shortcuts: list[ShortcutView] = []  # the audit of every batch
     returned_at: datetime | None = None  # when a previous version last came back by itself
     flapping: str | None = None  # why promotion is no longer automatic
 

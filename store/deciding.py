@@ -120,6 +120,7 @@ def _decided(
         height=row.height,
         format=row.format,
         phash=row.phash,
+        facts=row.facts,
         learned=True,  # keeps its group
     )
     apply_relabel(draft, relabel)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from daemon.corrections.model import Relabel
 from daemon.model import Admission, Candidate
@@ -25,6 +26,7 @@ class Draft:
     height: int | None = None
     format: str | None = None
     phash: str | None = None
+    facts: dict[str, Any] | None = None
     label: str | None = None
     label_from: str | None = None
     family: str | None = None
@@ -80,6 +82,8 @@ class Draft:
         if admission.inspected is not None and self.width is None:
             seen = admission.inspected
             self.width, self.height, self.format, self.phash = seen.width, seen.height, seen.format, seen.phash
+        if admission.inspected is not None and admission.inspected.facts is not None and self.facts is None:
+            self.facts = asdict(admission.inspected.facts)  # the very bytes: an older sample that comes again gets them
 
 
 def _left_open(candidate: Candidate, relabel: Relabel) -> Candidate:

@@ -31,6 +31,7 @@ _BLANK: dict[str, Any] = {
     "height": None,
     "format": None,
     "phash": None,
+    "facts": None,
     "label": None,
     "label_from": None,
     "family_id": None,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, select
 
 from daemon.corrections.model import DeliveryFacts, LearnedFacts, RelabelFacts, SampleFacts, ScoreFacts
 from daemon.errors import BadInputError
-from daemon.model import Subject
+from daemon.model import FileFacts, Subject
 from store import tables as t
 from store.deciding import read_deliveries, read_relabels
 from store.parts import Part, with_subject
@@ -57,6 +57,8 @@ class LooksAtSamples(Part):
                 format=row.format,
                 width=row.width,
                 height=row.height,
+                size=row.size,
+                facts=None if row.facts is None else FileFacts(**row.facts),
                 has_blob=row.has_blob,
                 delivered_at=row.delivered_at,
                 vectors=_vectors(connection, sample_id),
@@ -105,11 +107,11 @@ def _scores(connection: Connection, sample_id: int) -> tuple[ScoreFacts, ...]:
 def _learned(connection: Connection, sample_id: int) -> tuple[LearnedFacts, ...]:
     learned = t.learned.c
     query = (
-        select(learned.fingerprint, learned.subject_kind, learned.subject_name, learned.revision)
+        select(learned.fingerprint, learned.subject_kind, learned.subject_name, learned.revision, learned.raw_left_out)
         .where(learned.sample_id == sample_id)
         .order_by(learned.fingerprint)
     )
-    return tuple(LearnedFacts(row[0], Subject(row[1], row[2]), row[3]) for row in connection.execute(query))
+    return tuple(LearnedFacts(row[0], Subject(row[1], row[2]), row[3], row[4]) for row in connection.execute(query))
 
 
 def _relabelled(connection: Connection, sample_id: int) -> RelabelFacts | None:

@@ -13,6 +13,7 @@ from store.overview import Overview
 from store.reports import Reports
 from store.sample_facts import LooksAtSamples
 from store.scores import Scores
+from store.shortcuts import Shortcuts
 from store.standings import Standings
 from store.statistics import StatisticsFiles
 
@@ -26,6 +27,7 @@ class SqlSampleStore(
     Measurements,
     Episodes,
     Standings,
+    Shortcuts,
     StatisticsFiles,
     Events,
     Alarms,

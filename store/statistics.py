@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import TemporaryError
-from daemon.model import Dataset, LearnedRow, Subject
+from daemon.model import Dataset, LearnedRow, LeftOutReason, Subject
 from daemon.ports import StatisticsKey
 from store import tables as t
 from store.database import chunks
@@ -63,25 +64,37 @@ class StatisticsFiles(Part):
         """What that encoder's statistics hold, in the order in which it was learned."""
         learned = t.learned.c
         query = (
-            select(learned.sample_id, learned.subject_kind, learned.subject_name, t.sample_group.c.fold)
+            select(
+                learned.sample_id,
+                learned.subject_kind,
+                learned.subject_name,
+                t.sample_group.c.fold,
+                learned.raw_left_out,
+            )
             .join(t.sample, t.sample.c.id == learned.sample_id)
             .join(t.sample_group, t.sample_group.c.id == t.sample.c.group_id)
             .where(learned.fingerprint == fingerprint)
             .order_by(learned.revision, *canonical_order)
         )
         with self._database.read() as connection:
-            return [LearnedRow(i, Subject(kind, name), fold) for i, kind, name, fold in connection.execute(query)]
+            return [
+                LearnedRow(sample_id, Subject(kind, name), fold, reason)
+                for sample_id, kind, name, fold, reason in connection.execute(query)
+            ]
 
     def learned_dataset(self, fingerprint: str) -> Dataset:
         """How many samples that encoder's statistics hold, and a digest over which they are and what they are."""
         learned = t.learned.c
         query = (
-            select(t.sample.c.sha256, learned.subject_kind, learned.subject_name)
+            select(t.sample.c.sha256, learned.subject_kind, learned.subject_name, learned.raw_left_out)
             .join(t.sample, t.sample.c.id == learned.sample_id)
             .where(learned.fingerprint == fingerprint)
         )
         with self._database.read() as connection:
-            lines = sorted(f"{sha256} {kind} {name}\n" for sha256, kind, name in connection.execute(query))
+            lines = sorted(
+                f"{sha256} {kind} {name}{' laundered' if reason else ''}\n"
+                for sha256, kind, name, reason in connection.execute(query)
+            )
         return Dataset(len(lines), sha256_hex("".join(lines).encode()))
 
     def taken_out_since(self, fingerprint: str, revision: int) -> tuple[int, int]:
@@ -132,6 +145,7 @@ class StatisticsFiles(Part):
         at: datetime,
         *,
         removed: Sequence[int] = (),
+        raw_left_out: Mapping[int, LeftOutReason] = MappingProxyType({}),
     ) -> None:
         """Write the changed groups (n, bytes), set their rows and mark the samples learned at `revision`.
 
@@ -162,6 +176,7 @@ class StatisticsFiles(Part):
                                 "revision": revision,
                                 "subject_kind": subjects[sample_id].kind,
                                 "subject_name": subjects[sample_id].name,
+                                "raw_left_out": raw_left_out.get(sample_id),
                             }
                             for sample_id in ids
                         ],

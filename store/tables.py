@@ -93,6 +93,7 @@ class Sample(Base, table=True):
     height: int | None = None
     format: str | None = None
     phash: str | None = None
+    facts: dict[str, Any] | None = Field(default=None, sa_type=CanonicalJson)  # of the file; NULL: not known
     has_blob: bool
     label: str | None = None
     label_from: str | None = None  # adapter that claimed the label
@@ -397,6 +398,29 @@ class Learned(Base, table=True):
     revision: int
     subject_kind: str
     subject_name: str
+    raw_left_out: str | None = None  # why only its laundered form is in the statistics; NULL: both are
+
+
+class ShortcutAudit(Base, table=True):
+    """How well file metadata alone tells a batch from the pictures of the other label."""
+
+    __tablename__ = "shortcut_audit"
+    __table_args__ = (PrimaryKeyConstraint("subject_kind", "subject_name", "source"),)
+    subject_kind: str
+    subject_name: str
+    source: str  # "": all sources together
+    state: str  # clean, shortcut, too_few
+    auroc: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    n: int
+    groups: int
+    others: int
+    unknown: int
+    threshold: float
+    digest: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    number: int
 
 
 class Golden(Base, table=True):
@@ -551,6 +575,7 @@ run = _table("run")
 statistics = _table("statistics")
 statistics_revision = _table("statistics_revision")
 learned = _table("learned")
+shortcut_audit = _table("shortcut_audit")
 golden = _table("golden")
 unlearned = _table("unlearned")
 held = _table("held")

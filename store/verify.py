@@ -181,7 +181,8 @@ def _learned_counts(connection: Connection) -> Iterator[str]:
             t.learned,
             (learned.fingerprint == g.fingerprint)
             & (learned.subject_kind == g.subject_kind)
-            & (learned.subject_name == g.subject_name),
+            & (learned.subject_name == g.subject_name)
+            & ((g.profile != "raw") | learned.raw_left_out.is_(None)),
         )
         .group_by(g.fingerprint, g.subject_kind, g.subject_name, g.profile, g.n)
     )

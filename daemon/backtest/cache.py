@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.errors import CorruptArtifact
+from daemon.intake.file_facts import checked_facts
 from daemon.model import PROFILES, EncodingFailure, Inspected, Profile
 from daemon.ports import DerivedFiles, EncoderService, Inspector
 
@@ -54,7 +55,7 @@ class CachingInspector:
         kept = self.files.get("inspected", digest)
         fields = None if kept is None else json.loads(kept)
         if isinstance(fields, dict) and fields.keys() == _FIELDS:
-            return Inspected(**fields)
+            return Inspected(**{**fields, "facts": None if fields["facts"] is None else checked_facts(fields["facts"])})
         found = self.inner.inspect(content)
         self.files.put("inspected", digest, json.dumps(dataclasses.asdict(found)).encode())
         return found

@@ -17,6 +17,7 @@ from daemon.commands.common import (
     settings_of,
 )
 from daemon.commands.correcting import register
+from daemon.commands.looking import print_shortcuts
 from daemon.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -88,9 +89,12 @@ def show(
     if found is None and (facts is None or facts.retired_at is None):
         raise BadInputError(f"there is no family {name!r}; `sidwatch families list` shows the names")
     episodes = [episode for episode in status.episodes if episode.family == wanted]
+    audits = [view for view in status.shortcuts if (view.kind, view.name) == ("family", wanted)]
     if as_json:
         shown = {"name": wanted, "state": "retired"} if found is None else found.model_dump(mode="json")
-        print_json({**shown, **_decided(facts), "episodes": [e.model_dump(mode="json") for e in episodes]})
+        more = {"episodes": episodes, "shortcuts": audits}
+        listed = {key: [view.model_dump(mode="json") for view in views] for key, views in more.items()}
+        print_json({**shown, **_decided(facts), **listed})
         return
     if found is None:
         typer.echo(f"{wanted}: retired")
@@ -100,6 +104,8 @@ def show(
         _print_decided(facts)
     if found is not None:
         _print_figures(found)
+    if audits:
+        print_shortcuts(audits)
     for episode in episodes:
         typer.echo(
             f"  episode {episode.state}: opened {episode.opened_at:%Y-%m-%d}, alarmed after "

@@ -1,4 +1,4 @@
-"""`status` and `verify`: look at the store, change nothing."""
+"""`status`, `shortcuts` and `verify`: look at the store, change nothing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from daemon.commands.common import (
     JsonOption,
     counts,
     example,
+    interval,
     number,
     print_json,
     print_table,
     settings_of,
 )
 from daemon.errors import AnswerIsNo
-from daemon.views import FamilyView, MigrationView, Status
+from daemon.views import FamilyView, MigrationView, ShortcutView, Status
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("status", epilog=example("sidwatch status --json | jq .mean_ap"))(status)
+    app.command("shortcuts", epilog=example("sidwatch shortcuts"))(shortcuts)
     app.command("verify", epilog=example("sidwatch verify --deep"))(verify)
 
 
@@ -85,6 +87,12 @@ def print_status(found: Status) -> None:
     )
     waiting = {row.stage: row.samples for row in found.queue if row.samples}
     typer.echo(f"samples: {counts(found.samples)}; waiting: {counts(waiting)}; quarantine: {counts(found.quarantine)}")
+    given_away = [view for view in found.shortcuts if view.state == "shortcut" and view.source]
+    if given_away:
+        typer.echo(
+            f"file metadata alone gives the label of {len(given_away)} batches away, {_learned_how(given_away)}: "
+            "`sidwatch shortcuts`"
+        )
     for alarm in found.alarms:
         if alarm.raised_at is not None:
             typer.echo(f"alarm {alarm.kind} since {alarm.raised_at:%Y-%m-%d}: {alarm.text}")
@@ -100,6 +108,45 @@ def print_status(found: Status) -> None:
             f"episode {episode.family}: {episode.state}, alarmed after {episode.samples_to_alarm} samples, "
             f"AP {number(episode.ap_before)} -> {number(episode.ap_after)}"
         )
+
+
+def _learned_how(views: list[ShortcutView]) -> str:
+    return "which are learned laundered only" if views[0].laundered_only else "which are learned all the same"
+
+
+def shortcuts(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show how well file metadata alone tells each batch from the other label, and which are learned laundered only."""
+    from daemon.app import read_status
+
+    found = read_status(settings_of(config)).shortcuts
+    if as_json:
+        print_json([view.model_dump(mode="json") for view in found])
+    else:
+        print_shortcuts(found)
+
+
+def print_shortcuts(found: list[ShortcutView]) -> None:
+    """The shortcut audits for people."""
+    print_table(
+        "shortcut audit",
+        ["", "name", "source", "metadata AUROC", "line", "n", "others", "unknown", "says", "learned"],
+        [
+            [
+                view.kind,
+                view.name,
+                view.source or "all together",
+                interval(view.auroc, view.lower, view.upper),
+                view.threshold,
+                view.n,
+                view.others,
+                view.unknown,
+                view.state.replace("_", " "),
+                "laundered only" if view.laundered_only else "both forms",
+            ]
+            for view in found
+        ],
+        "nothing was audited yet",
+    )
 
 
 def migration_line(found: MigrationView) -> str:

@@ -50,6 +50,14 @@ def show(
         return
     for key in ("id", "state", "parent", "learner", "created_at", "encoder", "thresholds"):
         typer.echo(f"{key}: {found[key]}")
+    exclusions = found["about"].get("exclusions")
+    if exclusions:
+        print_table(
+            "left out of what it learned",
+            ["", "name", "source", "profile", "pictures", "why"],
+            [[e[key] for key in ("kind", "name", "source", "profile", "samples", "why")] for e in exclusions],
+            "nothing",
+        )
     verdict = found["verdict"]
     if verdict is None:
         typer.echo("verdict: none yet")

@@ -19,9 +19,11 @@ from daemon.commands.common import (
 )
 from daemon.commands.correcting import Reason, tell
 from daemon.model import LABELS
+from daemon.shortcuts.deciding import REASONS
 
 if TYPE_CHECKING:
     from daemon.corrections.model import SampleFacts
+    from daemon.model import FileFacts
 
 app = typer.Typer(no_args_is_help=True, help="Single pictures: what is known of one, and people's word on it.")
 
@@ -58,8 +60,11 @@ def _print(found: SampleFacts) -> None:
     size = f"{found.format} {found.width} x {found.height}" if found.width else "not inspected"
     kept = "picture kept" if found.has_blob else "picture not kept"
     typer.echo(f"  {size}, {kept}, vectors of {len(found.vectors)} encoders")
+    if found.facts is not None:
+        typer.echo(f"  {_file(found.facts)}, {found.size} bytes")
     for one in found.learned:
-        typer.echo(f"  learned as {one.subject.kind} {one.subject.name} by encoder {one.fingerprint[:12]}")
+        form = f", laundered only: {REASONS[one.raw_left_out]}" if one.raw_left_out else ""
+        typer.echo(f"  learned as {one.subject.kind} {one.subject.name} by encoder {one.fingerprint[:12]}{form}")
     if found.excluded:
         typer.echo(f"  not learned from: {found.excluded}")
     print_table(
@@ -77,6 +82,14 @@ def _print(found: SampleFacts) -> None:
         [[s.version, s.profile, number(s.logit), s.learned, f"{s.at:%Y-%m-%d %H:%M}"] for s in found.scores],
         "not scored yet",
     )
+
+
+def _file(facts: FileFacts) -> str:
+    parts = [f"mode {facts.mode}"]
+    if facts.luminance is not None:
+        parts.append(f"JPEG tables {facts.tables} (mean {facts.luminance:.1f}), chroma {facts.subsampling or 'none'}")
+    flags = {"progressive": facts.progressive, "EXIF": facts.exif, "colour profile": facts.icc}
+    return ", ".join(parts + [name for name, there in flags.items() if there])
 
 
 @app.command(

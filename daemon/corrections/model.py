@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.model import Label, Split, Subject
+from daemon.model import FileFacts, Label, LeftOutReason, Split, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class LearnedFacts:
     fingerprint: str
     subject: Subject  # what it was learned as
     revision: int
+    raw_left_out: LeftOutReason | None  # why only its laundered form was; None: both were
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class SampleFacts:
     format: str | None
     width: int | None
     height: int | None
+    size: int  # bytes
+    facts: FileFacts | None  # of the file; None: not known
     has_blob: bool
     delivered_at: datetime
     vectors: Mapping[str, int]  # encoder fingerprint -> how many profiles have a vector

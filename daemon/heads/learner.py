@@ -27,7 +27,7 @@ from daemon.heads.threshold import (
     rows_to_place_by,
     thresholds_without,
 )
-from daemon.model import FOLDS, Dataset, LabelledVectors, Profile, Subject
+from daemon.model import FOLDS, Dataset, Exclusion, LabelledVectors, Profile, Subject
 
 # The splits whose real rows may place a threshold: the holdout and the reference pool stay unseen.
 _THRESHOLD_SPLITS = ("train", "calibration")
@@ -44,6 +44,7 @@ class Origin:
     statistics_digests: Mapping[GroupKey, str]  # sha256 (hex) of each group's statistics
     parent: str | None = None  # version it was learned from; None: the first
     dataset: Dataset | None = None  # what was learned; None: not known
+    exclusions: tuple[Exclusion, ...] = ()  # what was not, though its batch was
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -291,6 +292,7 @@ def _origin_to_json(origin: Origin) -> dict[str, object]:
         "learner": origin.learner,
         "code_version": origin.code_version,
         "dataset": None if origin.dataset is None else origin.dataset._asdict(),
+        "exclusions": [exclusion._asdict() for exclusion in origin.exclusions],
     }
 
 

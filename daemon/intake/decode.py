@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from daemon.errors import ImageRejected
+from daemon.intake.file_facts import read_facts
 from daemon.model import Inspected
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -85,7 +86,8 @@ def inspect(content: bytes, limits: Limits) -> Inspected:
 
     with _loaded(content, limits) as image:
         upright = _upright_rgb(image)
-        return Inspected(upright.width, upright.height, _format(image), str(imagehash.phash(upright)))
+        phash = str(imagehash.phash(upright))
+        return Inspected(upright.width, upright.height, _format(image), phash, read_facts(image))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from daemon.children.frames import Limits as FrameLimits
 from daemon.children.host import Host
 from daemon.errors import ChildFailed, ImageRejected, SidwatchError
 from daemon.intake.decode import FORMATS, Limits, check_size
+from daemon.intake.file_facts import checked_facts
 from daemon.model import Inspected
 from daemon.settings import IntakeSettings
 
@@ -101,11 +102,15 @@ def serve(host: Host, arguments: Mapping[str, Any]) -> None:
 def _inspected(frame: Frame) -> Inspected:
     """Checked field by field: the child may have been taken over by what it decoded."""
     fields = frame.header.get("inspected")
-    if not isinstance(fields, dict) or set(fields) != {"width", "height", "format", "phash"}:
+    if not isinstance(fields, dict) or set(fields) != {"width", "height", "format", "phash", "facts"}:
         raise BadFrame("no inspection in the answer")
     width, height, phash = fields["width"], fields["height"], fields["phash"]
     if not (type(width) is int and type(height) is int and width > 0 and height > 0):
         raise BadFrame("the size is no size")
     if fields["format"] not in FORMATS or not isinstance(phash, str) or len(phash) != 16:
         raise BadFrame("format or hash are not what they should be")
-    return Inspected(width, height, fields["format"], phash)
+    try:
+        facts = checked_facts(fields["facts"])
+    except ValueError as error:
+        raise BadFrame(str(error)) from error
+    return Inspected(width, height, fields["format"], phash, facts)

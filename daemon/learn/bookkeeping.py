@@ -10,8 +10,10 @@ from daemon.context import Context
 from daemon.heads import GroupStatistics
 from daemon.heads.statistics import Rows
 from daemon.learn.forgetting import learnable, subtracted, to_take_out
-from daemon.model import PROFILES, LabelledVectors, LearnedRow, Profile
+from daemon.model import PROFILES, LabelledVectors, LearnedRow, LeftOutReason, Profile
 from daemon.ports import StatisticsKey
+from daemon.shortcuts.auditing import audit_shortcuts
+from daemon.shortcuts.deciding import left_out_of
 
 
 def finish_forgetting(context: Context) -> int:
@@ -33,6 +35,7 @@ def finish_corrections(context: Context) -> int:
     """
     pending = context.samples.pending_corrections()
     if pending:
+        audit_shortcuts(context)  # a renamed or relabelled batch must not be learned raw before it was looked at
         for fingerprint in context.samples.learned_fingerprints():
             _keep_books(context, fingerprint, adding=True)
         context.samples.finish_corrections(pending, context.clock.now())
@@ -41,6 +44,7 @@ def finish_corrections(context: Context) -> int:
 
 def bring_up_to_date(context: Context, fingerprint: str | None = None) -> None:
     """Make the statistics of one encoder (None: that in force) hold what may be learned, no more and no less."""
+    audit_shortcuts(context)
     _keep_books(context, fingerprint or context.encoder.fingerprint, adding=True)
 
 
@@ -51,7 +55,11 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     learned = samples.learned_rows(fingerprint)
     barred = samples.untrusted() | samples.anchored()
     rows = {profile: learnable(samples.labelled_vectors(fingerprint, profile), barred) for profile in PROFILES}
-    gone = to_take_out(learned, rows["raw"])
+    if adding:
+        left_out = _raw_left_out(context, rows["raw"])
+    else:  # what was forgotten goes; what an audit says since is followed when its rows can be learned anew
+        left_out = {row.sample_id: row.raw_left_out for row in learned if row.raw_left_out is not None}
+    gone = to_take_out(learned, rows["raw"], left_out)
     files = samples.statistics(fingerprint)
 
     def read(profile: Profile, wanted: Sequence[LearnedRow]) -> Rows:
@@ -65,13 +73,31 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
         # Scored first, learned later; what was learned as something else needs no such score any more.
         held.update(set(_unscored(context, fingerprint)) - gone)
         for profile in PROFILES:
-            fresh = rows[profile].take([i for i, s in enumerate(rows[profile].sample_ids.tolist()) if s not in held])
+            skipped = held | left_out.keys() if profile == "raw" else held
+            fresh = rows[profile].take([i for i, s in enumerate(rows[profile].sample_ids.tolist()) if s not in skipped])
             new.update(fresh.sample_ids.tolist())
             _add(changed, files, fresh, profile)
     if changed:
         packed = {key: (group.n, group.to_bytes() if group.n else b"") for key, group in changed.items()}
         now = context.clock.now()
-        samples.commit_statistics(fingerprint, revision + 1, packed, sorted(new), now, removed=sorted(gone))
+        samples.commit_statistics(
+            fingerprint,
+            revision + 1,
+            packed,
+            sorted(new),
+            now,
+            removed=sorted(gone),
+            raw_left_out={sample: left_out[sample] for sample in sorted(new & left_out.keys())},
+        )
+
+
+def _raw_left_out(context: Context, may_learn: LabelledVectors) -> dict[int, LeftOutReason]:
+    """Of which samples no head may learn the raw form, by the last audits."""
+    if context.settings.shortcut_audit.action == "report":
+        return {}
+    batches = context.samples.batches_of_samples()
+    mine = {sample: batches[sample] for sample in may_learn.sample_ids.tolist() if sample in batches}
+    return left_out_of(mine, context.samples.shortcut_audits())
 
 
 def _add(

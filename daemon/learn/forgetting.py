@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from daemon.errors import CorruptArtifact
 from daemon.heads import GroupStatistics
 from daemon.heads.statistics import Rows
-from daemon.model import PROFILES, LabelledVectors, LearnedRow, Profile
+from daemon.model import PROFILES, LabelledVectors, LearnedRow, LeftOutReason, Profile
 from daemon.ports import StatisticsKey
 
 ReadRows = Callable[[Profile, Sequence[LearnedRow]], Rows]
@@ -24,18 +24,30 @@ def learnable(rows: LabelledVectors, barred: Collection[int]) -> LabelledVectors
     )
 
 
-def to_take_out(learned: Sequence[LearnedRow], may_learn: LabelledVectors) -> set[int]:
+def to_take_out(
+    learned: Sequence[LearnedRow], may_learn: LabelledVectors, raw_left_out: Mapping[int, LeftOutReason]
+) -> set[int]:
     """Ids of the samples that the statistics hold as something that they would not be learned as now.
 
-    They were forgotten, put in quarantine or relabelled since, their source is no longer trusted, or
-    their family is an anchor.
+    They were forgotten, put in quarantine or relabelled since, their source is no longer trusted, their family is an
+    anchor, or the shortcut audit of their batch came out otherwise.
 
     Parameters:
         learned: what the statistics hold.
         may_learn: see `learnable`.
+        raw_left_out: of which samples only the laundered form may be learned, and why.
     """
     subjects = dict(zip(may_learn.sample_ids.tolist(), may_learn.subjects, strict=True))
-    return {row.sample_id for row in learned if subjects.get(row.sample_id) != row.subject}
+    return {
+        row.sample_id
+        for row in learned
+        if subjects.get(row.sample_id) != row.subject or raw_left_out.get(row.sample_id) != row.raw_left_out
+    }
+
+
+def in_profile(learned: Sequence[LearnedRow], profile: Profile) -> list[LearnedRow]:
+    """The rows whose form under the profile the statistics hold."""
+    return [row for row in learned if profile != "raw" or row.raw_left_out is None]
 
 
 def subtracted(
@@ -57,10 +69,13 @@ def subtracted(
     """
     changed: dict[StatisticsKey, GroupStatistics] = {}
     for subject in sorted({row.subject for row in learned if row.sample_id in gone}):
-        own = [row for row in learned if row.subject == subject]
-        out = [row for row in own if row.sample_id in gone]
-        left = [row for row in own if row.sample_id not in gone]
+        every = [row for row in learned if row.subject == subject]
         for profile in PROFILES:
+            own = in_profile(every, profile)
+            out = [row for row in own if row.sample_id in gone]
+            left = [row for row in own if row.sample_id not in gone]
+            if not out:
+                continue
             if (subject, profile) not in files:
                 raise CorruptArtifact(f"the {profile} statistics of {subject.kind} {subject.name} are missing")
             before = GroupStatistics.from_bytes(files[subject, profile])

@@ -20,6 +20,7 @@ from daemon.learn.bookkeeping import bring_up_to_date
 from daemon.learn.settling import settle
 from daemon.learn.triggers import attempts, due_triggers, may_start, new_family_weight
 from daemon.model import PROFILES, FamilyRow, LabelledVectors, Profile, Subject
+from daemon.shortcuts.exclusions import exclusions
 
 log = structlog.get_logger("sidwatch.learn")
 
@@ -210,6 +211,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
     files = context.samples.statistics(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
     dataset = context.samples.learned_dataset(fingerprint)
+    left_out = exclusions(context.samples, fingerprint)
     rows = evidence(context, fingerprint)
     if context.samples.statistics_revision(fingerprint) != revision:
         raise TemporaryError("the statistics changed while a version was solved from them; the next cycle solves it")
@@ -227,6 +229,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
             statistics_digests={GroupKey(*key): sha256(data).hexdigest() for key, data in files.items()},
             parent=champion.record.id if champion else None,
             dataset=dataset,
+            exclusions=left_out,
         ),
     )
     tensors, manifest = write(artifact)

@@ -19,11 +19,13 @@ from daemon.heads.gradient import GradientSettings, TrainedHead
 from daemon.heads.learner import LearnedGroup, LeftOut
 from daemon.heads.probe import ProbeSettings
 from daemon.heads.training import Recipe, TrainingRows, Without, is_validation
+from daemon.learn.forgetting import in_profile
 from daemon.learn.learning import Challenge, Make, closed_form, fingerprint_of, teachable, unpicked, update
 from daemon.learn.trainer import Trainer
 from daemon.model import LabelledVectors, Profile, Subject
 from daemon.reembed.recorded import settings_of
 from daemon.settings import Settings
+from daemon.shortcuts.exclusions import exclusions
 
 Learner = Literal["closed_form", "gradient", "probe", "concept"]
 ReadOut = Literal["mixture", "linear"]
@@ -112,8 +114,9 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
     made = settings_of(context, fingerprint_of(context, champion))  # config.yaml may name another encoder by now
     recipe = recipe_of(context.settings.model_copy(update={"encoder": made}), learner)
     may_teach = teachable(context, fingerprint_of(context, champion))
-    held = {row.sample_id for row in context.samples.learned_rows(fingerprint_of(context, champion))}
-    learned = {profile: _learned(rows, revision, held) for profile, rows in may_teach.items()}
+    every = context.samples.learned_rows(fingerprint_of(context, champion))
+    held = {profile: {row.sample_id for row in in_profile(every, profile)} for profile in may_teach}
+    learned = {profile: _learned(rows, revision, held[profile]) for profile, rows in may_teach.items()}
     judged = unpicked(context, may_teach)
     if not any(len(rows) for rows in learned.values()):
         raise BadInputError("there is nothing to train on: no picture of a trusted source was measured and learned yet")
@@ -148,6 +151,7 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
                 statistics_digests={},
                 parent=champion.record.id if champion else None,
                 dataset=context.samples.learned_dataset(fingerprint_of(context, champion)),
+                exclusions=exclusions(context.samples, fingerprint_of(context, champion)),
             ),
             {"settings": asdict(recipe), "rows": {"n": len(rows.synthetic), "sha256": rows.digest}},
             min_rows=context.settings.head.min_group,

@@ -73,7 +73,18 @@ def _learned(facts: Facts) -> str:
         (kind, name, profile, n, "" if modelled else "too few: not modelled")
         for kind, name, profile, n, modelled in rows
     ]
-    return _table(["kind", "name", "profile", "pictures", ""], told)
+    return "\n\n".join([_table(["kind", "name", "profile", "pictures", ""], told), *_left_out(facts)])
+
+
+def _left_out(facts: Facts) -> list[str]:
+    rows = facts.artifact.about.get("exclusions") or []
+    if not rows:
+        return []
+    told = [
+        (e["kind"], _named(facts, e["kind"], e["name"]), e["source"], e["profile"], e["samples"], e["why"])
+        for e in rows
+    ]
+    return ["Left out of it:", _table(["kind", "name", "source", "profile", "pictures", "why"], told)]
 
 
 def _named(facts: Facts, kind: str, name: str) -> str:

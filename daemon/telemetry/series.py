@@ -9,7 +9,7 @@ from typing import Final, get_args
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from daemon.figures import HELD_OUT
-from daemon.model import ALARM_KINDS, HANDLINGS, OPEN_STATES
+from daemon.model import ALARM_KINDS, BATCH_STATES, HANDLINGS, OPEN_STATES
 from daemon.states import state_of
 from daemon.views import FamilyView, SourceView, Status
 
@@ -60,6 +60,11 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "real_pool_shift_evidence_log10": ("Evidence that fresh trusted reals score unlike the real pool.", ()),
     "real_pool_shift_alarm_log10": ("The evidence at which that test alarms.", ()),
     "novelty_evidence_log10": ("Evidence that a source's pictures without a family are novel.", ("source",)),
+    "shortcut_auroc_ratio": (
+        "How well file metadata alone tells a family or real source from the other label; its worst source.",
+        ("kind", "name"),
+    ),
+    "shortcut_batches": ("Batches by what the shortcut audit says of them, over all of them.", ("state",)),
     "alarms_raised": ("Alarms that stand, other than a family's or real source's own.", ("alarm",)),
     "alarm_budget_spent_ratio": (
         "Share of the 30 days' budget of false alarms that was spent; `new` and `known` have half each.",
@@ -103,6 +108,7 @@ def gauges(status: Status | None, cap: int, prefix: str = "sidwatch_") -> tuple[
         _episodes(sheet, status, cap)
         _sources(sheet, status.real_sources, cap)
         _alarms(sheet, status, cap)
+        _shortcuts(sheet, status, cap)
         _work(sheet, status)
     return sheet.metrics()
 
@@ -229,6 +235,19 @@ def _alarms(sheet: _Sheet, status: Status, cap: int) -> None:
         budget = status.alarm_budget
         sheet.set("alarm_budget_spent_ratio", budget.new_spent / budget.false_alarms_per_30_days, "new")
         sheet.set("alarm_budget_spent_ratio", budget.known_spent / budget.false_alarms_per_30_days, "known")
+
+
+def _shortcuts(sheet: _Sheet, status: Status, cap: int) -> None:
+    for state in BATCH_STATES:
+        sheet.set("shortcut_batches", sum(view.state == state for view in status.shortcuts if view.source), state)
+    worst: dict[tuple[str, str], float] = {}
+    for view in status.shortcuts:
+        if view.auroc is not None:
+            subject = (view.kind, view.name)
+            worst[subject] = max(view.auroc, worst.get(subject, 0.0))
+    # Names of families and sources come from outside: those that metadata gives away most, as many as the cap allows.
+    for (kind, name), auroc in sorted(worst.items(), key=lambda item: (-item[1], item[0]))[:cap]:
+        sheet.set("shortcut_auroc_ratio", auroc, kind, name)
 
 
 def _work(sheet: _Sheet, status: Status) -> None:

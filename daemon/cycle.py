@@ -15,8 +15,10 @@ from daemon.encoders.embedding import embed
 from daemon.evaluate.measuring import evaluate
 from daemon.evaluate.scoring import score
 from daemon.intake.taking_in import intake
+from daemon.learn.automatic import Aside, learn
 from daemon.learn.bookkeeping import finish_corrections, finish_forgetting
-from daemon.learn.learning import Make, learn
+from daemon.learn.learning import Make
+from daemon.learn.ticketing import watch_tickets
 from daemon.notify.notifying import notify
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
@@ -63,6 +65,7 @@ def run_cycle(
     *,
     may_learn: Callable[[], bool] = lambda: True,
     make: Make | None = None,
+    aside: Aside | None = None,
 ) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
@@ -70,7 +73,7 @@ def run_cycle(
 
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
-    make: another learner than the closed form as configured.
+    make: another learner than the policy's. aside: called instead of a learner that takes long; None: it learns here.
     """
     return_from_damage(context)
     follow(context)  # a switch or a rollback across encoders may have come between two cycles
@@ -84,13 +87,14 @@ def run_cycle(
     if return_from_worse(context):
         evaluate(context)
     note_transitions(context)
-    challenge = learn(context, make) if may_learn() else None
+    challenge = learn(context, make, aside=aside) if may_learn() else None
     verdict = judge(context, challenge) if challenge else None
     became = None
     if challenge and verdict:
         became = promote(context, challenge, verdict)
         evaluate(context)  # a new champion is never without figures
         note_transitions(context)
+    watch_tickets(context)
     told = notify(context)
     return CycleReport(
         delivered=delivered,

@@ -143,6 +143,10 @@ class Corrections(Protocol):
         """Ids of the samples of anchors: no head, threshold or calibration may come from them."""
         ...
 
+    def named_families(self) -> list[tuple[str, datetime]]:
+        """Families that a person named, by saying so of samples or by splitting them off, and when that was last."""
+        ...
+
     def pending_corrections(self) -> list[int]:
         """Numbers of the corrections that statistics, figures and alarms have not followed yet."""
         ...

@@ -113,7 +113,14 @@ def _alarm(alarm: Alarm) -> views.AlarmView:
         evidence_log10=alarm.log10_evidence,
         alarm_log10=alarm.log10_alarm,
         text=alarm.text,
+        missing_samples=_missing(alarm, "samples"),
+        missing_sources=_missing(alarm, "sources"),
     )
+
+
+def _missing(alarm: Alarm, what: str) -> int | None:
+    number = alarm.state.get(what) if alarm.kind == "not_learned" and alarm.raised_at is not None else None
+    return number if isinstance(number, int) else None
 
 
 def _budget(spent: Spending) -> views.AlarmBudgetView:

@@ -185,6 +185,8 @@ class AlarmView(View):
     evidence_log10: float | None
     alarm_log10: float | None
     text: str
+    missing_samples: int | None = None  # not_learned: of the family; 0: that is not what is missing
+    missing_sources: int | None = None  # not_learned: independent ones that deliver it
 
 
 class AlarmBudgetView(View):

@@ -11,8 +11,8 @@ from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
 from daemon.evaluate.measuring import by_subject, comparable_vectors
+from daemon.learn.attempts import against, history
 from daemon.learn.learning import Challenge
-from daemon.learn.triggers import attempts
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
 from daemon.promote.comparison import Comparison, GateSettings
 from daemon.promote.first_champion import first_champion_verdict
@@ -39,8 +39,8 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
     if _forgets(context, champion, challenger):
         return gate_forgetting(comparisons, alarmed(context), gate_settings(context.settings))
     versions = context.registry.versions()
-    tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in challenge.triggers]
-    attempt = 1 + max(one.count for one in tried)
+    tried = [against(history(versions, one, champion.names), champion.record.id) for one in challenge.triggers]
+    attempt = 1 + max(len(attempts) for attempts in tried)
     return gate(comparisons, challenge.triggers, attempt, gate_settings(context.settings))
 
 

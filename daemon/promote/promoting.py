@@ -5,6 +5,7 @@ from __future__ import annotations
 from daemon.champion import load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, ChampionMoved
+from daemon.learn.attempts import learner_of
 from daemon.learn.learning import Challenge
 from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
@@ -22,7 +23,11 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> str:
     Raises ChampionMoved when a person changed the champion meanwhile; the next cycle decides anew.
     """
     version = challenge.version.record
-    evidence = {**verdict.to_dict(), "trigger_groups": challenge.trigger_groups}
+    evidence = {
+        **verdict.to_dict(),
+        "trigger_groups": challenge.trigger_groups,
+        "learner": learner_of(challenge.version),
+    }
     now = context.clock.now()
     why = _person_decides(context) if challenge.champion is not None else None
     if verdict.decision == "promote" and why is not None:

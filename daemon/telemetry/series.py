@@ -61,6 +61,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "real_pool_shift_alarm_log10": ("The evidence at which that test alarms.", ()),
     "novelty_evidence_log10": ("Evidence that a source's pictures without a family are novel.", ("source",)),
     "alarms_raised": ("Alarms that stand, other than a family's or real source's own.", ("alarm",)),
+    "family_missing_samples": ("Samples that a family wants before it can be learned; 0: something else.", ("family",)),
+    "family_missing_sources": ("Independent sources that a family wants before it can be learned.", ("family",)),
     "alarm_budget_spent_ratio": (
         "Share of the 30 days' budget of false alarms that was spent; `new` and `known` have half each.",
         ("tests",),
@@ -225,6 +227,10 @@ def _alarms(sheet: _Sheet, status: Status, cap: int) -> None:
     novel = [alarm for alarm in status.alarms if alarm.kind == "novel_family"]
     for alarm in sorted(novel, key=lambda alarm: (-(alarm.evidence_log10 or 0.0), alarm.about))[:cap]:
         sheet.set("novelty_evidence_log10", alarm.evidence_log10, alarm.about)
+    tickets = [alarm for alarm in status.alarms if alarm.kind == "not_learned" and alarm.raised_at is not None]
+    for alarm in tickets[:cap]:
+        sheet.set("family_missing_samples", alarm.missing_samples, alarm.about)
+        sheet.set("family_missing_sources", alarm.missing_sources, alarm.about)
     if status.alarm_budget is not None:
         budget = status.alarm_budget
         sheet.set("alarm_budget_spent_ratio", budget.new_spent / budget.false_alarms_per_30_days, "new")

@@ -23,6 +23,7 @@ from daemon.notify.notifying import notify
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.promote.returning import return_from_damage, return_from_worse
+from daemon.promote.shadowing import end_shadow, judge_in_shadow
 from daemon.reembed.following import follow
 from daemon.settings import AdapterSettings
 from daemon.transitions import note_transitions
@@ -36,8 +37,8 @@ class CycleReport:
     embedded: int = 0  # samples that got their vectors
     scored: int = 0  # samples scored by the champion for the first time
     alarmed: tuple[str, ...] = ()  # families newly proved to evade
-    version: str | None = None  # the challenger that was solved
-    decision: str | None = None  # what became of it: promote, hold, reject, wait
+    version: str | None = None  # the challenger that was solved, or that the gate was asked about again
+    decision: str | None = None  # what became of it: promote, hold, reject, wait, shadow
     told: int = 0  # events sent
     forgotten: int = 0  # samples whose last byte went
     corrected: int = 0  # corrections by people that the statistics followed
@@ -82,16 +83,18 @@ def run_cycle(
     delivered = sum(intake(context, adapter) for adapter in adapters)
     embedded = embed(context)
     scored = score(context)
+    judge_in_shadow(context)
     evaluate(context)
     alarmed = detect(context)
     if return_from_worse(context):
         evaluate(context)
     note_transitions(context)
-    challenge = learn(context, make, aside=aside) if may_learn() else None
-    verdict = judge(context, challenge) if challenge else None
-    became = None
-    if challenge and verdict:
-        became = promote(context, challenge, verdict)
+    may = may_learn()
+    version, became = (end_shadow(context) if may else None) or (None, None)
+    challenge = learn(context, make, aside=aside) if may and version is None else None
+    if challenge:
+        version, became = challenge.version.record.id, promote(context, challenge, judge(context, challenge))
+    if version:
         evaluate(context)  # a new champion is never without figures
         note_transitions(context)
     watch_tickets(context)
@@ -101,7 +104,7 @@ def run_cycle(
         embedded=embedded,
         scored=scored,
         alarmed=alarmed,
-        version=challenge.version.record.id if challenge else None,
+        version=version,
         decision=became,
         told=told,
         forgotten=forgotten,

@@ -220,7 +220,7 @@ class VersionRecord:
     fingerprint: str  # of the encoder
     learner: str
     statistics_revision: int
-    state: str  # challenger, promoted, held, rejected, waiting (for a person)
+    state: str  # challenger, promoted, held, rejected, waiting (for a person), shadow
     created_at: datetime
     manifest_sha256: str
     tensors_sha256: str

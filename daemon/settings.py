@@ -294,7 +294,9 @@ class GateSettings(Section):
 
 
 class PromotionSettings(Section):
-    mode: Literal["auto", "manual"] = "auto"
+    mode: Literal["auto", "shadow", "manual"] = "auto"
+    shadow_samples: int = Field(200, ge=1)
+    shadow_for: Duration = parse_duration("3d")
     watch_for: Duration = parse_duration("14d")
     watch_samples: int = Field(500, ge=10)
     watch_alpha: float = Field(0.01, gt=0, lt=0.5)

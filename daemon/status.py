@@ -31,6 +31,7 @@ from daemon.ports import Migrations, Registry, RunLog, SampleStore
 from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.recorded import known
 from daemon.registry.flapping import WATCH, flapping
+from daemon.registry.shadows import shadows
 from daemon.settings import Settings
 
 DECISIONS = {
@@ -39,6 +40,7 @@ DECISIONS = {
     "reject": "rejected",
     "rollback": "rolled_back",
     "wait": "waiting",
+    "shadow": "shadow",
 }
 RECENT = 50  # decisions and events shown
 
@@ -99,6 +101,8 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         alarms=[_alarm(alarm) for alarm in samples.alarms()],
         alarm_budget=_budget(spending(samples, registry, sources.settings.alarms, now)),
         returned_at=max((row.at for row in audit if row.action == "rollback" and row.actor == WATCH), default=None),
+        shadows=[views.ShadowView(**asdict(one)) for one in shadows(samples, registry, sources.settings.promotion)],
+        approval_waiting_since=_waiting_since(registry, champion, audit),
         flapping=flapping(
             audit, now, sources.settings.promotion.flapping_returns, sources.settings.promotion.flapping_window
         ),
@@ -116,6 +120,14 @@ def _alarm(alarm: Alarm) -> views.AlarmView:
         missing_samples=_missing(alarm, "samples"),
         missing_sources=_missing(alarm, "sources"),
     )
+
+
+def _waiting_since(registry: Registry, champion: VersionRecord | None, audit: Sequence[AuditRow]) -> datetime | None:
+    """Since when the first of the versions waits that a person could still approve; None: none does."""
+    parent = champion.id if champion else None
+    waiting = {v.id for v in registry.versions() if v.state == "waiting" and v.parent == parent}
+    since = {row.version: row.at for row in audit if row.action == "wait" and row.version in waiting}
+    return min(since.values(), default=None)
 
 
 def _missing(alarm: Alarm, what: str) -> int | None:

@@ -22,6 +22,7 @@ from daemon.intake.breaker import Breaker
 from daemon.intake.taking_in import intake
 from daemon.learn.automatic import JOB, learn_aside
 from daemon.learn.learning import Challenge, update
+from daemon.learn.recalibrating import recalibrate
 from daemon.learn.retraining import RETRAININGS, retrain
 from daemon.learn.ticketing import watch_tickets
 from daemon.promote.judging import judge
@@ -171,6 +172,7 @@ class Supervisor:
         jobs = [
             Job("cycle", settings.schedule.cycle_every, self._cycle),
             Job("update", None, lambda: run_update(self._context)),
+            Job("recalibrate", None, lambda: run_update(self._context, "recalibrate")),
             *(Job(name, None, partial(self._retrain, name)) for name in RETRAININGS),
             Job(JOB, None, self._retrain_due),
             Job("reembed", None, lambda: migrate(self._context)),
@@ -312,8 +314,9 @@ class UpdateOutcome:
 
 
 def run_update(context: Context, job: str = "update") -> UpdateOutcome:
-    """The `update` job, or one of RETRAININGS: a challenger from everything there is, through the gate."""
-    challenge = update(context) if job == "update" else retrain(context, job)
+    """The job `update`, `recalibrate`, or one of RETRAININGS: a challenger through the gate."""
+    learners: dict[str, Callable[[Context], Challenge | None]] = {"update": update, "recalibrate": recalibrate}
+    challenge = learners[job](context) if job in learners else retrain(context, job)
     if challenge is None:
         return UpdateOutcome("nothing new was learned since the last version")
     return _decided(context, challenge)

@@ -118,9 +118,20 @@ class VersionView(View):
     reason: str  # of the last decision on it
 
 
+class ShadowView(View):
+    """A version that judges live pictures beside the champion before the gate is asked again."""
+
+    version: str
+    champion: str | None
+    since: datetime
+    until: datetime  # at the latest
+    samples: int  # labelled live pictures that it has judged
+    wanted: int
+
+
 class DecisionView(View):
     version: str
-    decision: Literal["promoted", "held", "rejected", "rolled_back", "waiting"]
+    decision: Literal["promoted", "held", "rejected", "rolled_back", "waiting", "shadow"]
     reason: str
     at: datetime
     actor: str
@@ -248,6 +259,8 @@ class Status(View):
     alarms: list[AlarmView] = []
     alarm_budget: AlarmBudgetView | None = None
     returned_at: datetime | None = None  # when a previous version last came back by itself
+    shadows: list[ShadowView] = []
+    approval_waiting_since: datetime | None = None  # the first version that a person is to approve
     flapping: str | None = None  # why promotion is no longer automatic
 
 

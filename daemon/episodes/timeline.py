@@ -9,7 +9,13 @@ from datetime import datetime
 from daemon.model import AuditRow, Episode, Event, VersionRecord
 
 _HANDLED = {"episode_ack": "acknowledged", "episode_snooze": "snoozed", "episode_close": "closed"}
-_DECIDED = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+_DECIDED = {
+    "promote": "promoted",
+    "hold": "held",
+    "reject": "rejected",
+    "wait": "kept for a person",
+    "shadow": "put into the shadow",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def _handled(row: AuditRow) -> Entry:
 
 
 def _made_for(verdict: Mapping[str, object] | None, family: str) -> bool:
-    groups = verdict.get("trigger_groups") if verdict is not None else None
+    groups = None if verdict is None else verdict.get("trigger_groups", verdict.get("was_for"))
     return isinstance(groups, Mapping) and family in groups
 
 

@@ -35,6 +35,16 @@ def key_of(subject: Subject) -> str:
     return subject.name if subject.kind == "family" else f"source:{subject.name}"
 
 
+def subject_of(key: str) -> Subject:
+    """The subject that `key_of` named.
+
+    >>> subject_of("source:flux")
+    Subject(kind='source', name='flux')
+    """
+    kind, _, name = key.rpartition(":")
+    return Subject("source", name) if kind == "source" else Subject("family", key)
+
+
 def learner_of(version: LoadedVersion) -> str:
     """What made a version, the closed form by its read-out."""
     if version.record.learner == "closed_form":

@@ -24,6 +24,7 @@ from daemon.learn.learning import (
     holds_forgotten,
 )
 from daemon.learn.policy import SLOW, Plan, due, plan, steps_of
+from daemon.learn.recalibrating import answer_to_shift
 from daemon.learn.retraining import trained
 from daemon.learn.settling import settle
 from daemon.learn.triggers import Trigger, may_start, triggers_of
@@ -59,6 +60,8 @@ def learn(context: Context, make: Make | None = None, *, aside: Aside | None = N
         ready = not waiting and may_start(context.samples.subjects(), context.settings.learn)
         return _first_challenge(context, make) if ready else None
     found = _by_policy(context, champion, make, aside=aside)
+    if found is None and "real_pool_shift" in context.settings.learn.policy.triggers:
+        found = answer_to_shift(context, champion)
     if found is None and holds_forgotten(context, champion) and not _judged_without_it(context, champion):
         families = families_to_learn(context.samples.subjects())
         found = challenge_for(context, champion, families, make) if families else None

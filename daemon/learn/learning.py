@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
@@ -28,6 +28,7 @@ class Challenge:
     champion: LoadedVersion | None  # None: the first
     triggers: tuple[Subject, ...]
     trigger_groups: dict[str, int]  # groups of each triggering family when it was made
+    noted: Mapping[str, object] = field(default_factory=dict)  # what the verdict keeps beside
 
 
 # Makes a version for the triggers, to follow the champion, from statistics that are up to date.

@@ -26,6 +26,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "model_info": ("1 for each version in a role.", ("role", "version", "encoder")),
     "champion_promoted_timestamp_seconds": ("When the champion came into force.", ()),
     "champion_returned_timestamp_seconds": ("When a previous version last came back by itself.", ()),
+    "approval_waiting_timestamp_seconds": ("Since when the first version waits for a person's approval.", ()),
+    "shadow_samples": ("Labelled live pictures that a version has judged in the shadow.", ("version",)),
     "promotion_flapping": ("1 while promotion waits for a person because versions came and went.", ()),
     "families": ("Families by state, over all of them.", ("state",)),
     "families_evading": ("Families that evade the champion (evading or inverted), over all of them.", ()),
@@ -137,6 +139,9 @@ def _models(sheet: _Sheet, status: Status) -> None:
         sheet.set("champion_promoted_timestamp_seconds", status.champion.promoted_at)
     if status.returned_at is not None:
         sheet.set("champion_returned_timestamp_seconds", status.returned_at)
+    sheet.set("approval_waiting_timestamp_seconds", status.approval_waiting_since)
+    for shadow in status.shadows:
+        sheet.set("shadow_samples", shadow.samples, shadow.version)
     sheet.set("promotion_flapping", status.flapping is not None)
     for profile, value in status.mean_ap.items():
         sheet.set("mean_average_precision_ratio", value, CHAMPION, profile)

@@ -127,8 +127,8 @@ def placed_anew(
         ]
         if not all(map(math.isfinite, (*quantiles, before.value))):
             raise BadInputError(
-                f"too few photographs of trusted sources to place thresholds by: {len(sides[0])} since the champion was "
-                f"made and {len(sides[1])} before; each side needs {math.ceil(1 / before.alpha)}"
+                f"too few photographs of trusted sources to place thresholds by: {len(sides[0])} since the champion "
+                f"was made and {len(sides[1])} before; each side needs {math.ceil(1 / before.alpha)}"
             )
         note = f"moved by {quantiles[0] - quantiles[1]:+.4f} with {len(sides[0])} photographs since {made_at:%Y-%m-%d}"
         value = before.value + quantiles[0] - quantiles[1]

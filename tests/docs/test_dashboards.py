@@ -72,8 +72,8 @@ def test_the_alerts_of_the_operations_list_are_there() -> None:
         "GeneratorFamilyEvadesDetection", "GeneratorFamilyInverted", "DetectorPerformanceDrop", "MisjudgedRealSource",
         "GeneratorFamilyDegraded", "RealPoolShift", "NovelGeneratorFamily", "PipelineFault", "SamplesStale",
         "GeneratorFamilyInsufficient", "FamilyNotLearned",
-        "UpdateRejected", "ChampionReturned", "PromotionFlapping", "ChampionStale", "AdapterStale", "RejectRateHigh",
-        "JobFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown", "Watchdog",
+        "UpdateRejected", "ApprovalWaiting", "ChampionReturned", "PromotionFlapping", "ChampionStale", "AdapterStale",
+        "RejectRateHigh", "JobFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown", "Watchdog",
     }  # fmt: skip
 
 

@@ -338,7 +338,14 @@ def episode_view(episode: Episode, now: datetime) -> views.EpisodeView:
         acknowledged_by=episode.acknowledged_by,
         snoozed_until=episode.snoozed_until,
         closed_at=episode.closed_at,
+        seconds_to_detect=_seconds(episode.opened_at, episode.alarmed_at),
+        seconds_to_learn=_seconds(episode.alarmed_at, episode.learned_at),
+        seconds_to_recover=_seconds(episode.alarmed_at, episode.recovered_at),
     )
+
+
+def _seconds(begin: datetime, end: datetime | None) -> float | None:
+    return None if end is None else max(0.0, (end - begin).total_seconds())
 
 
 def _versions(registry: Registry, audit: Sequence[AuditRow]) -> list[views.VersionView]:

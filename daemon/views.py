@@ -105,6 +105,9 @@ class EpisodeView(View):
     acknowledged_by: str = ""
     snoozed_until: datetime | None = None
     closed_at: datetime | None = None  # by a person
+    seconds_to_detect: float | None = None  # from the first picture that voted to the alarm
+    seconds_to_learn: float | None = None  # from the alarm to a champion that knows the family
+    seconds_to_recover: float | None = None  # from the alarm to its detection on later pictures
 
 
 class VersionView(View):

@@ -9,6 +9,7 @@ from datetime import datetime
 from daemon.model import AuditRow, Episode, Event, VersionRecord
 
 _HANDLED = {"episode_ack": "acknowledged", "episode_snooze": "snoozed", "episode_close": "closed"}
+_TICKETS = ("not_learned", "not_learned_over")
 _DECIDED = {
     "promote": "promoted",
     "hold": "held",
@@ -23,7 +24,7 @@ class Entry:
     """One line of the timeline."""
 
     at: datetime
-    what: str  # opened, alarmed, state, verdict, learned, recovered, acknowledged, snoozed, closed
+    what: str  # opened, alarmed, state, verdict, ticket, learned, recovered, acknowledged, snoozed, closed
     text: str  # one line for a person
     data: Mapping[str, object]  # versions, evidence, figures
 
@@ -48,6 +49,9 @@ def timeline(
         about = event.kind == "family_state_changed" and event.data.get("subject") == ["family", episode.family]
         if about and _within(event.at, episode.opened_at, end):
             entries.append(Entry(event.at, "state", event.text, event.data))
+        ticket = event.kind in _TICKETS and event.data.get("about") == episode.family
+        if ticket and _within(event.at, episode.alarmed_at, end):
+            entries.append(Entry(event.at, "ticket", event.text, event.data))
     return sorted(entries, key=lambda entry: entry.at)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,19 @@ import pytest
 from daemon import cycle
 from daemon.app import sources_of
 from daemon.context import Context
+from daemon.corrections.model import Relabel
+from daemon.intake.taking_in import intake
 from daemon.learn import automatic
 from daemon.learn.learning import Challenge
 from daemon.learn.ticketing import watch_tickets
 from daemon.model import Alarm, Run
 from daemon.promote.judging import judge
 from daemon.promote.verdict import Verdict
+from daemon.service import Service
 from daemon.settings import AttemptSettings, PolicySettings
 from daemon.status import snapshot
-from daemon.supervisor import run_due
+from daemon.supervisor import Supervisor, run_due
+from daemon.wiring import make_telemetry
 from tests.integration.test_story import assert_whole
 from tests.integration.world import NEW, World, beginning, candidate
 
@@ -106,11 +112,8 @@ def test_every_learner_has_its_turn_on_one_amount_of_evidence_and_then_a_ticket_
 
 def test_a_family_of_one_known_source_has_a_ticket_that_names_the_second_one(world: World) -> None:
     known = world.settings.adapters[0].model_copy(update={"trust": "known"})
-    monkey = world.context
-    from daemon.intake.taking_in import intake
-
     world.inbox.put(candidate(NEW, i, source="elsewhere") for i in range(40))
-    intake(monkey, known)
+    intake(world.context, known)
     world.until_idle()
     (ticket,) = tickets(world)
     assert ticket.text.endswith(f"missing: samples of {NEW} from a second source")
@@ -158,10 +161,6 @@ def test_a_family_that_a_person_named_is_learned_without_waiting_for_its_alarm(w
     world.inbox.put(strangers)
     world.until_idle()
     assert world.store.samples.episodes() == []
-    from hashlib import sha256
-
-    from daemon.corrections.model import Relabel
-
     digests = [sha256(one.content or b"").hexdigest() for one in strangers]
     said = Relabel("synthetic", NEW)
     assert world.store.samples.relabel(digests, said, "looked at them", "ada", world.clock.now()) is not None
@@ -184,3 +183,18 @@ def test_what_came_in_is_learned_on_schedule_though_nothing_asks_for_it(world: W
     for _ in range(31):
         world.clock.after_cycle()
     assert world.cycle().version is None, "nothing came in since"
+
+
+def test_a_training_that_waits_or_runs_is_not_asked_for_again(world: World) -> None:
+    service = Service(world.context, make_telemetry(world.settings), False)
+    supervisor = Supervisor(world.context, service, "test:1", threading.Event())
+    for _ in range(3):
+        supervisor._ask_to_retrain()
+    assert world.context.runs.last_tick(automatic.JOB) == 1
+    run = world.context.runs.claim(automatic.JOB, "test:1", world.clock.now(), world.clock.now())
+    assert run is not None
+    supervisor._ask_to_retrain()
+    assert world.context.runs.last_tick(automatic.JOB) == 1
+    world.context.runs.finish(run.id, "test:1", "ok", "", world.clock.now())
+    supervisor._ask_to_retrain()
+    assert world.context.runs.last_tick(automatic.JOB) == 2

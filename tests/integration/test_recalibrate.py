@@ -15,6 +15,7 @@ from daemon.champion import load_version
 from daemon.errors import BadInputError
 from daemon.learn.recalibrating import is_due, recalibrate
 from daemon.model import Alarm, Candidate, VersionRecord
+from daemon.settings import LearnSettings, PolicySettings
 from daemon.supervisor import run_update
 from tests.integration.test_story import assert_whole
 from tests.integration.world import SOURCES, START, World, beginning, candidate
@@ -40,10 +41,10 @@ def world(begun: Path, tmp_path: Path) -> World:
 
 
 def fresh(count: int) -> list[Candidate]:
-    """Photographs of every camera, a quarter of which look like a known generator's pictures."""
+    """Photographs of every camera, half of which look like a known generator's pictures."""
     return [
         candidate(
-            source, i, content=f"{source if i % 4 else 'old_gan'}:{source}-{i}".encode(), group=f"{source}-odd-{i}"
+            source, i, content=f"{source if i % 2 else 'old_gan'}:{source}-{i}".encode(), group=f"{source}-odd-{i}"
         )
         for i in range(1000, 1000 + count)
         for source in SOURCES
@@ -58,6 +59,8 @@ def in_force(world: World) -> VersionRecord:
 
 def test_a_shift_moves_the_threshold_and_nothing_else(world: World) -> None:
     before = load_version(world.store.registry, in_force(world))
+    learn = LearnSettings(policy=PolicySettings(triggers=("real_pool_shift",)))  # the sources are misjudged, too
+    world.context = replace(world.context, settings=world.settings.model_copy(update={"learn": learn}))
     world.inbox.put(fresh(40))
     world.until_idle()
     made = [version for version in world.store.registry.versions() if version.learner == "recalibrate"]

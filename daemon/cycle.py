@@ -15,12 +15,15 @@ from daemon.encoders.embedding import embed
 from daemon.evaluate.measuring import evaluate
 from daemon.evaluate.scoring import score
 from daemon.intake.taking_in import intake
+from daemon.learn.automatic import Aside, learn
 from daemon.learn.bookkeeping import finish_corrections, finish_forgetting
-from daemon.learn.learning import Make, learn
+from daemon.learn.learning import Make
+from daemon.learn.ticketing import watch_tickets
 from daemon.notify.notifying import notify
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.promote.returning import return_from_damage, return_from_worse
+from daemon.promote.shadowing import end_shadow, judge_in_shadow
 from daemon.reembed.following import follow
 from daemon.settings import AdapterSettings
 from daemon.shortcuts.auditing import audit_shortcuts
@@ -35,8 +38,8 @@ class CycleReport:
     embedded: int = 0  # samples that got their vectors
     scored: int = 0  # samples scored by the champion for the first time
     alarmed: tuple[str, ...] = ()  # families newly proved to evade
-    version: str | None = None  # the challenger that was solved
-    decision: str | None = None  # what became of it: promote, hold, reject, wait
+    version: str | None = None  # the challenger that was solved, or that the gate was asked about again
+    decision: str | None = None  # what became of it: promote, hold, reject, wait, shadow
     told: int = 0  # events sent
     forgotten: int = 0  # samples whose last byte went
     corrected: int = 0  # corrections by people that the statistics followed
@@ -64,6 +67,7 @@ def run_cycle(
     *,
     may_learn: Callable[[], bool] = lambda: True,
     make: Make | None = None,
+    aside: Aside | None = None,
 ) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
@@ -71,7 +75,7 @@ def run_cycle(
 
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
-    make: another learner than the closed form as configured.
+    make: another learner than the policy's. aside: called instead of a learner that takes long; None: it learns here.
     """
     return_from_damage(context)
     follow(context)  # a switch or a rollback across encoders may have come between two cycles
@@ -81,25 +85,28 @@ def run_cycle(
     audit_shortcuts(context)
     embedded = embed(context)
     scored = score(context)
+    judge_in_shadow(context)
     evaluate(context)
     alarmed = detect(context)
     if return_from_worse(context):
         evaluate(context)
     note_transitions(context)
-    challenge = learn(context, make) if may_learn() else None
-    verdict = judge(context, challenge) if challenge else None
-    became = None
-    if challenge and verdict:
-        became = promote(context, challenge, verdict)
+    may = may_learn()
+    version, became = (end_shadow(context) if may else None) or (None, None)
+    challenge = learn(context, make, aside=aside) if may and version is None else None
+    if challenge:
+        version, became = challenge.version.record.id, promote(context, challenge, judge(context, challenge))
+    if version:
         evaluate(context)  # a new champion is never without figures
         note_transitions(context)
+    watch_tickets(context)
     told = notify(context)
     return CycleReport(
         delivered=delivered,
         embedded=embedded,
         scored=scored,
         alarmed=alarmed,
-        version=challenge.version.record.id if challenge else None,
+        version=version,
         decision=became,
         told=told,
         forgotten=forgotten,

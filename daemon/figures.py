@@ -18,7 +18,11 @@ SHADOW = "shadow"  # the same pictures by two encoders, measured once by a migra
 
 def latest_challenger(registry: Registry, champion: VersionRecord) -> VersionRecord | None:
     """The newest version that the gate compared with this champion and that did not come into force."""
-    judged = [v for v in registry.versions() if v.parent == champion.id and v.state in ("held", "rejected", "waiting")]
+    judged = [
+        v
+        for v in registry.versions()
+        if v.parent == champion.id and v.state in ("held", "rejected", "waiting", "shadow")
+    ]
     return max(judged, key=lambda version: version.created_at, default=None)
 
 

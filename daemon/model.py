@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ Handling = Literal["open", "acknowledged", "snoozed"]
 
 LABELS: tuple[Label, ...] = ("real", "synthetic")
 PROFILES: tuple[Profile, ...] = ("raw", "laundered")
-AlarmKind = Literal["real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient"]
-ALARM_KINDS: tuple[AlarmKind, ...] = ("real_pool_shift", "novel_family", "pipeline_fault", "stale", "insufficient")
+AlarmKind = Literal["real_pool_shift", "novel_family", "pipeline_fault", "not_learned", "stale", "insufficient"]
+ALARM_KINDS: tuple[AlarmKind, ...] = get_args(AlarmKind)
 
 REPLAY = -1  # as a test's last score id: what it has seen was labelled otherwise, so it counts all scores anew
 HANDLINGS: tuple[Handling, ...] = ("open", "acknowledged", "snoozed")
@@ -239,7 +239,7 @@ class VersionRecord:
     fingerprint: str  # of the encoder
     learner: str
     statistics_revision: int
-    state: str  # challenger, promoted, held, rejected, waiting (for a person)
+    state: str  # challenger, promoted, held, rejected, waiting (for a person), shadow
     created_at: datetime
     manifest_sha256: str
     tensors_sha256: str

@@ -21,10 +21,11 @@ from daemon.evaluate.outside import OUTSIDE, measure_outside
 from daemon.figures import HELD_OUT, LEFT_OUT, summaries
 from daemon.intake.taking_in import intake
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
-from daemon.model import EvaluationRow, Trust
+from daemon.model import EvaluationRow, Trust, VersionRecord
 from daemon.ports import Progress
 from daemon.promote.promoting import approve, check_vectors, promote_by_hand, reject_by_hand, roll_back
 from daemon.registry.naming import version_named
+from daemon.registry.shadows import Shadow, shadows
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
@@ -274,6 +275,8 @@ def describe_version(settings: Settings, version: str) -> dict[str, Any]:
     """A version with its verdict, as plain data."""
     with open_for(settings, read_only=True) as store:
         loaded = load_version(store.registry, version_named(store.registry, version))
+        under_way = {one.version: one for one in shadows(store.samples, store.registry, settings.promotion)}
+    shadow = _shadow_of(loaded.record, under_way.get(loaded.record.id))
     record = loaded.record
     thresholds = {p: asdict(t) for p, t in loaded.artifact.thresholds.items()}
     for threshold in thresholds.values():
@@ -288,9 +291,19 @@ def describe_version(settings: Settings, version: str) -> dict[str, Any]:
         "created_at": record.created_at.isoformat(),
         "encoder": record.fingerprint,
         "thresholds": thresholds,
+        "shadow": shadow,
         "verdict": record.verdict,
         "about": dict(loaded.artifact.about),
     }
+
+
+def _shadow_of(record: VersionRecord, under_way: Shadow | None) -> dict[str, Any] | None:
+    """How far a version is that judges in the shadow, or what it came to; None: it never did."""
+    if under_way is not None:
+        since, until = under_way.since.isoformat(), under_way.until.isoformat()
+        return {"since": since, "until": until, "samples": under_way.samples, "wanted": under_way.wanted}
+    found = (record.verdict or {}).get("shadow")
+    return dict(found) if isinstance(found, dict) else None
 
 
 def describe_adapters(settings: Settings) -> dict[str, Any]:

@@ -150,6 +150,10 @@ class Corrections(Protocol):
         """Ids of the samples of anchors: no head, threshold or calibration may come from them."""
         ...
 
+    def named_families(self) -> list[tuple[str, datetime]]:
+        """Families that a person named, by saying so of samples or by splitting them off, and when that was last."""
+        ...
+
     def pending_corrections(self) -> list[int]:
         """Numbers of the corrections that statistics, figures and alarms have not followed yet."""
         ...
@@ -492,7 +496,7 @@ class Registry(Protocol):
     def record_verdict(
         self, version: str, state: str, verdict: Mapping[str, object], actor: str, reason: str, at: datetime
     ) -> None:
-        """State `held`, `rejected` or `waiting` with the verdict, and one audit row (a promotion is `promote`)."""
+        """State held, rejected, waiting or shadow with the verdict, and one audit row (a promotion is `promote`)."""
         ...
 
     def promote(
@@ -514,14 +518,14 @@ class Registry(Protocol):
         ...
 
     def approve(self, version: str, *, actor: str, reason: str, at: datetime) -> AuditRow:
-        """A waiting version takes the place of the champion that it was compared with, in one transaction.
+        """A version that waits or judges in the shadow takes its champion's place, in one transaction.
 
         Raises BadInputError when it is unknown or does not wait, ChampionMoved when another version is in force by now.
         """
         ...
 
     def refuse(self, version: str, *, actor: str, reason: str, at: datetime) -> AuditRow:
-        """A waiting version is rejected by a person; the gate's verdict stays. Raises BadInputError as `approve`."""
+        """A person rejects a version that waits or judges in the shadow; its verdict stays. Raises as `approve`."""
         ...
 
     def champion(self) -> VersionRecord | None: ...

@@ -239,6 +239,41 @@ class ConceptSettings(Section):
     seed: int = Field(123, ge=0)
 
 
+Learner = Literal["closed_form", "mixture", "linear", "gradient", "probe", "concept"]
+TriggerName = Literal["alarm", "degraded", "misjudged", "named", "real_pool_shift"]
+
+
+class AttemptSettings(Section):
+    learner: Learner
+    min_groups: int = Field(10, ge=1)
+    min_sources: int = Field(1, ge=1)
+    cool_down: Duration = parse_duration("0s")
+    at_most: Annotated[int, Field(ge=1)] | None = None
+
+
+class PolicySettings(Section):
+    triggers: tuple[TriggerName, ...] = ("alarm", "degraded", "misjudged", "named", "real_pool_shift")
+    attempts: tuple[AttemptSettings, ...] = Field(
+        (
+            AttemptSettings(learner="closed_form"),
+            AttemptSettings(learner="linear"),
+            AttemptSettings(learner="gradient", min_groups=30, cool_down=parse_duration("6h"), at_most=3),
+        ),
+        min_length=1,
+    )
+    every: Duration | None = None
+
+    @model_validator(mode="after")
+    def _every_learner_once(self) -> PolicySettings:
+        learners = [attempt.learner for attempt in self.attempts]
+        repeated = sorted({learner for learner in learners if learners.count(learner) > 1})
+        if repeated:
+            raise ValueError(f"attempts: {repeated[0]!r} stands there twice; `at_most` and `cool_down` say how often")
+        if self.every is not None and self.every.total_seconds() <= 0:
+            raise ValueError("`every` needs a length, for example 30d; null: never")
+        return self
+
+
 class LearnSettings(Section):
     automatic: bool = True
     first_families: int = Field(2, ge=1)
@@ -246,6 +281,7 @@ class LearnSettings(Section):
     first_samples: int = Field(10, ge=5)
     retry_after_groups: int = Field(5, ge=1)
     new_family_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((1.0, 0.4, 0.15, 0.05), min_length=1)
+    policy: PolicySettings = PolicySettings()
     gradient: GradientSettings = GradientSettings()
     probe: ProbeSettings = ProbeSettings()
     concept: ConceptSettings = ConceptSettings()
@@ -265,7 +301,9 @@ class GateSettings(Section):
 
 
 class PromotionSettings(Section):
-    mode: Literal["auto", "manual"] = "auto"
+    mode: Literal["auto", "shadow", "manual"] = "auto"
+    shadow_samples: int = Field(200, ge=1)
+    shadow_for: Duration = parse_duration("3d")
     watch_for: Duration = parse_duration("14d")
     watch_samples: int = Field(500, ge=10)
     watch_alpha: float = Field(0.01, gt=0, lt=0.5)

@@ -133,6 +133,16 @@ STATES: Final[tuple[State, ...]] = (
     ),
     State(
         "service",
+        "not_learned",
+        0,
+        "A family evades, or a real source is misjudged, and the policy has nothing left to try; its text says what "
+        "is missing.",
+        "every attempt of `learn.policy` failed, or too few samples or sources allow one",
+        'sidwatch_alarms_raised{alarm="not_learned"}',
+        "FamilyNotLearned",
+    ),
+    State(
+        "service",
         "stale",
         1,
         "A family or an adapter has delivered nothing for longer than configured.",

@@ -32,6 +32,7 @@ from daemon.ports import Migrations, Registry, RunLog, SampleStore
 from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.recorded import known
 from daemon.registry.flapping import WATCH, flapping
+from daemon.registry.shadows import shadows
 from daemon.settings import Settings
 
 DECISIONS = {
@@ -40,6 +41,7 @@ DECISIONS = {
     "reject": "rejected",
     "rollback": "rolled_back",
     "wait": "waiting",
+    "shadow": "shadow",
 }
 RECENT = 50  # decisions and events shown
 
@@ -101,6 +103,8 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         shortcuts=[_shortcut(audit, sources.settings) for audit in samples.shortcut_audits()],
         alarm_budget=_budget(spending(samples, registry, sources.settings.alarms, now)),
         returned_at=max((row.at for row in audit if row.action == "rollback" and row.actor == WATCH), default=None),
+        shadows=[views.ShadowView(**asdict(one)) for one in shadows(samples, registry, sources.settings.promotion)],
+        approval_waiting_since=_waiting_since(registry, champion, audit),
         flapping=flapping(
             audit, now, sources.settings.promotion.flapping_returns, sources.settings.promotion.flapping_window
         ),
@@ -115,6 +119,8 @@ def _alarm(alarm: Alarm) -> views.AlarmView:
         evidence_log10=alarm.log10_evidence,
         alarm_log10=alarm.log10_alarm,
         text=alarm.text,
+        missing_samples=_missing(alarm, "samples"),
+        missing_sources=_missing(alarm, "sources"),
     )
 
 
@@ -135,6 +141,19 @@ def _shortcut(audit: BatchAudit, settings: Settings) -> views.ShortcutView:
         laundered_only=audit.state == "shortcut" and settings.shortcut_audit.action == "laundered_only",
         at=audit.at,
     )
+
+
+def _waiting_since(registry: Registry, champion: VersionRecord | None, audit: Sequence[AuditRow]) -> datetime | None:
+    """Since when the first of the versions waits that a person could still approve; None: none does."""
+    parent = champion.id if champion else None
+    waiting = {v.id for v in registry.versions() if v.state == "waiting" and v.parent == parent}
+    since = {row.version: row.at for row in audit if row.action == "wait" and row.version in waiting}
+    return min(since.values(), default=None)
+
+
+def _missing(alarm: Alarm, what: str) -> int | None:
+    number = alarm.state.get(what) if alarm.kind == "not_learned" and alarm.raised_at is not None else None
+    return number if isinstance(number, int) else None
 
 
 def _budget(spent: Spending) -> views.AlarmBudgetView:
@@ -340,7 +359,14 @@ def episode_view(episode: Episode, now: datetime) -> views.EpisodeView:
         acknowledged_by=episode.acknowledged_by,
         snoozed_until=episode.snoozed_until,
         closed_at=episode.closed_at,
+        seconds_to_detect=_seconds(episode.opened_at, episode.alarmed_at),
+        seconds_to_learn=_seconds(episode.alarmed_at, episode.learned_at),
+        seconds_to_recover=_seconds(episode.alarmed_at, episode.recovered_at),
     )
+
+
+def _seconds(begin: datetime, end: datetime | None) -> float | None:
+    return None if end is None else max(0.0, (end - begin).total_seconds())
 
 
 def _versions(registry: Registry, audit: Sequence[AuditRow]) -> list[views.VersionView]:

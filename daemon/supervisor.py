@@ -20,8 +20,11 @@ from daemon.errors import SidwatchError, TemporaryError
 from daemon.evaluate.measuring import evaluate
 from daemon.intake.breaker import Breaker
 from daemon.intake.taking_in import intake
-from daemon.learn.learning import update
+from daemon.learn.automatic import JOB, learn_aside
+from daemon.learn.learning import Challenge, update
+from daemon.learn.recalibrating import recalibrate
 from daemon.learn.retraining import RETRAININGS, retrain
+from daemon.learn.ticketing import watch_tickets
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.promote.returning import return_from_damage
@@ -169,7 +172,9 @@ class Supervisor:
         jobs = [
             Job("cycle", settings.schedule.cycle_every, self._cycle),
             Job("update", None, lambda: run_update(self._context)),
+            Job("recalibrate", None, lambda: run_update(self._context, "recalibrate")),
             *(Job(name, None, partial(self._retrain, name)) for name in RETRAININGS),
+            Job(JOB, None, self._retrain_due),
             Job("reembed", None, lambda: migrate(self._context)),
         ]
         for adapter in settings.adapters:
@@ -193,10 +198,21 @@ class Supervisor:
         with self._training:
             return run_update(self._context, job)
 
+    def _retrain_due(self) -> object:
+        with self._training:
+            return run_due(self._context)
+
+    def _ask_to_retrain(self) -> None:
+        """Once: what waits or runs already sees for itself what is due."""
+        if not any(run.job == JOB and run.state in ("waiting", "running") for run in self._context.runs.latest()):
+            self._tick(JOB)
+
     def _cycle(self) -> object:
         # The first champion waits until the first deliveries are in: half a family is a poor teacher.
         report = run_cycle(
-            self._context, may_learn=lambda: self._context.registry.champion() is not None or self._intake.none
+            self._context,
+            may_learn=lambda: self._context.registry.champion() is not None or self._intake.none,
+            aside=self._ask_to_retrain,
         )
         self._context.clock.after_cycle()
         if self._context.migrations.active() is not None:
@@ -298,13 +314,25 @@ class UpdateOutcome:
 
 
 def run_update(context: Context, job: str = "update") -> UpdateOutcome:
-    """The `update` job, or one of RETRAININGS: a challenger from everything there is, through the gate."""
-    challenge = update(context) if job == "update" else retrain(context, job)
+    """The job `update`, `recalibrate`, or one of RETRAININGS: a challenger through the gate."""
+    learners: dict[str, Callable[[Context], Challenge | None]] = {"update": update, "recalibrate": recalibrate}
+    challenge = learners[job](context) if job in learners else retrain(context, job)
     if challenge is None:
         return UpdateOutcome("nothing new was learned since the last version")
+    return _decided(context, challenge)
+
+
+def run_due(context: Context) -> UpdateOutcome:
+    """The job of learners that train: the attempt that is due, through the gate."""
+    challenge = learn_aside(context)
+    return UpdateOutcome("nothing is due") if challenge is None else _decided(context, challenge)
+
+
+def _decided(context: Context, challenge: Challenge) -> UpdateOutcome:
     verdict = judge(context, challenge)
     became = promote(context, challenge, verdict)
     evaluate(context)  # a new champion is never without figures
     note_transitions(context)
+    watch_tickets(context)
     version = challenge.version.record.id
     return UpdateOutcome(f"{version}: {became}: {verdict.reason}", version, became)

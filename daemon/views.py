@@ -105,6 +105,9 @@ class EpisodeView(View):
     acknowledged_by: str = ""
     snoozed_until: datetime | None = None
     closed_at: datetime | None = None  # by a person
+    seconds_to_detect: float | None = None  # from the first picture that voted to the alarm
+    seconds_to_learn: float | None = None  # from the alarm to a champion that knows the family
+    seconds_to_recover: float | None = None  # from the alarm to its detection on later pictures
 
 
 class VersionView(View):
@@ -118,9 +121,20 @@ class VersionView(View):
     reason: str  # of the last decision on it
 
 
+class ShadowView(View):
+    """A version that judges live pictures beside the champion before the gate is asked again."""
+
+    version: str
+    champion: str | None
+    since: datetime
+    until: datetime  # at the latest
+    samples: int  # labelled live pictures that it has judged
+    wanted: int
+
+
 class DecisionView(View):
     version: str
-    decision: Literal["promoted", "held", "rejected", "rolled_back", "waiting"]
+    decision: Literal["promoted", "held", "rejected", "rolled_back", "waiting", "shadow"]
     reason: str
     at: datetime
     actor: str
@@ -185,6 +199,8 @@ class AlarmView(View):
     evidence_log10: float | None
     alarm_log10: float | None
     text: str
+    missing_samples: int | None = None  # not_learned: of the family; 0: that is not what is missing
+    missing_sources: int | None = None  # not_learned: independent ones that deliver it
 
 
 class ShortcutView(View):
@@ -266,6 +282,8 @@ class Status(View):
     alarm_budget: AlarmBudgetView | None = None
     shortcuts: list[ShortcutView] = []  # the audit of every batch
     returned_at: datetime | None = None  # when a previous version last came back by itself
+    shadows: list[ShadowView] = []
+    approval_waiting_since: datetime | None = None  # the first version that a person is to approve
     flapping: str | None = None  # why promotion is no longer automatic
 
 

@@ -18,6 +18,7 @@ from daemon.evaluate.measuring import differing_figures
 from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
 from daemon.intake.polling import poll_in_child
+from daemon.learn.automatic import JOB
 from daemon.model import FEEDBACK
 from daemon.notify.notifying import LogNotifier
 from daemon.ports import (
@@ -95,6 +96,7 @@ def make_telemetry(settings: Settings) -> Telemetry:
     telemetry = Telemetry(__version__)
     telemetry.add_job("cycle")
     telemetry.add_job("reembed")
+    telemetry.add_job(JOB)
     telemetry.add_adapter(FEEDBACK)
     for adapter in settings.adapters:
         if adapter.enabled:

@@ -75,6 +75,20 @@ PANELS: tuple[tuple[str, str, str, str, str], ...] = (
         "sum by (adapter, reason) (rate(sidwatch_samples_rejected_total[5m])) > 0",
         "{{adapter}} {{reason}}",
     ),
+    (
+        "Time to detect",
+        "Median time from a family's first picture to its alarm, over every episode there was.",
+        "s",
+        "histogram_quantile(0.5, sum by (le) (sidwatch_episode_detect_seconds_bucket))",
+        "first picture to alarm",
+    ),
+    (
+        "Time to recover",
+        "Median time from a family's alarm to its detection on later pictures, over every episode that recovered.",
+        "s",
+        "histogram_quantile(0.5, sum by (le) (sidwatch_episode_recover_seconds_bucket))",
+        "alarm to recovery",
+    ),
     ("Queue", "Samples that wait for a stage.", "short", "sidwatch_queue_samples", "{{stage}}"),
     (
         "Decisions",

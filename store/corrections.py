@@ -38,6 +38,25 @@ class Corrections(Part):
             _check_undisputed(connection, ids.values(), relabel)
             return done
 
+    def named_families(self) -> list[tuple[str, datetime]]:
+        """Families that a person named, by saying so of samples or by splitting them off, and when that was last."""
+        r, f, a, rule = t.relabelled.c, t.family.c, t.audit.c, t.family_rule.c
+        said = (
+            select(f.name, func.max(a.at).label("at"))
+            .join_from(t.relabelled, t.family, r.family_id == f.id)
+            .join(t.audit, a.number == r.correction)
+            .group_by(f.name)
+        )
+        split = (
+            select(rule.new.label("name"), func.max(a.at).label("at"))
+            .join_from(t.family_rule, t.audit, a.number == rule.correction)
+            .where(a.action == "split")
+            .group_by(rule.new)
+        )
+        with self._database.read() as connection:
+            rows = [(row.name, row.at) for query in (said, split) for row in connection.execute(query)]
+        return sorted({name: max(at for other, at in rows if other == name) for name, _ in rows}.items())
+
     def pending_corrections(self) -> list[int]:
         """Numbers of the corrections that statistics, figures and alarms have not followed yet."""
         c = t.correction.c

@@ -18,7 +18,7 @@ from store.deciding import read_rules
 from store.files import read_checked, sha256_hex, write_files
 from store.layout import Layout
 
-_ACTIONS = {"held": "hold", "rejected": "reject", "waiting": "wait"}
+_ACTIONS = {"held": "hold", "rejected": "reject", "waiting": "wait", "shadow": "shadow"}
 
 
 class SqlRegistry:
@@ -67,12 +67,14 @@ class SqlRegistry:
     def record_verdict(
         self, version: str, state: str, verdict: Mapping[str, object], actor: str, reason: str, at: datetime
     ) -> None:
-        """State `held`, `rejected` or `waiting` with the verdict, and one audit row; the same again changes nothing.
+        """State held, rejected, waiting or shadow with the verdict, and one audit row; the same again changes nothing.
 
         Raises BadInputError for another state, an unknown version, or the champion.
         """
         if state not in _ACTIONS:
-            raise BadInputError(f"a verdict is held, rejected or waiting, not {state}; a promotion is `promote`")
+            raise BadInputError(
+                f"a verdict is held, rejected, waiting or shadow, not {state}; a promotion is `promote`"
+            )
         with self._database.write(durable=True) as connection:
             record_verdict_in(connection, version, state, verdict, actor=actor, reason=reason, at=at)
 
@@ -107,7 +109,7 @@ class SqlRegistry:
             )
 
     def approve(self, version: str, *, actor: str, reason: str, at: datetime) -> AuditRow:
-        """A waiting version takes the place of the champion that it was compared with, in one transaction.
+        """A version that waits or judges in the shadow takes its champion's place, in one transaction.
 
         Raises BadInputError when it is unknown or does not wait, ChampionMoved when another version is in force by now.
         """
@@ -126,7 +128,7 @@ class SqlRegistry:
             )
 
     def refuse(self, version: str, *, actor: str, reason: str, at: datetime) -> AuditRow:
-        """A waiting version is rejected by a person; the gate's verdict stays. Raises BadInputError as `approve`."""
+        """A person rejects a version that waits or judges in the shadow; its verdict stays. Raises as `approve`."""
         with self._database.write(durable=True) as connection:
             record = _waiting(connection, version, "rejected")
             _set_state(connection, version, "rejected", record.verdict)
@@ -251,7 +253,7 @@ def record_verdict_in(
 
 def _waiting(connection: Connection, version: str, wanted: str) -> VersionRecord:
     record = _version(connection, version)
-    if record.state != "waiting":
+    if record.state not in ("waiting", "shadow"):
         raise BadInputError(
             f"{version} is {record.state} and does not wait for a person: it cannot be {wanted}; "
             "`sidwatch models promote` overrules the gate"

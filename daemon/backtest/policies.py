@@ -10,7 +10,7 @@ from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
 from daemon.learn.retraining import trained
 from daemon.promote.promoting import promote_by_hand
-from daemon.settings import AdapterSettings, Settings
+from daemon.settings import AdapterSettings, AttemptSettings, PolicySettings, Section, Settings
 from daemon.supervisor import Turn
 
 
@@ -22,13 +22,16 @@ class Policy:
     meaning: str  # one line for people
     turn: Turn
     read_out: Literal["mixture", "linear"] | None = None  # of the closed form; None: it is not asked
+    learner: Literal["closed_form", "gradient"] = "closed_form"  # the only one that answers an alarm
     at_once: bool = False  # everything is delivered at the end, and learned together
 
     def settings(self, settings: Settings) -> Settings:
-        """The configuration that it works with."""
-        if self.read_out is None:
-            return settings
-        return settings.model_copy(update={"head": settings.head.model_copy(update={"read_out": self.read_out})})
+        """The configuration that it works with: one learner, asked by alarms alone, as a yardstick should be."""
+        alone = PolicySettings(triggers=("alarm",), attempts=(AttemptSettings(learner=self.learner, min_groups=1),))
+        update: dict[str, Section] = {"learn": settings.learn.model_copy(update={"policy": alone})}
+        if self.read_out is not None:
+            update["head"] = settings.head.model_copy(update={"read_out": self.read_out})
+        return settings.model_copy(update=update)
 
 
 def _never_again(context: Context, adapters: Sequence[AdapterSettings]) -> CycleReport:
@@ -50,9 +53,9 @@ def _jointly(context: Context, adapters: Sequence[AdapterSettings]) -> CycleRepo
 
 _EVERY: tuple[Policy, ...] = (
     Policy("static", "the first champion for ever: it learns nothing more", _never_again, "mixture"),
-    Policy("gradient", "the paper's recipe, trained anew at each alarm", _by_gradient),
+    Policy("gradient", "the paper's recipe, trained anew at each alarm", _by_gradient, learner="gradient"),
     Policy("closed_form", "one linear direction, solved at each alarm", run_cycle, "linear"),
-    Policy("mixture", "the two-sided mixture, solved at each alarm: the service's default", run_cycle, "mixture"),
+    Policy("mixture", "the two-sided mixture, solved at each alarm: the service's first answer", run_cycle, "mixture"),
     Policy("oracle", "the mixture, fitted once on everything there will ever be", _jointly, "mixture", at_once=True),
 )
 POLICIES: Mapping[str, Policy] = {policy.name: policy for policy in _EVERY}

@@ -58,6 +58,12 @@ def show(
             [[e[key] for key in ("kind", "name", "source", "profile", "samples", "why")] for e in exclusions],
             "nothing",
         )
+    if found["shadow"]:
+        shadow = found["shadow"]
+        wanted = f" of {shadow['wanted']}" if "wanted" in shadow else ""
+        typer.echo(
+            f"shadow: since {shadow['since']}, until {shadow['until']}, {shadow['samples']}{wanted} live pictures"
+        )
     verdict = found["verdict"]
     if verdict is None:
         typer.echo("verdict: none yet")
@@ -101,7 +107,7 @@ def approve(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a version that passed the gate and waits (promotion.mode: manual) come into force; audited."""
+    """Let a version that passed the gate and waits, or judges in the shadow, come into force; audited."""
     from daemon.operations import decide_version
 
     _tell(decide_version(settings_of(config), version, True, getpass.getuser(), reason), as_json)

@@ -1,4 +1,4 @@
-"""`ingest`, `evaluate`, `score`, `update`, `retrain`: one piece of the service's work by hand."""
+"""`ingest`, `evaluate`, `score`, `update`, `retrain`, `recalibrate`: one piece of the service's work by hand."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate", epilog=example("sidwatch evaluate --window last_30d --json"))(evaluate)
     app.command("score", epilog=example("sidwatch score photo.jpg"))(score)
     app.command("update", epilog=example("sidwatch update"))(update)
+    app.command("recalibrate", epilog=example("sidwatch recalibrate"))(recalibrate)
     app.command("retrain", epilog=example("sidwatch retrain --learner gradient"))(retrain)
 
 
@@ -167,6 +168,13 @@ def update(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from daemon.operations import update_now
 
     _tell(update_now(settings_of(config)), as_json)
+
+
+def recalibrate(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Place the champion's thresholds and calibration anew, through the gate; a running service is asked to."""
+    from daemon.operations import update_now
+
+    _tell(update_now(settings_of(config), "recalibrate"), as_json)
 
 
 def retrain(

@@ -9,7 +9,14 @@ from datetime import datetime
 from daemon.model import AuditRow, Episode, Event, VersionRecord
 
 _HANDLED = {"episode_ack": "acknowledged", "episode_snooze": "snoozed", "episode_close": "closed"}
-_DECIDED = {"promote": "promoted", "hold": "held", "reject": "rejected"}
+_TICKETS = ("not_learned", "not_learned_over")
+_DECIDED = {
+    "promote": "promoted",
+    "hold": "held",
+    "reject": "rejected",
+    "wait": "kept for a person",
+    "shadow": "put into the shadow",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +24,7 @@ class Entry:
     """One line of the timeline."""
 
     at: datetime
-    what: str  # opened, alarmed, state, verdict, learned, recovered, acknowledged, snoozed, closed
+    what: str  # opened, alarmed, state, verdict, ticket, learned, recovered, acknowledged, snoozed, closed
     text: str  # one line for a person
     data: Mapping[str, object]  # versions, evidence, figures
 
@@ -42,6 +49,9 @@ def timeline(
         about = event.kind == "family_state_changed" and event.data.get("subject") == ["family", episode.family]
         if about and _within(event.at, episode.opened_at, end):
             entries.append(Entry(event.at, "state", event.text, event.data))
+        ticket = event.kind in _TICKETS and event.data.get("about") == episode.family
+        if ticket and _within(event.at, episode.alarmed_at, end):
+            entries.append(Entry(event.at, "ticket", event.text, event.data))
     return sorted(entries, key=lambda entry: entry.at)
 
 
@@ -70,7 +80,7 @@ def _handled(row: AuditRow) -> Entry:
 
 
 def _made_for(verdict: Mapping[str, object] | None, family: str) -> bool:
-    groups = verdict.get("trigger_groups") if verdict is not None else None
+    groups = None if verdict is None else verdict.get("trigger_groups", verdict.get("was_for"))
     return isinstance(groups, Mapping) and family in groups
 
 

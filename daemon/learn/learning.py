@@ -1,28 +1,24 @@
-"""Learn: bring the group statistics up to date and solve a challenger from them."""
+"""A challenger from the group statistics, brought up to date before; `automatic` says when one is made."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
-
-import structlog
 
 from daemon import __version__
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
-from daemon.drift.standing import pipeline_fault_stands
-from daemon.errors import BadInputError, CorruptArtifact, TemporaryError
+from daemon.errors import BadInputError, TemporaryError
 from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
+from daemon.learn.attempts import against, history, key_of
 from daemon.learn.bookkeeping import bring_up_to_date
 from daemon.learn.settling import settle
-from daemon.learn.triggers import attempts, due_triggers, may_start, new_family_weight
+from daemon.learn.triggers import may_start, new_family_weight
 from daemon.model import PROFILES, FamilyRow, LabelledVectors, Profile, Subject
 from daemon.shortcuts.exclusions import exclusions
-
-log = structlog.get_logger("sidwatch.learn")
 
 
 @dataclass(frozen=True)
@@ -33,38 +29,11 @@ class Challenge:
     champion: LoadedVersion | None  # None: the first
     triggers: tuple[Subject, ...]
     trigger_groups: dict[str, int]  # groups of each triggering family when it was made
+    noted: Mapping[str, object] = field(default_factory=dict)  # what the verdict keeps beside
 
 
 # Makes a version for the triggers, to follow the champion, from statistics that are up to date.
 Make = Callable[[Context, LoadedVersion | None, tuple[Subject, ...]], LoadedVersion]
-
-
-def learn(context: Context, make: Make | None = None) -> Challenge | None:
-    """Make a challenger when something asks for one; returns it with its reasons.
-
-    make: another learner than the closed form as configured.
-    """
-    settle(context)
-    if not context.settings.learn.automatic or pipeline_fault_stands(context):
-        return None
-    subjects = context.samples.subjects()
-    champion = context.champion.get()
-    if champion is None:
-        waiting = context.samples.queue(context.encoder.fingerprint).get("embed", (0, None))[0]
-        ready = not waiting and may_start(subjects, context.settings.learn)
-        return _first_challenge(context, make) if ready else None
-    triggers = due_triggers(
-        context.samples.episodes(open_only=True),
-        subjects,
-        context.registry.versions(),
-        champion.record.id,
-        champion.known,
-        context.settings.learn,
-        champion.names,
-    )
-    if not triggers and holds_forgotten(context, champion) and not _judged_without_it(context, champion):
-        triggers = _families(subjects)
-    return _challenge(context, champion, triggers, make) if triggers else None
 
 
 def holds_forgotten(context: Context, champion: LoadedVersion) -> int:
@@ -72,17 +41,8 @@ def holds_forgotten(context: Context, champion: LoadedVersion) -> int:
     return context.samples.taken_out_since(champion.record.fingerprint, champion.record.statistics_revision)[0]
 
 
-def _judged_without_it(context: Context, champion: LoadedVersion) -> bool:
-    """Whether the gate has answered on a challenger without anything that was taken out."""
-    record = champion.record
-    _, until = context.samples.taken_out_since(record.fingerprint, record.statistics_revision)
-    return any(
-        version.parent == record.id and version.statistics_revision >= until and version.verdict is not None
-        for version in context.registry.versions()
-    )
-
-
-def _families(subjects: Sequence[FamilyRow]) -> tuple[Subject, ...]:
+def families_to_learn(subjects: Sequence[FamilyRow]) -> tuple[Subject, ...]:
+    """Every family that may ask for a version."""
     return tuple(sorted(row.subject for row in subjects if row.subject.kind == "family" and row.may_trigger))
 
 
@@ -97,32 +57,22 @@ def update(context: Context, make: Make | None = None) -> Challenge | None:
     champion = context.champion.get()
     if champion is None and not may_start(subjects, context.settings.learn):
         raise BadInputError("too few families and real sources for a first champion; see `learn` in config.yaml")
-    families = _families(subjects)
+    families = families_to_learn(subjects)
     if champion is not None and not families:
         raise BadInputError("no family may be learned from: one needs a trusted source, or two known ones")
-    return _challenge(context, champion, families if champion else (), make)
+    return challenge_for(context, champion, families if champion else (), make)
 
 
-def _first_challenge(context: Context, make: Make | None) -> Challenge | None:
-    """A first champion, or None while too few of the pictures lie on the side that may be learned."""
-    try:
-        return _challenge(context, None, (), make)
-    except CorruptArtifact:
-        raise
-    except BadInputError as error:
-        log.info("too little to learn from for a first champion", reason=str(error))
-        return None
-
-
-def _challenge(
+def challenge_for(
     context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...], make: Make | None = None
 ) -> Challenge | None:
+    """A challenger for these; None: the gate has judged this very version, nothing was learned since."""
     bring_up_to_date(context, fingerprint_of(context, champion))
     version = (make or closed_form())(context, champion, triggers)
     if version.record.verdict is not None:
         return None  # nothing new was learned since the gate judged this very version
     groups = {row.subject: row.groups for row in context.samples.subjects()}
-    return Challenge(version, champion, triggers, {subject.name: groups.get(subject, 0) for subject in triggers})
+    return Challenge(version, champion, triggers, {key_of(subject): groups.get(subject, 0) for subject in triggers})
 
 
 def _log_priors(
@@ -139,7 +89,7 @@ def _log_priors(
     # A family keeps its own prior, also when one with another prior was merged into it.
     priors = {champion.present(name): stored.get(champion.present(name), prior) for name, prior in stored.items()}
     versions = context.registry.versions()
-    tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in triggers]
+    tried = [against(history(versions, trigger, champion.names), champion.record.id) for trigger in triggers]
     weight = new_family_weight(tried, context.settings.learn)
     modelled = champion.known
     for row in context.samples.subjects():

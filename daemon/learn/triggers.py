@@ -1,22 +1,27 @@
-"""What asks for a new version: no champion yet, or alarmed families with enough behind them."""
+"""What asks for a new version: no champion yet, or families and real sources that the champion gets wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
-from daemon.model import Episode, FamilyRow, Subject, VersionRecord
+from daemon.drift.subject_test import has_degraded
+from daemon.learn.attempts import Attempt
+from daemon.model import Episode, FamilyRow, Subject, TestState
 from daemon.settings import LearnSettings
+
+Cause = Literal["alarm", "degraded", "misjudged", "named"]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempts:
-    """What the registry says of challengers to the present champion that were made for one family."""
+class Trigger:
+    """A family or real source that asks for a new version."""
 
-    count: int  # verdicts so far
-    groups: int  # groups of the family at the last of them
-    harmed: int  # how many of them found harm to others, or could not exclude it
-    last_harmed: bool  # and whether the last one did
+    subject: Subject
+    cause: Cause
+    since: datetime | None  # of its incident; None: not known
 
 
 def may_start(subjects: Sequence[FamilyRow], settings: LearnSettings) -> bool:
@@ -28,61 +33,47 @@ def may_start(subjects: Sequence[FamilyRow], settings: LearnSettings) -> bool:
     return families >= settings.first_families and sources >= settings.first_sources
 
 
-def due_triggers(
-    episodes: Sequence[Episode],
-    subjects: Sequence[FamilyRow],
-    versions: Sequence[VersionRecord],
-    champion: str,
+def triggers_of(
+    episodes: Iterable[Episode],
+    tests: Iterable[TestState],
+    named: Iterable[tuple[str, datetime]],
     modelled: Collection[Subject],
-    settings: LearnSettings,
-    names: Mapping[str, str] | None = None,
-) -> tuple[Subject, ...]:
-    """The alarmed families that may be learned now, by name.
+    wanted: Collection[str],
+) -> tuple[Trigger, ...]:
+    """What asks for a new version now, by subject; each once, by its gravest cause.
 
-    modelled: what the champion knows; while there is no other family, no weight of new ones makes another challenger.
-    A family from untrusted sources is measured, never learned. When harm to others was found or could not be excluded
-    the next weight is tried; when all were, or when the gain was not proved, the family waits for more groups.
+    episodes: open ones. tests: of the champion. named: families that a person named, and when. modelled: what the
+    champion knows; a family that it knows is not novel. wanted: the causes that count.
     """
-    new = any(row.subject.kind == "family" and row.subject not in modelled for row in subjects)
-    rows = {row.subject: row for row in subjects}
-    due = []
+    found: dict[Subject, Trigger] = {}
+
+    def add(subject: Subject, cause: Cause, since: datetime | None) -> None:
+        if cause in wanted:
+            found.setdefault(subject, Trigger(subject, cause, since))
+
     for episode in episodes:
-        subject = Subject("family", episode.family)
-        row = rows.get(subject)
-        if episode.state != "alarmed" or row is None or not row.may_trigger:
-            continue
-        tried = attempts(versions, champion, subject, names)
-        # Harm to others is met with less weight, at once; anything else needs more pictures of the family.
-        gentler = new and tried.last_harmed and tried.harmed < len(settings.new_family_weights)
-        if tried.count == 0 or gentler or row.groups >= tried.groups + settings.retry_after_groups:
-            due.append(subject)
-    return tuple(sorted(due))
+        if episode.state == "alarmed":
+            add(Subject("family", episode.family), "alarm", episode.alarmed_at)
+    for test in tests:
+        if test.subject.kind == "source" and test.alarmed_at is not None:
+            add(test.subject, "misjudged", test.alarmed_at)
+        elif test.subject.kind == "family" and test.alarmed_at is None and has_degraded(test):
+            add(test.subject, "degraded", test.first_vote_at)
+    for family, at in named:
+        if Subject("family", family) not in modelled:
+            add(Subject("family", family), "named", at)
+    return tuple(sorted(found.values(), key=lambda trigger: trigger.subject))
 
 
-def new_family_weight(tried: Sequence[Attempts], settings: LearnSettings) -> float:
-    """The mixture weight of new families in this attempt: one step down for every harm."""
-    step = max((one.harmed for one in tried), default=0)
+def new_family_weight(histories: Iterable[Sequence[Attempt]], settings: LearnSettings) -> float:
+    """The mixture weight of new families in the next attempt: one step down for every harm.
+
+    histories: of each trigger, its attempts against the champion.
+    """
+    step = max((harms(attempts) for attempts in histories), default=0)
     return settings.new_family_weights[min(step, len(settings.new_family_weights) - 1)]
 
 
-def attempts(
-    versions: Sequence[VersionRecord], champion: str, subject: Subject, names: Mapping[str, str] | None = None
-) -> Attempts:
-    """Derived from the verdicts in the registry, so that no kill can lose or double one.
-
-    names: present names of the families that were renamed or merged since.
-    """
-    count, groups, harmed, last_harmed = 0, 0, 0, False
-    for version in versions:
-        if version.parent != champion or version.verdict is None:
-            continue
-        triggers = version.verdict.get("trigger_groups")
-        stated = triggers.items() if isinstance(triggers, Mapping) else ()
-        own = [int(groups_then) for name, groups_then in stated if (names or {}).get(name, name) == subject.name]
-        if own:
-            count += 1
-            groups = max(groups, *own)
-            # Verdicts of before this was noted: every rejection was for harm.
-            last_harmed = bool(version.verdict.get("harm", version.verdict.get("decision") == "reject"))
-            harmed += last_harmed
-    return Attempts(count, groups, harmed, last_harmed)
+def harms(attempts: Iterable[Attempt]) -> int:
+    """How many mixtures found harm to others, or could not exclude it."""
+    return sum(attempt.harm for attempt in attempts if attempt.learner == "mixture")

@@ -18,6 +18,7 @@ KINDS = {
     "hold": ("update_held", "held"),
     "reject": ("update_rejected", "rejected"),
     "wait": ("approval_wanted", "let pass"),
+    "shadow": ("shadow_begun", "put into the shadow"),
 }
 
 _EVADES = ("evading", "inverted", "degraded")

@@ -76,6 +76,15 @@ def gate_forgetting(comparisons: Sequence[Comparison], alarmed: Sequence[Subject
     return _non_inferior("after forgetting", comparisons, alarmed, settings)
 
 
+def gate_recalibration(comparisons: Sequence[Comparison], settings: GateSettings) -> Verdict:
+    """Champion against its own head with other thresholds and another calibration: it is judged as a migration is.
+
+    Scores are the same, so only the questions about reals and about probabilities can answer otherwise than "equal".
+    Raises ValueError without a raw comparison.
+    """
+    return _non_inferior("recalibration", comparisons, (), settings)
+
+
 def _non_inferior(
     what: str, comparisons: Sequence[Comparison], alarmed: Sequence[Subject], settings: GateSettings
 ) -> Verdict:

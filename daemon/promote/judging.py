@@ -11,12 +11,13 @@ from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
 from daemon.evaluate.measuring import by_subject, comparable_vectors
+from daemon.learn.attempts import against, history
 from daemon.learn.learning import Challenge
-from daemon.learn.triggers import attempts
+from daemon.learn.recalibrating import LEARNER as RECALIBRATE
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
 from daemon.promote.comparison import Comparison, GateSettings
 from daemon.promote.first_champion import first_champion_verdict
-from daemon.promote.gate import gate, gate_forgetting
+from daemon.promote.gate import gate, gate_forgetting, gate_recalibration
 from daemon.promote.verdict import Verdict
 from daemon.settings import Settings
 
@@ -36,11 +37,14 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
         profile: own.take([i for i, s in enumerate(own.subjects) if s not in unfair]) for profile, own in rows.items()
     }
     comparisons = [compare(champion, challenger, profile, fair[profile]) for profile in PROFILES]
+    if challenger.record.learner == RECALIBRATE:
+        return gate_recalibration(comparisons, gate_settings(context.settings))
     if _forgets(context, champion, challenger):
         return gate_forgetting(comparisons, alarmed(context), gate_settings(context.settings))
     versions = context.registry.versions()
-    tried = [attempts(versions, champion.record.id, trigger, champion.names) for trigger in challenge.triggers]
-    attempt = 1 + max(one.count for one in tried)
+    tried = [against(history(versions, one, champion.names), champion.record.id) for one in challenge.triggers]
+    # A version that comes back from the shadow is asked about at the level of its first time: it must pass twice.
+    attempt = 1 + max(sum(one.version != challenger.record.id for one in attempts) for attempts in tried)
     return gate(comparisons, challenge.triggers, attempt, gate_settings(context.settings))
 
 

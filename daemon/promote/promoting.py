@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from daemon.champion import load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, ChampionMoved
+from daemon.learn.attempts import learner_of
 from daemon.learn.learning import Challenge
 from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
@@ -18,16 +21,35 @@ STATE_OF = {"hold": "held", "reject": "rejected"}
 def promote(context: Context, challenge: Challenge, verdict: Verdict) -> str:
     """Carry the verdict out: a new champion, or a challenger that is kept with the reason why it is not, or waits.
 
-    Returns what became of it: promote, hold, reject, or wait (for a person).
+    Returns what became of it: promote, hold, reject, wait (for a person), or shadow (live pictures come first).
     Raises ChampionMoved when a person changed the champion meanwhile; the next cycle decides anew.
     """
+    if (
+        verdict.decision == "promote"
+        and challenge.champion is not None
+        and context.settings.promotion.mode == "shadow"
+        and _person_decides(context) is None
+    ):
+        settings, version = context.settings.promotion, challenge.version.record
+        days = settings.shadow_for.total_seconds() / 86400
+        reason = f"{verdict.reason}; first in the shadow for {settings.shadow_samples} live pictures or {days:g} days"
+        evidence = _evidence(challenge, verdict)
+        context.registry.record_verdict(version.id, "shadow", evidence, "gate", reason, context.clock.now())
+        context.meter.promotion("shadow")
+        return "shadow"
+    return carry_out(context, challenge, verdict, {})
+
+
+def carry_out(context: Context, challenge: Challenge, verdict: Verdict, more: Mapping[str, object]) -> str:
+    """Carry a verdict out, with nothing in between any more; more: what the verdict keeps beside its own."""
     version = challenge.version.record
-    evidence = {**verdict.to_dict(), "trigger_groups": challenge.trigger_groups}
+    evidence = {**_evidence(challenge, verdict), **more}
     now = context.clock.now()
     why = _person_decides(context) if challenge.champion is not None else None
     if verdict.decision == "promote" and why is not None:
         reason = f"{verdict.reason}; {why}: `sidwatch models approve {version.id}` or `reject`"
         context.registry.record_verdict(version.id, "waiting", evidence, "gate", reason, now)
+        context.meter.promotion("waiting")
         return "wait"
     if verdict.decision == "promote":
         expected = challenge.champion.record.id if challenge.champion else None
@@ -43,6 +65,15 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> str:
     return verdict.decision
 
 
+def _evidence(challenge: Challenge, verdict: Verdict) -> dict[str, object]:
+    return {
+        **verdict.to_dict(),
+        **challenge.noted,
+        "trigger_groups": challenge.trigger_groups,
+        "learner": learner_of(challenge.version),
+    }
+
+
 def _person_decides(context: Context) -> str | None:
     """Why a challenger that passed the gate waits for a person; None: it does not."""
     settings = context.settings.promotion
@@ -52,13 +83,13 @@ def _person_decides(context: Context) -> str | None:
 
 
 def approve(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:
-    """A person lets a version that waits come into force.
+    """A person lets a version that waits, or still judges in the shadow, come into force.
 
     Raises BadInputError when it does not wait or holds forgotten samples, CorruptArtifact, ChampionMoved when it was
     compared with another champion than that in force.
     """
     version = context.registry.version(version_id)
-    if version.state == "waiting":
+    if version.state in ("waiting", "shadow"):
         _check_forgotten(context, version, allowed=False)
         load_version(context.registry, version)  # refuse a damaged one first
     try:

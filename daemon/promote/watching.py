@@ -77,7 +77,7 @@ def watched(context: Context) -> Watched | None:
     previous = context.registry.previous()
     if champion is None or previous is None or previous.fingerprint != champion.record.fingerprint:
         return None  # vectors of two encoders never meet
-    rows = _live(context, champion, promotion.at)
+    rows = live_rows(context, champion.record.fingerprint, promotion.at, settings.watch_samples)
     if not len(rows):
         return None
     try:
@@ -85,9 +85,14 @@ def watched(context: Context) -> Watched | None:
     except CorruptArtifact as error:  # nothing to come back; `verify` and the log say so
         log.warning("the previous version is damaged, so the champion is not watched", error=str(error))
         return None
-    right = [(version.held_out(rows) > version.threshold("raw")) == rows.synthetic for version in (champion, before)]
-    margin = context.settings.gate.false_positive_margin
-    return compare_live(right[0], right[1], rows.synthetic, rows.groups, margin, settings.watch_alpha)
+    return compare_versions(context, champion, before, rows)
+
+
+def compare_versions(context: Context, newer: LoadedVersion, older: LoadedVersion, rows: LabelledVectors) -> Watched:
+    """Evidence that the newer one is worse on the rows (raw), at the watch's level and the gate's margin."""
+    right = [(version.held_out(rows) > version.threshold("raw")) == rows.synthetic for version in (newer, older)]
+    margin, alpha = context.settings.gate.false_positive_margin, context.settings.promotion.watch_alpha
+    return compare_live(right[0], right[1], rows.synthetic, rows.groups, margin, alpha)
 
 
 def _promotion(context: Context) -> AuditRow | None:
@@ -99,12 +104,12 @@ def _promotion(context: Context) -> AuditRow | None:
     return last if last.actor == "gate" or last.payload.get("approved") else None
 
 
-def _live(context: Context, champion: LoadedVersion, since: datetime) -> LabelledVectors:
-    """The first labelled pictures that came after the promotion.
+def live_rows(context: Context, fingerprint: str, since: datetime, most: int) -> LabelledVectors:
+    """The first labelled pictures that came after a moment, at most so many (raw).
 
     Of no untrusted source, of no retired family, and none that was reported because a version erred on it.
     """
-    rows = comparable_vectors(context, champion.record.fingerprint, "raw").without(context.samples.untrusted())
+    rows = comparable_vectors(context, fingerprint, "raw").without(context.samples.untrusted())
     later = [i for i, at in enumerate(rows.delivered_at) if at > since]
     later.sort(key=lambda i: (rows.delivered_at[i], rows.sample_ids[i]))
-    return rows.take(sorted(later[: context.settings.promotion.watch_samples]))
+    return rows.take(sorted(later[:most]))

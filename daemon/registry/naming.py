@@ -7,7 +7,7 @@ from daemon.model import VersionRecord
 from daemon.ports import Registry
 
 ALIASES = ("champion", "challenger", "previous")
-_WANTS = ("challenger", "waiting", "held")  # states of a version that is not in force and was not refused
+_WANTS = ("challenger", "waiting", "shadow", "held")  # states of a version that is not in force and was not refused
 
 
 def challenger(registry: Registry) -> VersionRecord | None:

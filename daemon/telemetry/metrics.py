@@ -81,6 +81,7 @@ class Telemetry:
             self._promotions.labels(decision)
         self._detect_samples = histogram("episode_detect_samples", "Samples from first vote to alarm.", _SAMPLES)
         self._detect_seconds = histogram("episode_detect_seconds", "Time from first vote to alarm.", _LONG_SECONDS)
+        self._learn_seconds = histogram("episode_learn_seconds", "Time from alarm to promotion.", _LONG_SECONDS)
         self._recover_seconds = histogram("episode_recover_seconds", "Time from alarm to recovery.", _LONG_SECONDS)
         self._store_size = gauge("store_size_bytes", "Size of the state directory.")
         self._store_free = gauge("store_free_bytes", "Free space of the file system that holds it.")
@@ -127,6 +128,12 @@ class Telemetry:
             if alarmed not in self._episodes_seen:
                 self._detect_samples.observe(episode.samples_to_alarm)
                 self._detect_seconds.observe(max(0.0, (episode.alarmed_at - episode.opened_at).total_seconds()))
+            if episode.learned_at is not None:
+                learned = ("learned", episode.family, episode.opened_at)
+                current.add(learned)
+                if learned not in self._episodes_seen:
+                    seconds = (episode.learned_at - episode.alarmed_at).total_seconds()
+                    self._learn_seconds.observe(max(0.0, seconds))
             if episode.recovered_at is not None:
                 recovered = ("recovered", episode.family, episode.opened_at)
                 current.add(recovered)

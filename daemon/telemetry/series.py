@@ -26,6 +26,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "model_info": ("1 for each version in a role.", ("role", "version", "encoder")),
     "champion_promoted_timestamp_seconds": ("When the champion came into force.", ()),
     "champion_returned_timestamp_seconds": ("When a previous version last came back by itself.", ()),
+    "approval_waiting_timestamp_seconds": ("Since when the first version waits for a person's approval.", ()),
+    "shadow_samples": ("Labelled live pictures that a version has judged in the shadow.", ("version",)),
     "promotion_flapping": ("1 while promotion waits for a person because versions came and went.", ()),
     "families": ("Families by state, over all of them.", ("state",)),
     "families_evading": ("Families that evade the champion (evading or inverted), over all of them.", ()),
@@ -66,6 +68,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "shortcut_batches": ("Batches by what the shortcut audit says of them, over all of them.", ("state",)),
     "alarms_raised": ("Alarms that stand, other than a family's or real source's own.", ("alarm",)),
+    "family_missing_samples": ("Samples that a family wants before it can be learned; 0: something else.", ("family",)),
+    "family_missing_sources": ("Independent sources that a family wants before it can be learned.", ("family",)),
     "alarm_budget_spent_ratio": (
         "Share of the 30 days' budget of false alarms that was spent; `new` and `known` have half each.",
         ("tests",),
@@ -141,6 +145,9 @@ def _models(sheet: _Sheet, status: Status) -> None:
         sheet.set("champion_promoted_timestamp_seconds", status.champion.promoted_at)
     if status.returned_at is not None:
         sheet.set("champion_returned_timestamp_seconds", status.returned_at)
+    sheet.set("approval_waiting_timestamp_seconds", status.approval_waiting_since)
+    for shadow in status.shadows:
+        sheet.set("shadow_samples", shadow.samples, shadow.version)
     sheet.set("promotion_flapping", status.flapping is not None)
     for profile, value in status.mean_ap.items():
         sheet.set("mean_average_precision_ratio", value, CHAMPION, profile)
@@ -231,6 +238,10 @@ def _alarms(sheet: _Sheet, status: Status, cap: int) -> None:
     novel = [alarm for alarm in status.alarms if alarm.kind == "novel_family"]
     for alarm in sorted(novel, key=lambda alarm: (-(alarm.evidence_log10 or 0.0), alarm.about))[:cap]:
         sheet.set("novelty_evidence_log10", alarm.evidence_log10, alarm.about)
+    tickets = [alarm for alarm in status.alarms if alarm.kind == "not_learned" and alarm.raised_at is not None]
+    for alarm in tickets[:cap]:
+        sheet.set("family_missing_samples", alarm.missing_samples, alarm.about)
+        sheet.set("family_missing_sources", alarm.missing_sources, alarm.about)
     if status.alarm_budget is not None:
         budget = status.alarm_budget
         sheet.set("alarm_budget_spent_ratio", budget.new_spent / budget.false_alarms_per_30_days, "new")

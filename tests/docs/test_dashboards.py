@@ -71,9 +71,9 @@ def test_the_alerts_of_the_operations_list_are_there() -> None:
     assert {rule["alert"] for rule in rules("alerts.yml")} == {
         "GeneratorFamilyEvadesDetection", "GeneratorFamilyInverted", "DetectorPerformanceDrop", "MisjudgedRealSource",
         "GeneratorFamilyDegraded", "RealPoolShift", "NovelGeneratorFamily", "PipelineFault", "SamplesStale",
-        "GeneratorFamilyInsufficient",
-        "UpdateRejected", "ChampionReturned", "PromotionFlapping", "ChampionStale", "AdapterStale", "RejectRateHigh",
-        "JobFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown", "Watchdog",
+        "GeneratorFamilyInsufficient", "FamilyNotLearned",
+        "UpdateRejected", "ApprovalWaiting", "ChampionReturned", "PromotionFlapping", "ChampionStale", "AdapterStale",
+        "RejectRateHigh", "JobFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown", "Watchdog",
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from daemon.drift.subject_test import SubjectTest
 from daemon.model import Alarm, Candidate, Subject, TestState
-from daemon.settings import AlarmSettings
+from daemon.settings import AlarmSettings, LearnSettings, PolicySettings
 from daemon.status import Sources, snapshot
 from daemon.telemetry import Telemetry
 from daemon.views import Status
@@ -43,7 +43,9 @@ def settled(root: Path, **alarms: Any) -> World:
 
 
 def configure(world: World, **alarms: Any) -> None:
-    settings = world.context.settings.model_copy(update={"alarms": AlarmSettings(**alarms)})
+    """Alarms as given; only a family that evades is learned, so that what else is alarmed stays to be looked at."""
+    learn = LearnSettings(policy=PolicySettings(triggers=("alarm",)))
+    settings = world.context.settings.model_copy(update={"alarms": AlarmSettings(**alarms), "learn": learn})
     world.context = replace(world.context, settings=settings)
 
 

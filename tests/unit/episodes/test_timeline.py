@@ -60,3 +60,18 @@ def test_it_tells_what_happened_in_order_and_nothing_of_other_episodes() -> None
     assert found[1].text == "proved to evade v1 after 12 votes, AP 0.610, AUROC 0.550"
     assert found[4].text == "v2 rejected by ada: because"
     assert found[3].text == "acknowledged by ada: because"
+
+
+def test_its_tickets_and_what_judged_in_the_shadow_belong_to_it() -> None:
+    ticket = Event(
+        1, "t", "not_learned", hours(2), "12 more samples of aurora from a second source", {"about": "aurora"}
+    )
+    of_another = Event(2, "u", "not_learned", hours(2), "text", {"about": "other"})
+    held = VersionRecord("v2", "v1", "f", "closed_form", 1, "held", T0, "", "", {"was_for": {"aurora": 20}})
+    found = timeline(EPISODE, [audit(3, "shadow", "v2"), audit(4, "hold", "v2")], [held], [ticket, of_another])
+    told = [(entry.what, entry.text) for entry in found if entry.what in ("ticket", "verdict")]
+    assert told == [
+        ("ticket", "12 more samples of aurora from a second source"),
+        ("verdict", "v2 put into the shadow by ada: because"),
+        ("verdict", "v2 held by ada: because"),
+    ]

@@ -1,71 +1,92 @@
-"""When an alarmed family is learned again, and with how much weight."""
+"""What asks for a new version, and with how much weight a mixture answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
-from daemon.learn.triggers import attempts, due_triggers, new_family_weight
-from daemon.model import Episode, FamilyRow, Subject, VersionRecord
-from daemon.settings import LearnSettings
+from daemon.drift.alarm import family_test
+from daemon.drift.subject_test import SubjectTest
+from daemon.learn.triggers import new_family_weight, triggers_of
+from daemon.model import Episode, Subject, TestState
+from daemon.settings import LearnSettings, PolicySettings
+from tests.unit.learn.made import AT, CHAMPION, NO_GAIN, POSSIBLE, PROVED, attempts
 
-AT = datetime(2030, 1, 1, tzinfo=UTC)
-NEW, OLD = Subject("family", "new"), Subject("family", "old")
-SETTINGS = LearnSettings(new_family_weights=(1.0, 0.4, 0.1), retry_after_groups=5)
-PROVED = {"decision": "reject", "harm": True}
-POSSIBLE = {"decision": "hold", "harm": True}
-NO_GAIN = {"decision": "hold", "harm": False}
-
-
-def versions(verdicts: Iterable[dict[str, object]], groups: int = 20) -> list[VersionRecord]:
-    """One challenger to the champion `v1` for each verdict."""
-    return [
-        VersionRecord(
-            f"c{i}", "v1", "f" * 64, "closed_form", 1, "held", AT, "m", "t", {**v, "trigger_groups": {"new": groups}}
-        )
-        for i, v in enumerate(verdicts)
-    ]
+EVERY = PolicySettings().triggers
+SETTINGS = LearnSettings(new_family_weights=(1.0, 0.4, 0.1))
 
 
-def due(verdicts: Iterable[dict[str, object]], *, groups: int = 20, modelled: tuple[Subject, ...] = (OLD,)) -> bool:
-    episode = Episode(1, "new", "alarmed", "v1", AT, AT, 10, 0.5, 0.5)
-    rows = [FamilyRow(s, None, None, "trusted", AT, AT, groups, groups, 4, trusted_sources=1) for s in (NEW, OLD)]
-    return due_triggers([episode], rows, versions(verdicts), "v1", modelled, SETTINGS) == (NEW,)
+def state(subject: Subject, *, alarmed: datetime | None = None, degraded: bool = False) -> TestState:
+    test = SubjectTest("known" if degraded else "new", family_test(0.01, 0.9, 0.5), 0.0)
+    stored = test.to_dict() | ({"degraded_vote": 7} if degraded else {})
+    return TestState(CHAMPION, subject, stored, 0.0, 2.0, 9, 9, AT, alarmed)
 
 
-def weight(verdicts: Iterable[dict[str, object]]) -> float:
-    return new_family_weight([attempts(versions(verdicts), "v1", NEW)], SETTINGS)
+def found(
+    *,
+    episodes: tuple[Episode, ...] = (),
+    tests: tuple[TestState, ...] = (),
+    named: tuple[tuple[str, datetime], ...] = (),
+    modelled: tuple[Subject, ...] = (),
+    wanted: tuple[str, ...] = EVERY,
+) -> list[tuple[str, str]]:
+    triggers = triggers_of(episodes, tests, named, modelled, wanted)
+    return [(trigger.subject.name, trigger.cause) for trigger in triggers]
 
 
-@pytest.mark.parametrize("harm", [PROVED, POSSIBLE])
-def test_harm_proved_or_not_excluded_is_answered_at_once_by_the_next_gentler_weight(harm: dict[str, object]) -> None:
-    assert due([]) and weight([]) == 1.0
-    assert due([harm]) and weight([harm]) == 0.4
-    assert due([harm] * 2) and weight([harm] * 2) == 0.1
+def test_an_alarmed_family_asks_and_one_that_was_learned_does_not() -> None:
+    alarmed = Episode(1, "flux", "alarmed", CHAMPION, AT, AT, 10, 0.5, 0.5)
+    learned = Episode(2, "imagen", "learned", CHAMPION, AT, AT, 10, 0.5, 0.5)
+    assert found(episodes=(alarmed, learned)) == [("flux", "alarm")]
 
 
-@pytest.mark.parametrize("last", [PROVED, POSSIBLE])
-def test_when_every_weight_was_tried_the_family_waits_for_more_groups(last: dict[str, object]) -> None:
-    tried = [PROVED, POSSIBLE, last]
-    assert not due(tried)
-    assert not due(tried, groups=24)
-    assert due(tried, groups=25) and weight(tried) == 0.1
+def test_a_misjudged_source_and_a_degraded_family_ask() -> None:
+    tests = (
+        state(Subject("source", "camera"), alarmed=AT),
+        state(Subject("source", "phone")),
+        state(Subject("family", "old_gan"), degraded=True),
+        state(Subject("family", "other_gan")),
+    )
+    assert found(tests=tests) == [("old_gan", "degraded"), ("camera", "misjudged")]
 
 
-def test_a_gain_that_is_not_proved_waits_for_more_groups_with_the_same_weight() -> None:
-    assert not due([NO_GAIN])
-    assert due([NO_GAIN], groups=25)
-    assert weight([NO_GAIN]) == 1.0
-    assert not due([POSSIBLE, NO_GAIN]) and weight([POSSIBLE, NO_GAIN]) == 0.4
+def test_a_degraded_family_that_evades_by_now_asks_once_as_alarmed() -> None:
+    episode = Episode(1, "old_gan", "alarmed", CHAMPION, AT, AT, 10, 0.5, 0.5)
+    tests = (state(Subject("family", "old_gan"), alarmed=AT, degraded=True),)
+    assert found(episodes=(episode,), tests=tests) == [("old_gan", "alarm")]
 
 
-def test_a_gentler_weight_is_no_answer_while_no_family_is_new() -> None:
-    assert not due([POSSIBLE], modelled=(OLD, NEW))
-    assert due([POSSIBLE], groups=25, modelled=(OLD, NEW))
+def test_a_family_that_a_person_named_asks_only_while_the_champion_does_not_know_it() -> None:
+    named = (("flux", AT),)
+    assert found(named=named) == [("flux", "named")]
+    assert found(named=named, modelled=(Subject("family", "flux"),)) == []
 
 
-def test_a_verdict_from_before_harm_was_noted_counts_by_its_decision() -> None:
-    assert weight([{"decision": "reject"}]) == 0.4
-    assert weight([{"decision": "hold"}]) == 1.0 and not due([{"decision": "hold"}])
+def test_a_cause_that_is_not_wanted_asks_for_nothing() -> None:
+    tests = (state(Subject("source", "camera"), alarmed=AT),)
+    assert found(tests=tests, named=(("flux", AT),), wanted=("alarm", "named")) == [("flux", "named")]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "weight"),
+    [
+        ([], 1.0),
+        ([PROVED], 0.4),
+        ([POSSIBLE, PROVED], 0.1),
+        ([PROVED] * 5, 0.1),
+        ([NO_GAIN], 1.0),
+        ([POSSIBLE, NO_GAIN], 0.4),
+        ([{"decision": "reject"}], 0.4),  # of before harm was noted
+        ([{"decision": "hold"}], 1.0),
+        ([{**PROVED, "learner": "linear"}], 1.0),  # another learner's harm says nothing of the weight
+    ],
+)
+def test_every_harm_that_a_mixture_did_makes_the_next_one_gentler(
+    verdicts: list[dict[str, object]], weight: float
+) -> None:
+    assert new_family_weight([attempts(verdicts)], SETTINGS) == weight
+
+
+def test_without_a_trigger_new_families_have_the_full_weight() -> None:
+    assert new_family_weight([], SETTINGS) == 1.0

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from daemon.telemetry import Telemetry
+from daemon.views import AlarmView, ShadowView
 from tests.unit.web.snapshot import NOW, empty_status, family, status
 
 
@@ -61,6 +62,38 @@ def test_counters_start_from_the_store_and_never_go_back() -> None:
     assert value(telemetry, "samples_ingested_total", adapter="inbox") == 1907
     assert value(telemetry, "episode_detect_samples_count") == 2
     assert value(telemetry, "episode_recover_seconds_count") == 1
+
+
+def test_the_times_of_every_episode_are_there_again_after_a_restart_and_each_counts_once() -> None:
+    first, second = Telemetry("0.1.0"), Telemetry("0.1.0")
+    for telemetry in (first, second):  # the second is the process after a restart
+        telemetry.restore(status())
+        telemetry.publish(status())
+    for name in ("episode_detect_seconds", "episode_learn_seconds", "episode_recover_seconds"):
+        for suffix in ("_count", "_sum"):
+            assert value(second, name + suffix) == value(first, name + suffix)
+    assert value(second, "episode_detect_seconds_count") == 2
+    assert value(second, "episode_learn_seconds_count") == value(second, "episode_recover_seconds_count") == 1
+
+
+def test_what_waits_what_is_in_the_shadow_and_what_is_missing_are_gauges() -> None:
+    telemetry = Telemetry("0.1.0")
+    shadow = ShadowView(version="v4", champion="v3", since=NOW, until=NOW + timedelta(days=3), samples=41, wanted=200)
+    ticket = AlarmView(
+        kind="not_learned", about="aurora_v2", raised_at=NOW, evidence_log10=None, alarm_log10=None, text="",
+        missing_samples=12, missing_sources=1,
+    )  # fmt: skip
+    over = ticket.model_copy(update={"about": "old", "raised_at": None, "missing_samples": None})
+    telemetry.publish(status(shadows=[shadow], alarms=[ticket, over], approval_waiting_since=NOW))
+    assert value(telemetry, "approval_waiting_timestamp_seconds") == NOW.timestamp()
+    assert value(telemetry, "shadow_samples", version="v4") == 41
+    assert value(telemetry, "family_missing_samples", family="aurora_v2") == 12
+    assert value(telemetry, "family_missing_sources", family="aurora_v2") == 1
+    assert value(telemetry, "alarms_raised", alarm="not_learned") == 1
+    assert value(telemetry, "family_missing_samples", family="old") is None
+    telemetry.publish(status())
+    assert value(telemetry, "approval_waiting_timestamp_seconds") is None
+    assert value(telemetry, "shadow_samples", version="v4") is None
 
 
 def test_runs_decisions_and_beats_are_recorded_and_unknown_words_refused() -> None:

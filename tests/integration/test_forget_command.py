@@ -141,7 +141,7 @@ def test_beside_a_service_it_is_out_of_every_figure_at_once_and_the_next_holder_
         (["--source", "a", "--family", "b", "--yes"], 2, "exactly one"),
         (["--yes"], 2, "exactly one"),
         (["--sample", "abc", "--yes"], 2, "64 hexadecimal digits"),
-        (["--sample", "AB" * 32, "--yes"], 65, f"nothing that was delivered belongs to sample {'ab' * 32}"),
+        (["--sample", "AB" * 32, "--yes"], 65, "nothing that was delivered belongs to sample abababababab;"),
         (["--source", SOURCES[0]], 2, "60 deliveries, 60 samples for good"),  # no terminal, no --yes
         (["--source", SOURCES[0], "--yes", "--reason", " "], 2, "say why"),
     ],

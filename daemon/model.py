@@ -386,8 +386,10 @@ class BatchAudit:
     groups: int
     others: int  # pictures of the other label that they were compared with
     unknown: int  # pictures of the batch whose file facts are not known: they say nothing
+    known: int  # pictures of the batch, and of the other label, whose file facts were known: many more by now ask
+    known_others: int  # for another audit
     threshold: float  # above it the batch is a shortcut
-    digest: str  # of everything that the audit was made from
+    recipe: str  # how it was made: another one asks for another audit
     at: datetime
     number: int  # how many states the batch has had
 

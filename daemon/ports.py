@@ -402,16 +402,11 @@ class SampleStore(Corrections, Protocol):
         ...
 
     def shortcut_audits(self) -> list[BatchAudit]:
-        """What the last audit found of every batch, by subject and source."""
+        """What the last audit found of every batch, by subject and source; a batch that is gone stays, with nothing."""
         ...
 
-    def save_shortcut_audits(
-        self, changes: Sequence[tuple[BatchAudit, Event | None]], gone: Sequence[BatchKey] = ()
-    ) -> None:
-        """Write audits over the stored ones, each with its event, and drop those of batches that are gone.
-
-        One transaction.
-        """
+    def save_shortcut_audits(self, changes: Sequence[tuple[BatchAudit, Event | None]]) -> None:
+        """Write audits over the stored ones, each with the event that tells of it, in one transaction."""
         ...
 
     def raw_left_out(self, fingerprint: str) -> list[LeftOut]:

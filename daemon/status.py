@@ -100,7 +100,9 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         encoder_notice=encoder_notice(sources.settings.encoder, registry, sources.migrations),
         events=[views.EventView(kind=e.kind, at=e.at, text=e.text) for e in samples.events(RECENT)],
         alarms=[_alarm(alarm) for alarm in samples.alarms()],
-        shortcuts=[_shortcut(audit, sources.settings) for audit in samples.shortcut_audits()],
+        shortcuts=[
+            _shortcut(audit, sources.settings) for audit in samples.shortcut_audits() if audit.known or audit.unknown
+        ],
         alarm_budget=_budget(spending(samples, registry, sources.settings.alarms, now)),
         returned_at=max((row.at for row in audit if row.action == "rollback" and row.actor == WATCH), default=None),
         shadows=[views.ShadowView(**asdict(one)) for one in shadows(samples, registry, sources.settings.promotion)],

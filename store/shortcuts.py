@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 
 from daemon.model import BatchAudit, BatchCount, BatchKey, Event, FileFacts, FileRow, LeftOut, Subject
 from store import tables as t
@@ -82,14 +82,10 @@ class Shortcuts(Part):
                 found.append(BatchAudit(batch=BatchKey(subject, values.pop("source")), **values))
         return found
 
-    def save_shortcut_audits(
-        self, changes: Sequence[tuple[BatchAudit, Event | None]], gone: Sequence[BatchKey] = ()
-    ) -> None:
-        """Write audits over the stored ones, each with its event, and drop those of batches that are gone."""
+    def save_shortcut_audits(self, changes: Sequence[tuple[BatchAudit, Event | None]]) -> None:
+        """Write audits over the stored ones, each with the event that tells of it, in one transaction."""
         a = t.shortcut_audit
         with self._database.write() as connection:
-            for batch in gone:
-                connection.execute(delete(a).where(and_(*(a.c[key] == value for key, value in _key(batch).items()))))
             for audit, event in changes:
                 key = _key(audit.batch)
                 values = {name: value for name, value in asdict(audit).items() if name != "batch"}

@@ -417,8 +417,10 @@ class ShortcutAudit(Base, table=True):
     groups: int
     others: int
     unknown: int
+    known: int
+    known_others: int
     threshold: float
-    digest: str
+    recipe: str
     at: datetime = Field(sa_type=UtcDateTime)
     number: int
 

@@ -1,44 +1,69 @@
-"""The stage: audits every batch whose pictures, or those it is compared with, are not those of its last audit."""
+"""The stage: audits every batch that has changed much since its last audit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 
 from daemon.context import Context
 from daemon.model import BatchAudit, BatchCount, BatchKey, BatchState, Event, FileRow
 from daemon.settings import ShortcutAuditSettings
 from daemon.shortcuts.measuring import separation
 
-_METHOD = "logistic-1"  # part of the digest: another way to measure audits everything anew
-_OTHERS = 600  # most pictures of the other label, spread over their batches
+_OTHERS = 400  # most pictures of the other label, spread over their batches
+_GROWN = 1.25  # a batch that grew or shrank by more is audited anew
+_OTHERS_GROWN = 1.5  # and when what it is compared with did
+_GONE = BatchCount(0, 0)
 
 
 def audit_shortcuts(context: Context) -> int:
     """Audit what is due; returns how many batches changed their state.
 
-    An audit follows from the pictures that are there alone. It is written with its event in one transaction, and the
-    event's key counts the batch's states: a kill between any two lines neither loses one nor tells it twice.
+    An audit is written with its event in one transaction, and the event's key counts the batch's states: a kill
+    between any two lines neither loses one nor tells it twice.
     """
     settings = context.settings.shortcut_audit
-    rows = by_batch(context.samples.file_rows(settings.most_pictures))
-    counts = with_whole_subjects(context.samples.batch_counts())
     stored = {audit.batch: audit for audit in context.samples.shortcut_audits()}
+    counts = with_whole_subjects(context.samples.batch_counts())
+    counts |= dict.fromkeys(stored.keys() - counts.keys(), _GONE)
+    due = {}
+    for batch, count in sorted(counts.items()):
+        known_others = _known_others(counts, batch)
+        if is_due(stored.get(batch), count, known_others, settings):
+            due[batch] = known_others
+    if not due:
+        return 0
+    rows = by_batch(context.samples.file_rows(settings.most_pictures))
     now = context.clock.now()
     changes: list[tuple[BatchAudit, Event | None]] = []
-    for batch, count in sorted(counts.items()):
+    for batch, known_others in due.items():
         before = stored.get(batch)
-        own, others = sides(rows, batch)
-        digest = digest_of(own, others, count, settings)
-        if before is not None and before.digest == digest:
-            continue
-        after = audited(batch, own, others, count, settings, before, digest, now)
-        changes.append((after, _event(before, after, settings)))
-    gone = sorted(stored.keys() - counts.keys())
-    if changes or gone:
-        context.samples.save_shortcut_audits(changes, gone)
-    return sum(1 for audit, _ in changes if audit.batch not in stored or stored[audit.batch].state != audit.state)
+        after = audited(batch, rows, counts[batch], known_others, settings, before, now)
+        changes.append((after, _event(before, after, settings) if counts[batch].samples else None))
+    context.samples.save_shortcut_audits(changes)
+    return sum(audit.batch not in stored or stored[audit.batch].state != audit.state for audit, _ in changes)
+
+
+def is_due(before: BatchAudit | None, count: BatchCount, known_others: int, settings: ShortcutAuditSettings) -> bool:
+    """Whether a batch is to be audited (again): it is new, or much of what was compared is not what it was."""
+    if before is None or before.recipe != recipe_of(settings):
+        return True
+    return _differs(before.known, count.known, _GROWN) or _differs(before.known_others, known_others, _OTHERS_GROWN)
+
+
+def recipe_of(settings: ShortcutAuditSettings) -> str:
+    """How audits are made; whatever changes them must change it."""
+    return f"logistic 1, {settings.threshold:g}, {settings.min_groups}, {settings.most_pictures}, {_OTHERS}"
+
+
+def _differs(before: int, now: int, factor: float) -> bool:
+    return max(before, now) > factor * min(before, now)
+
+
+def _known_others(counts: Mapping[BatchKey, BatchCount], batch: BatchKey) -> int:
+    return sum(
+        count.known for other, count in counts.items() if other.source and other.subject.kind != batch.subject.kind
+    )
 
 
 def by_batch(rows: Sequence[FileRow]) -> dict[BatchKey, list[FileRow]]:
@@ -83,33 +108,29 @@ def sides(rows: dict[BatchKey, list[FileRow]], batch: BatchKey) -> tuple[list[Fi
     return own, [row for _, found in sorted(against.items()) for row in found[:share]]
 
 
-def digest_of(
-    own: Sequence[FileRow], others: Sequence[FileRow], count: BatchCount, settings: ShortcutAuditSettings
-) -> str:
-    """Of everything that an audit is made from."""
-    told = [_METHOD, settings.threshold, settings.min_groups, *count]
-    for side in (own, others):
-        told += ["side", *sorted((row.sample_id, row.group) for row in side)]
-    return sha256(repr(told).encode()).hexdigest()
-
-
 def audited(
     batch: BatchKey,
-    own: Sequence[FileRow],
-    others: Sequence[FileRow],
+    rows: dict[BatchKey, list[FileRow]],
     count: BatchCount,
+    known_others: int,
     settings: ShortcutAuditSettings,
     before: BatchAudit | None,
-    digest: str,
     now: datetime,
 ) -> BatchAudit:
-    """What is to be said of a batch; before: its last audit, if there was one."""
+    """What is to be said of a batch.
+
+    Parameters:
+        rows: pictures of every batch.
+        count: how much there is of this one.
+        known_others: how many pictures of the other label there are with file facts.
+        before: its last audit, if there was one.
+    """
+    own, others = sides(rows, batch)
     enough = min(len({row.group for row in side}) for side in (own, others)) >= settings.min_groups
     found = separation(own, others) if enough else None
     state: BatchState = "too_few"
     if found is not None:
         state = "shortcut" if found.auroc > settings.threshold else "clean"
-    number = (before.number if before else 0) + (before is None or before.state != state)
     return BatchAudit(
         batch=batch,
         state=state,
@@ -120,10 +141,12 @@ def audited(
         groups=len({row.group for row in own}) if found is None else found.groups,
         others=len(others),
         unknown=count.samples - count.known,
+        known=count.known,
+        known_others=known_others,
         threshold=settings.threshold,
-        digest=digest,
+        recipe=recipe_of(settings),
         at=now,
-        number=number,
+        number=1 if before is None else before.number + (before.state != state),
     )
 
 
@@ -153,7 +176,7 @@ def _event(before: BatchAudit | None, after: BatchAudit, settings: ShortcutAudit
         "threshold": after.threshold,
         "action": settings.action,
     }
-    key = f"{event}:{kind}:{name}:{after.batch.source}:{after.number}:{after.digest[:12]}"
+    key = f"{event}:{kind}:{name}:{after.batch.source}:{after.number}"
     return Event(None, key, event, after.at, text, data)
 
 

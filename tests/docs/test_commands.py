@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 COMMANDS = {
-    "demo", "init", "run", "check-config", "status", "shortcuts", "verify", "ingest", "evaluate", "score", "update", "retrain",
+    "demo", "init", "run", "check-config", "status", "shortcuts", "verify", "ingest", "evaluate", "score", "update",
+    "retrain",
     "families list", "families show", "families rename", "families merge", "families split", "families retire",
     "families anchor", "families unanchor", "samples show", "samples relabel",
     "episodes list", "episodes show", "episodes ack", "episodes snooze", "episodes close",

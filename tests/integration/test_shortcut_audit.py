@@ -251,9 +251,9 @@ def test_a_renamed_family_stays_laundered_only(tmp_path: Path) -> None:
     groups = group_counts(world)
     assert ("gan_3", "raw") not in groups
     assert groups["gan_3", "laundered"] == before
-    assert {a.batch.subject for a in world.store.samples.shortcut_audits() if a.state == "shortcut"} == {
-        Subject("family", "gan_3")
-    }
+    audits = {a.batch.subject: a for a in world.store.samples.shortcut_audits()}
+    assert {subject for subject, a in audits.items() if a.state == "shortcut"} == {Subject("family", "gan_3")}
+    assert (audits[Subject("family", GAN)].known, audits[Subject("family", GAN)].unknown) == (0, 0)
     assert_whole(world)
 
 

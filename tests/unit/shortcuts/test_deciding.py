@@ -16,7 +16,7 @@ CAMERA = BatchKey(Subject("source", "camera"), "camera")
 
 def audit(batch: BatchKey, state: BatchState) -> BatchAudit:
     figures = (None, None, None) if state == "too_few" else (0.95, 0.8, 1.0) if state == "shortcut" else (0.5, 0.3, 0.7)
-    return BatchAudit(batch, state, *figures, 20, 20, 100, 0, 0.9, "", datetime(2026, 1, 1, tzinfo=UTC), 1)
+    return BatchAudit(batch, state, *figures, 20, 20, 100, 0, 20, 100, 0.9, "", datetime(2026, 1, 1, tzinfo=UTC), 1)
 
 
 def test_only_the_batch_that_is_a_shortcut_is_left_out() -> None:

@@ -137,6 +137,7 @@ def open_for(settings: Settings, *, read_only: bool = False) -> Store:
         url=url.get_secret_value() if url else None,
         shares=shares,
         read_only=read_only,
+        near_duplicate_bits=settings.intake.near_duplicate_bits,
     )
 
 

@@ -45,6 +45,7 @@ REASONS: tuple[str, ...] = (
     "unreadable",  # the source named it but could not deliver its bytes
     "bad_record",  # the delivery itself is malformed (unknown label, bad family name, bad vector)
     "label_conflict",  # deliveries of the same bytes disagree on label or family
+    "near_duplicate",  # nearly the same picture lies on the other side of the holdout, or belongs to an anchor
     "encoding_failed",  # the encoder gave a vector that is not finite, or failed
     "source_untrusted",  # kept for measuring only
 )
@@ -164,6 +165,7 @@ class Receipt:
     repeated: int  # deliveries that were known already, or new deliveries of known bytes
     rejected: int
     quarantined: int
+    near_duplicates: int = 0  # of those in quarantine; the others are label conflicts
 
 
 @dataclass(frozen=True, slots=True)

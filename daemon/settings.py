@@ -126,6 +126,8 @@ class IntakeSettings(Section):
     max_bytes: Size = parse_size("50MiB")
     max_pixels: int = Field(40_000_000, ge=1)
     min_side: int = Field(64, ge=16)
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=12)] | None = 4
+    decoders: int = Field(2, ge=1, le=64)
     deadline: Duration = parse_duration("20s")
     memory_limit: Size = parse_size("1GiB")
 

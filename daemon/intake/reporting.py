@@ -67,6 +67,6 @@ def _give(context: Context, admission: Admission, report: Report, actor: str) ->
             context.meter.rejected(FEEDBACK, str(done.reason), 1)
         elif done.outcome == "stored":
             context.meter.sample_ingested(FEEDBACK, 1)
-        elif done.reason == "label_conflict":
+        elif done.reason in ("label_conflict", "near_duplicate"):
             context.meter.quarantined(FEEDBACK, done.reason, 1)
     return done

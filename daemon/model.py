@@ -27,6 +27,7 @@ REPLAY = -1  # as a test's last score id: what it has seen was labelled otherwis
 HANDLINGS: tuple[Handling, ...] = ("open", "acknowledged", "snoozed")
 OPEN_STATES: tuple[str, ...] = ("alarmed", "learned")  # of an episode; the others: recovered, closed
 
+PUSH = "push"  # the adapter of what is pushed over HTTP; no other may call itself so
 FEEDBACK = "feedback"  # the source, and the adapter, of what people report; no other may call itself so
 
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
@@ -39,6 +40,7 @@ REASONS: tuple[str, ...] = (
     "format_not_allowed",  # not JPEG, PNG or WEBP
     "corrupt",  # the decoder refuses it, or it is truncated
     "too_many_pixels",  # larger than intake.max_pixels, read from the header before decoding
+    "filtered",  # a filter of the user's refuses it
     "too_small",  # a side under intake.min_side pixels
     "decoder_crashed",  # the decoding child died or ran over its deadline on it
     "digest_mismatch",  # the bytes are not those the manifest's sha256 promised
@@ -187,6 +189,18 @@ class Reported:
     reason: str | None = None  # of REASONS: why it was rejected or the sample is in quarantine
     detail: str = ""
     repeated: bool = False  # the very same report was made before; nothing changed
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of a pushed sample."""
+
+    receipt: int  # the delivery's number
+    sha256: str
+    outcome: Literal["stored", "known", "quarantined", "rejected"]
+    reason: str | None = None  # of REASONS: why it was rejected or the sample is in quarantine
+    detail: str = ""
+    repeated: bool = False  # the very same push came before; nothing changed
 
 
 # --- rows read back ----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from daemon.drift.subject_test import has_degraded, watches_baseline
 from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
 from daemon.model import (
     FEEDBACK,
+    PUSH,
     PROFILES,
     Alarm,
     AuditRow,
@@ -404,6 +405,9 @@ def _queue(samples: SampleStore, fingerprint: str | None) -> list[views.QueueVie
     ]
 
 
+_OVER_HTTP = {FEEDBACK: "reports", PUSH: "push"}  # what brings samples in without being polled
+
+
 def _adapters(sources: Sources) -> list[views.AdapterView]:
     known = {row.name: row for row in sources.samples.adapters()}
     configured = {adapter.name: adapter for adapter in sources.settings.adapters if adapter.enabled}
@@ -413,7 +417,7 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
         found.append(
             views.AdapterView(
                 name=name,
-                kind=settings.kind if settings else "reports" if name == FEEDBACK else "",
+                kind=settings.kind if settings else _OVER_HTTP.get(name, ""),
                 configured=settings is not None,
                 interval_seconds=settings.every.total_seconds() if settings else None,
                 last_success_at=row.last_success_at if row else None,

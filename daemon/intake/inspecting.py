@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from queue import LifoQueue
 from typing import Any
 
@@ -14,6 +15,7 @@ from daemon.children.frames import Limits as FrameLimits
 from daemon.children.host import Host
 from daemon.errors import ChildFailed, ImageRejected, SidwatchError
 from daemon.intake.decode import FORMATS, Limits, check_size
+from daemon.intake.filtering import load_filters, refuse_filtered
 from daemon.model import Inspected
 from daemon.settings import IntakeSettings
 
@@ -95,7 +97,10 @@ class _Decoder:
         if self.child is None or not self.child.alive:
             child = Child(
                 "inspect",
-                dataclasses.asdict(limits_of(self._intake)),
+                {
+                    "limits": dataclasses.asdict(limits_of(self._intake)),
+                    "filters": [one.model_dump(mode="json") for one in self._intake.filters],
+                },
                 deadline=self._intake.deadline.total_seconds(),
                 memory_limit=self._intake.memory_limit,
                 limits=FrameLimits(header=65_536, parts=0, total=0),
@@ -115,12 +120,14 @@ def serve(host: Host, arguments: Mapping[str, Any]) -> None:
 
     from daemon.intake.decode import inspect
 
-    limits = Limits(**arguments)
+    limits = Limits(**arguments["limits"])
+    filters = load_filters(arguments["filters"])
+    ask = partial(refuse_filtered, filters=filters)
     host.send({"ready": True})
     while True:
         request = host.receive()
         try:
-            host.send({"inspected": dataclasses.asdict(inspect(request.part(0), limits))})
+            host.send({"inspected": dataclasses.asdict(inspect(request.part(0), limits, ask))})
         except ImageRejected as error:
             host.send_error(error)
 

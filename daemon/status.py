@@ -16,8 +16,8 @@ from daemon.drift.subject_test import has_degraded, watches_baseline
 from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
 from daemon.model import (
     FEEDBACK,
-    PUSH,
     PROFILES,
+    PUSH,
     Alarm,
     AuditRow,
     Episode,

@@ -20,7 +20,7 @@ from store.draft import Draft
 from store.splits import split_of
 
 NEAR_DUPLICATE_BITS = 4  # what saving anew and resizing change at most; two photographs differ in about 32
-# Half of a perceptual hash's bits are set by its making, unless the picture is nearly of one colour: then it says nothing.
+# Half of a hash's bits are set by its making, unless the picture is nearly of one colour: then it says nothing.
 _INFORMATIVE = range(24, 41)
 
 
@@ -144,7 +144,15 @@ def _clash(own: Neighbour, other: Neighbour) -> str | None:
 
 def _neighbours(connection: Connection, ids: Collection[int]) -> list[Neighbour]:
     s, f = t.sample.c, t.family.c
-    columns = (s.sha256, s.phash, s.label, t.sample_group.c.key, t.sample_group.c.split, f.anchored_at, t.source.c.trust)
+    columns = (
+        s.sha256,
+        s.phash,
+        s.label,
+        t.sample_group.c.key,
+        t.sample_group.c.split,
+        f.anchored_at,
+        t.source.c.trust,
+    )
     joined = (
         t.sample.join(t.source, t.source.c.id == s.source_id)
         .join(t.sample_group, t.sample_group.c.id == s.group_id)

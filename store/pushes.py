@@ -59,7 +59,9 @@ def _check_limit(connection: Connection, since: datetime, per_day: int | None) -
     d = t.delivery.c
     counted = select(func.count()).select_from(t.delivery.join(t.adapter, t.adapter.c.id == d.adapter_id))
     if connection.execute(counted.where(t.adapter.c.name == PUSH, d.at >= since)).scalar_one() >= per_day:
-        raise TemporaryError(f"{per_day} samples were pushed today, which is push.per_day; try again after midnight UTC")
+        raise TemporaryError(
+            f"{per_day} samples were pushed today, which is push.per_day; try again after midnight UTC"
+        )
 
 
 def _earlier(connection: Connection, uri: str, said: str) -> Pushed | None:

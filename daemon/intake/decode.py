@@ -76,9 +76,7 @@ def decode(content: bytes, limits: Limits) -> NDArray[np.uint8]:
         return np.asarray(_upright_rgb(image), dtype=np.uint8)
 
 
-def inspect(
-    content: bytes, limits: Limits, ask: Callable[[Image.Image], None] = lambda picture: None
-) -> Inspected:
+def inspect(content: bytes, limits: Limits, ask: Callable[[Image.Image], None] = lambda picture: None) -> Inspected:
     """Decode a picture completely and say what it is; width and height are those of the upright picture.
 
     ask: is shown the upright RGB picture and may raise ImageRejected. Raises ImageRejected.

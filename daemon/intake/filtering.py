@@ -34,8 +34,10 @@ def refuse_filtered(picture: Image.Image, filters: Mapping[str, Filter]) -> None
     for name, refuses in filters.items():
         try:
             why = refuses(picture)
-        except Exception as error:  # noqa: BLE001  foreign code: what it cannot judge it has not let pass
-            raise ImageRejected("filtered", f"{name} could not judge it: {type(error).__name__}: {error}"[:200]) from error
+        except Exception as error:
+            raise ImageRejected(
+                "filtered", f"{name} could not judge it: {type(error).__name__}: {error}"[:200]
+            ) from error
         if why is not None:
             raise ImageRejected("filtered", f"{name}: {why}"[:200])
 

@@ -53,7 +53,10 @@ def client(*filters: dict[str, object]) -> InspectorClient:
 def test_a_filter_refuses_what_it_does_not_like_and_what_it_cannot_judge() -> None:
     filtered = client({"name": "too_red", "options": {"most": 200}})
     assert filtered.inspect(picture(200)).width == 80
-    for content, detail in [(picture(201), "too_red: red 201"), (picture(9, 77), "too_red could not judge it: KeyError")]:
+    for content, detail in [
+        (picture(201), "too_red: red 201"),
+        (picture(9, 77), "too_red could not judge it: KeyError"),
+    ]:
         with pytest.raises(ImageRejected, match=detail) as caught:
             filtered.inspect(content)
         assert caught.value.reason == "filtered"

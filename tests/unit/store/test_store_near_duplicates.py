@@ -51,7 +51,9 @@ def admit(store: Store, *batch: Admission, trust: Trust = "trusted", minute: int
 def test_a_near_duplicate_of_what_is_held_out_is_not_learned_from(store: Store) -> None:
     held = like(fake, "held", "held")
     admit(store, held)
-    receipt = admit(store, like(fake, "copy", "train", bits=4), like(fake, "other", "train", bits=5, number=1), minute=1)
+    receipt = admit(
+        store, like(fake, "copy", "train", bits=4), like(fake, "other", "train", bits=5, number=1), minute=1
+    )
     assert (receipt.stored, receipt.quarantined, receipt.near_duplicates) == (2, 1, 1)
     reason = ("quarantined", "near_duplicate", f"4 of 64 bits from {held.sha256[:12]}, which is held out")
     assert states(store)[group_in("train")] == reason

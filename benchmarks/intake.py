@@ -176,8 +176,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.flat:
             memory = measure_memory(Path(work, "flat"), given.flat)
             print(
-                f"{memory.samples} pictures of {memory.side} px: {memory.seconds:.0f} s; resident {memory.early:.0f} -> "
-                f"{memory.late:.0f} MB, with children {memory.early_tree:.0f} -> {memory.late_tree:.0f} MB"
+                f"{memory.samples} pictures of {memory.side} px: {memory.seconds:.0f} s; "
+                f"resident {memory.early:.0f} -> {memory.late:.0f} MB, "
+                f"with children {memory.early_tree:.0f} -> {memory.late_tree:.0f} MB"
             )
     results = {"speed": speed and asdict(speed), "memory": memory and asdict(memory)}
     given.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

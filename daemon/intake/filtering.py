@@ -50,7 +50,8 @@ def _load(name: str, options: Mapping[str, Any]) -> Filter:
     try:
         made: Filter = next(iter(found)).load()(options)
     except Exception as error:
+        why = f"{type(error).__name__}: {error}"
         raise ConfigurationError(
-            f"intake.filters: {name!r} does not start: {type(error).__name__}: {error}; until it does nothing is taken in"
+            f"intake.filters: {name!r} does not start ({why}); nothing is taken in until it does"
         ) from error
     return made

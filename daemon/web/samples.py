@@ -81,8 +81,8 @@ def add_samples(app: FastAPI, service: Takes, max_upload: int) -> None:
     async def push(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> PushView:
         """Deliver one sample; asks for the ingest token. The answer is its receipt: what it names is stored.
 
-        A form with the file `image`, or a JSON object with the picture's `url`, or with its `sha256` and its `vector` or
-        `scores` of outside detectors; beside them the columns of a manifest. The same again, or the same
+        A form with the file `image`, or a JSON object with the picture's `url`, or with its `sha256` and its `vector`
+        or `scores` of outside detectors; beside them the columns of a manifest. The same again, or the same
         Idempotency-Key, changes nothing and is answered with the same receipt.
         """
         if places.locked():

@@ -471,8 +471,9 @@ class Batch:
 
 def _arrives(draft: Draft, before: Draft | None) -> bool:
     """Whether an active sample stands where it did not before: new, with its first picture, or in another group."""
-    known = before is not None and before.state == "active"
-    return draft.state == "active" and not (known and (before.phash, before.group) == (draft.phash, draft.group))
+    if draft.state != "active":
+        return False
+    return before is None or before.state != "active" or (before.phash, before.group) != (draft.phash, draft.group)
 
 
 def _order(admission: Admission) -> tuple[str, ...]:

@@ -6,14 +6,15 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.clock import AcceleratedClock, WallClock
+from daemon.errors import ImageRejected, TemporaryError
 from daemon.model import Split
 from daemon.ports import Meter, Notifier, Progress
 from daemon.settings import Settings
@@ -27,6 +28,9 @@ from store.verify import Check, verify
 
 if TYPE_CHECKING:
     from daemon.context import Context
+
+
+_FETCH_SECONDS = 20.0  # for one attempt to fetch a pushed address, from first to last byte
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -122,6 +126,26 @@ def kept_in(directory: Path) -> Iterator[DerivedFiles]:
         yield DerivedFiles(Layout(directory))
 
 
+def make_fetch(settings: Settings) -> Callable[[str], bytes]:
+    """What fetches the pictures that are pushed as addresses; safe to use from any thread.
+
+    It raises ImageRejected when a picture cannot be had, TemporaryError when it may be had later.
+    """
+    from adapters.fetching import Fetcher, FetchLimits, FetchRefused, Unavailable
+
+    def fetch(url: str) -> bytes:
+        patience = FetchLimits(deadline=_FETCH_SECONDS, attempts=2, longest_wait=5.0)
+        with closing(Fetcher(patience, allowed=settings.push.allowed_hosts)) as fetcher:
+            try:
+                return fetcher.get(url, settings.intake.max_bytes).content
+            except FetchRefused as error:
+                raise ImageRejected(error.reason, str(error)) from error
+            except Unavailable as error:
+                raise TemporaryError(str(error)) from error
+
+    return fetch
+
+
 def open_for(settings: Settings, *, read_only: bool = False) -> Store:
     """The store that the configuration names."""
     splits = settings.splits
@@ -137,6 +161,7 @@ def open_for(settings: Settings, *, read_only: bool = False) -> Store:
         url=url.get_secret_value() if url else None,
         shares=shares,
         read_only=read_only,
+        near_duplicate_bits=settings.intake.near_duplicate_bits,
     )
 
 

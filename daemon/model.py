@@ -27,6 +27,7 @@ REPLAY = -1  # as a test's last score id: what it has seen was labelled otherwis
 HANDLINGS: tuple[Handling, ...] = ("open", "acknowledged", "snoozed")
 OPEN_STATES: tuple[str, ...] = ("alarmed", "learned")  # of an episode; the others: recovered, closed
 
+PUSH = "push"  # the adapter of what is pushed over HTTP; no other may call itself so
 FEEDBACK = "feedback"  # the source, and the adapter, of what people report; no other may call itself so
 
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
@@ -39,12 +40,14 @@ REASONS: tuple[str, ...] = (
     "format_not_allowed",  # not JPEG, PNG or WEBP
     "corrupt",  # the decoder refuses it, or it is truncated
     "too_many_pixels",  # larger than intake.max_pixels, read from the header before decoding
+    "filtered",  # a filter of the user's refuses it
     "too_small",  # a side under intake.min_side pixels
     "decoder_crashed",  # the decoding child died or ran over its deadline on it
     "digest_mismatch",  # the bytes are not those the manifest's sha256 promised
     "unreadable",  # the source named it but could not deliver its bytes
     "bad_record",  # the delivery itself is malformed (unknown label, bad family name, bad vector)
     "label_conflict",  # deliveries of the same bytes disagree on label or family
+    "near_duplicate",  # nearly the same picture lies on the other side of the holdout, or belongs to an anchor
     "encoding_failed",  # the encoder gave a vector that is not finite, or failed
     "source_untrusted",  # kept for measuring only
 )
@@ -183,6 +186,7 @@ class Receipt:
     repeated: int  # deliveries that were known already, or new deliveries of known bytes
     rejected: int
     quarantined: int
+    near_duplicates: int = 0  # of those in quarantine; the others are label conflicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +208,18 @@ class Reported:
     reason: str | None = None  # of REASONS: why it was rejected or the sample is in quarantine
     detail: str = ""
     repeated: bool = False  # the very same report was made before; nothing changed
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of a pushed sample."""
+
+    receipt: int  # the delivery's number
+    sha256: str
+    outcome: Literal["stored", "known", "quarantined", "rejected"]
+    reason: str | None = None  # of REASONS: why it was rejected or the sample is in quarantine
+    detail: str = ""
+    repeated: bool = False  # the very same push came before; nothing changed
 
 
 # --- rows read back ----------------------------------------------------------------------------------------

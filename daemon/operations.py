@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daemon.app import no_progress, open_for, opened, read_status
+from daemon.app import make_fetch, no_progress, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, ConfigurationError, StateLocked
@@ -44,7 +44,7 @@ def run_service(settings: Settings, say: Callable[[str], None]) -> None:
     signals.install()
     telemetry = make_telemetry(settings)
     with opened(settings, encoder=True, meter=telemetry) as state:
-        service = Service(state.context, telemetry, state.simulated)
+        service = Service(state.context, telemetry, state.simulated, make_fetch(settings))
         with served(settings, service, say):
             drained = Supervisor(state.context, service, state.holder, signals.stop).run()
             if not drained:

@@ -45,6 +45,7 @@ from daemon.model import (
     MigrationState,
     PendingSample,
     Profile,
+    Pushed,
     Receipt,
     Reported,
     Run,
@@ -198,6 +199,29 @@ class SampleStore(Corrections, Protocol):
         An admission without content or vector names a sample that is there. The very same report (its uri, picture,
         label and family) again changes nothing. One transaction. Raises BadInputError when there is no such sample, or
         the uri stands for another report.
+        """
+        ...
+
+    def pushed(self, uri: str, said: str) -> Pushed | None:
+        """What became of the accepted push of that uri, with `repeated` set; None: there was none.
+
+        said: a digest of everything that it says. Raises BadInputError when the uri stands for another one.
+        """
+        ...
+
+    def push(
+        self,
+        admission: Admission,
+        trust: Trust,
+        said: str,
+        at: datetime,
+        *,
+        since: datetime,
+        per_day: int | None,
+    ) -> Pushed:
+        """One delivery of the adapter PUSH, as `admit` takes it, in one durable transaction; again as `pushed`.
+
+        Raises TemporaryError when `per_day` deliveries of it came since `since`, BadInputError as `pushed`.
         """
         ...
 

@@ -25,19 +25,26 @@ from daemon.explain.making import ExplainerCache
 from daemon.explain.views import ExplainedScoreView
 from daemon.intake.decode import check_size
 from daemon.intake.inspecting import limits_of
+from daemon.intake.pushing import Fetch, push_sample
 from daemon.intake.reporting import report_known, report_picture, view_of
-from daemon.model import Report
+from daemon.model import Candidate, Report
 from daemon.ports import EncoderService
 from daemon.promote.promoting import approve, reject_by_hand
 from daemon.registry.consumer import Document, champion_document, file_of
 from daemon.runs import tick
 from daemon.status import Sources, snapshot
-from daemon.views import FeedbackView, ScoreView, Status
+from daemon.views import FeedbackView, PushView, ScoreView, Status
 from daemon.web.models import Decided
 
 log = structlog.get_logger("sidwatch.service")
 
 _REPORTER = "api"  # in the audit
+
+
+def no_fetching(url: str) -> bytes:
+    """For a service that nobody can push to."""
+    raise TemporaryError("nothing is fetched here; send the picture itself")
+
 
 State = Literal["starting", "ready", "draining", "stopped"]
 
@@ -58,6 +65,7 @@ class Service:
     context: Context
     telemetry: Telemetry
     simulated: bool
+    fetch: Fetch = no_fetching
     state: State = "starting"
     _status: Status | None = None
     _beat: float = field(default_factory=time.monotonic)
@@ -136,6 +144,19 @@ class Service:
         if not done.repeated:
             tick(context, "cycle")
         return view_of(report, done)
+
+    def push(self, offered: Candidate, url: str | None, key: str | None) -> PushView:
+        done = push_sample(self.context, offered, url, key, self.fetch)
+        if done.outcome == "rejected":
+            raise ImageRejected(str(done.reason), done.detail)
+        return PushView(
+            receipt=done.receipt,
+            sha256=done.sha256,
+            outcome=done.outcome,
+            reason=done.reason,
+            detail=done.detail,
+            repeated=done.repeated,
+        )
 
     def champion_document(self) -> Document:
         with _unusable():

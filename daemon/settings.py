@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from daemon.errors import ConfigurationError
-from daemon.model import FEEDBACK, Trust
+from daemon.model import FEEDBACK, PUSH, Trust
 from daemon.units import Duration, Size, format_duration, parse_duration, parse_size
 
 
@@ -122,12 +122,26 @@ class AdapterSettings(Section):
     options: dict[str, Any] = {}
 
 
+class FilterSettings(Section):
+    name: str
+    options: dict[str, Any] = {}
+
+
 class IntakeSettings(Section):
     max_bytes: Size = parse_size("50MiB")
     max_pixels: int = Field(40_000_000, ge=1)
     min_side: int = Field(64, ge=16)
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=12)] | None = 4
+    filters: tuple[FilterSettings, ...] = ()
+    decoders: int = Field(2, ge=1, le=64)
     deadline: Duration = parse_duration("20s")
     memory_limit: Size = parse_size("1GiB")
+
+
+class PushSettings(Section):
+    trust: Trust = "known"
+    per_day: Annotated[int, Field(ge=1)] | None = None
+    allowed_hosts: tuple[str, ...] = ()
 
 
 class FeedbackSettings(Section):
@@ -343,6 +357,7 @@ class Settings(BaseSettings):
     encoder: EncoderSettings = EncoderSettings()
     adapters: tuple[AdapterSettings, ...] = ()
     intake: IntakeSettings = IntakeSettings()
+    push: PushSettings = PushSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     splits: SplitSettings = SplitSettings()
     head: HeadSettings = HeadSettings()
@@ -364,6 +379,8 @@ class Settings(BaseSettings):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"adapters: the name {repeated[0]!r} is used twice; names must be unique")
+        if PUSH in names:
+            raise ValueError(f"adapters: the name {PUSH!r} is kept for what comes over HTTP; take another one")
         if FEEDBACK in names:
             raise ValueError(f"adapters: the name {FEEDBACK!r} is kept for what people report; take another one")
         return self

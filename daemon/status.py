@@ -17,6 +17,7 @@ from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summar
 from daemon.model import (
     FEEDBACK,
     PROFILES,
+    PUSH,
     Alarm,
     AuditRow,
     BatchAudit,
@@ -453,6 +454,9 @@ def _queue(samples: SampleStore, fingerprint: str | None) -> list[views.QueueVie
     ]
 
 
+_OVER_HTTP = {FEEDBACK: "reports", PUSH: "push"}  # what brings samples in without being polled
+
+
 def _adapters(sources: Sources) -> list[views.AdapterView]:
     known = {row.name: row for row in sources.samples.adapters()}
     configured = {adapter.name: adapter for adapter in sources.settings.adapters if adapter.enabled}
@@ -462,7 +466,7 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
         found.append(
             views.AdapterView(
                 name=name,
-                kind=settings.kind if settings else "reports" if name == FEEDBACK else "",
+                kind=settings.kind if settings else _OVER_HTTP.get(name, ""),
                 configured=settings is not None,
                 interval_seconds=settings.every.total_seconds() if settings else None,
                 last_success_at=row.last_success_at if row else None,

@@ -302,6 +302,17 @@ class ScoreView(View):
     profile: Literal["raw"] = "raw"
 
 
+class PushView(View):
+    """The receipt of a pushed sample (`POST /v1/samples`)."""
+
+    receipt: int  # the delivery's number
+    sha256: str
+    outcome: Literal["stored", "known", "quarantined"]
+    reason: str | None  # why it is in quarantine: a word of the closed list
+    detail: str
+    repeated: bool  # the same came before; nothing changed
+
+
 class FeedbackView(View):
     """What became of a report (`POST /v1/feedback`, `sidwatch feedback`)."""
 

@@ -19,7 +19,7 @@ from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
 from daemon.intake.polling import poll_in_child
 from daemon.learn.automatic import JOB
-from daemon.model import FEEDBACK
+from daemon.model import FEEDBACK, PUSH
 from daemon.notify.notifying import LogNotifier
 from daemon.ports import (
     Clock,
@@ -98,6 +98,7 @@ def make_telemetry(settings: Settings) -> Telemetry:
     telemetry.add_job("reembed")
     telemetry.add_job(JOB)
     telemetry.add_adapter(FEEDBACK)
+    telemetry.add_adapter(PUSH)
     for adapter in settings.adapters:
         if adapter.enabled:
             telemetry.add_adapter(adapter.name)

@@ -19,6 +19,7 @@ from store import tables as t
 from store.database import chunks
 from store.deciding import claim_of, read_deliveries, read_relabels, read_rules
 from store.draft import PLAIN, Draft, default_group
+from store.near_duplicates import Hashes, refusals
 from store.parts import Part, ids_by_name
 from store.scores import insert_new_scores, renew_scores
 from store.shards import Shards
@@ -55,8 +56,16 @@ class Intake(Part):
             batch.load(ordered)
             for admission in ordered:
                 batch.take(admission)
-            batch.store(self._shares, self._shards, cursor)
-            return batch.receipt
+            batch.store(self._shares, self._shards, cursor, self._hashes)
+        self._remember_late_pictures(batch)
+        return batch.receipt
+
+    def _remember_late_pictures(self, batch: Batch) -> None:
+        """Tell the hashes of pictures that came after their samples: those have low ids, and are not read again."""
+        late = [(draft.id, draft.phash) for draft in batch.late_pictures() if draft.id and draft.phash]
+        if self._hashes is not None and late:
+            with self._database.write():  # the hashes belong to whoever writes
+                self._hashes.add(late)
 
     def delivered_since(self, adapter: str, since: datetime) -> int:
         """How many new deliveries of the adapter were stored at that time or later; see `SampleStore`."""
@@ -131,7 +140,16 @@ class Batch:
             repeated=self.repeated,
             rejected=self.rejected.total(),
             quarantined=self.quarantined.total(),
+            near_duplicates=self.quarantined["near_duplicate"],
         )
+
+    def late_pictures(self) -> list[Draft]:
+        """Samples that were known before without a picture's hash, and have one now."""
+        return [
+            draft
+            for sha256, draft in self.drafts.items()
+            if sha256 in self.before and self.before[sha256].phash is None and draft.phash is not None
+        ]
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -292,8 +310,12 @@ class Batch:
 
     # --- writing ---------------------------------------------------------------------------------------
 
-    def store(self, shares: Mapping[Split, float], shards: Shards, cursor: str | None) -> None:
-        """Write what was decided."""
+    def store(
+        self, shares: Mapping[Split, float], shards: Shards, cursor: str | None, hashes: Hashes | None = None
+    ) -> None:
+        """Write what was decided, after a last look for near-duplicates."""
+        if hashes is not None:
+            self._refuse_near_duplicates(shares, hashes)
         self._store_samples(shares)
         ids = {draft.sha256: draft.id for draft in self.drafts.values() if draft.id is not None}
         for row in self.deliveries:
@@ -319,6 +341,14 @@ class Batch:
         if cursor is not None:
             values["cursor"] = cursor
         self.connection.execute(update(t.adapter).where(t.adapter.c.id == self.adapter_id).values(values))
+
+    def _refuse_near_duplicates(self, shares: Mapping[Split, float], hashes: Hashes) -> None:
+        arrived = [draft for sha256, draft in self.drafts.items() if _arrives(draft, self.before.get(sha256))]
+        for sha256, why in refusals(self.connection, hashes, arrived, shares, self.trust).items():
+            draft = self.drafts[sha256]
+            draft.state, draft.reason, draft.detail = "quarantined", "near_duplicate", why
+            draft.quarantined_at = self.at
+            self.quarantined["near_duplicate"] += 1
 
     def _store_samples(self, shares: Mapping[Split, float]) -> None:
         changed = [draft for sha256, draft in self.drafts.items() if self.before.get(sha256) != draft]
@@ -437,6 +467,13 @@ class Batch:
             for detector, value in admission.candidate.outside_scores
         ]
         insert_new_scores(self.connection, rows)
+
+
+def _arrives(draft: Draft, before: Draft | None) -> bool:
+    """Whether an active sample stands where it did not before: new, with its first picture, or in another group."""
+    if draft.state != "active":
+        return False
+    return before is None or before.state != "active" or (before.phash, before.group) != (draft.phash, draft.group)
 
 
 def _order(admission: Admission) -> tuple[str, ...]:

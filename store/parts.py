@@ -13,6 +13,7 @@ from store import tables as t
 from store.blobs import Blobs
 from store.database import Database, chunks
 from store.layout import Layout
+from store.near_duplicates import Hashes
 from store.shards import Shards
 
 
@@ -20,13 +21,20 @@ class Part:
     """One noun of the sample store: methods over the same database and files."""
 
     def __init__(
-        self, database: Database, layout: Layout, shards: Shards, blobs: Blobs, shares: Mapping[Split, float]
+        self,
+        database: Database,
+        layout: Layout,
+        shards: Shards,
+        blobs: Blobs,
+        shares: Mapping[Split, float],
+        hashes: Hashes | None = None,
     ) -> None:
         self._database = database
         self._layout = layout
         self._shards = shards
         self._blobs = blobs
         self._shares = shares
+        self._hashes = hashes  # None: near-duplicates are not looked for
 
 
 # A sample's subject: the family of a synthetic one, the source of a real one; without family there is none.

@@ -31,7 +31,7 @@ class Reports(Intake):
             batch.take(admission)
             if batch.deliveries and admission.reason is None:
                 batch.deliveries[-1]["detail"] = note
-            batch.store(self._shares, self._shards, None)
+            batch.store(self._shares, self._shards, None, self._hashes)
             done = _outcome(batch, admission, before)
             if not done.repeated and done.outcome != "rejected":
                 claim = admission.candidate
@@ -51,7 +51,8 @@ class Reports(Intake):
                         "why": done.reason,
                     },
                 )
-            return done
+        self._remember_late_pictures(batch)
+        return done
 
     def reported(self) -> set[int]:
         """Ids of the active samples that were picked by a detector's error; see `daemon.ports.SampleStore.reported`."""

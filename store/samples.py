@@ -10,7 +10,7 @@ from store.families import Families
 from store.forgetting import Forgetting
 from store.measurements import Measurements
 from store.overview import Overview
-from store.reports import Reports
+from store.pushes import Pushes
 from store.sample_facts import LooksAtSamples
 from store.scores import Scores
 from store.shortcuts import Shortcuts
@@ -19,7 +19,7 @@ from store.statistics import StatisticsFiles
 
 
 class SqlSampleStore(
-    Reports,
+    Pushes,
     Forgetting,
     Corrections,
     Families,

@@ -14,6 +14,7 @@ from store.database import BUSY_SECONDS, Database, open_database, sqlite_url
 from store.encoder_migrations import SqlMigrations
 from store.golden import SqlGoldenLog
 from store.layout import Layout
+from store.near_duplicates import NEAR_DUPLICATE_BITS, Hashes
 from store.registry import SqlRegistry
 from store.runs import SqlRunLog
 from store.samples import SqlSampleStore
@@ -59,11 +60,13 @@ def open_store(
     shares: Mapping[Split, float] = DEFAULT_SHARES,
     read_only: bool = False,
     busy_seconds: float = BUSY_SECONDS,
+    near_duplicate_bits: int | None = NEAR_DUPLICATE_BITS,
 ) -> Store:
     """Open a state directory, creating it and bringing its schema to head unless `read_only`.
 
     Parameters: `url` of the database, None for `root`/sidwatch.db; `shares` of each split for groups seen first;
-    `busy_seconds` to wait for another process's write.
+    `busy_seconds` to wait for another process's write; `near_duplicate_bits` in which the hashes of near-duplicates
+    differ at most, None: they are not looked for.
     Raises ConfigurationError when there is no store to read or its schema is newer, TemporaryError when locked.
     """
     layout = Layout(root)
@@ -74,7 +77,8 @@ def open_store(
             raise ConfigurationError(f"state directory {root} cannot be made ({error.strerror})") from error
     database = open_database(url or sqlite_url(layout.database), read_only=read_only, busy_seconds=busy_seconds)
     shards = Shards(layout)
-    samples = SqlSampleStore(database, layout, shards, Blobs(layout), shares)
+    hashes = None if near_duplicate_bits is None else Hashes(near_duplicate_bits)
+    samples = SqlSampleStore(database, layout, shards, Blobs(layout), shares, hashes)
     return Store(
         layout,
         database,

@@ -113,7 +113,7 @@ class Delivery(Base, table=True):
     """A sample, or something that was rejected, as one adapter delivered it."""
 
     __tablename__ = "delivery"
-    __table_args__ = (UniqueConstraint("adapter_id", "uri", "sha256"),)
+    __table_args__ = (UniqueConstraint("adapter_id", "uri", "sha256"), Index(None, "adapter_id", "at"))
     id: int | None = Field(default=None, primary_key=True)
     adapter_id: int = Field(foreign_key="adapter.id")
     uri: str = Field(sa_type=Text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -77,15 +77,16 @@ def decode(content: bytes, limits: Limits) -> NDArray[np.uint8]:
         return np.asarray(_upright_rgb(image), dtype=np.uint8)
 
 
-def inspect(content: bytes, limits: Limits) -> Inspected:
+def inspect(content: bytes, limits: Limits, ask: Callable[[Image.Image], None] = lambda picture: None) -> Inspected:
     """Decode a picture completely and say what it is; width and height are those of the upright picture.
 
-    Raises ImageRejected.
+    ask: is shown the upright RGB picture and may raise ImageRejected. Raises ImageRejected.
     """
     import imagehash  # here, for it imports scipy: the encoder's process does without
 
     with _loaded(content, limits) as image:
         upright = _upright_rgb(image)
+        ask(upright)
         phash = str(imagehash.phash(upright))
         return Inspected(upright.width, upright.height, _format(image), phash, read_facts(image))
 

@@ -1,10 +1,12 @@
-"""The decoding child and its client: a picture that crashes the decoder is named, and costs nobody else."""
+"""The decoding children and their client: a picture that crashes the decoder is named, and costs nobody else."""
 
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from queue import LifoQueue
 from typing import Any
 
 from daemon.children.child import Child
@@ -14,6 +16,7 @@ from daemon.children.host import Host
 from daemon.errors import ChildFailed, ImageRejected, SidwatchError
 from daemon.intake.decode import FORMATS, Limits, check_size
 from daemon.intake.file_facts import checked_facts
+from daemon.intake.filtering import load_filters, refuse_filtered
 from daemon.model import Inspected
 from daemon.settings import IntakeSettings
 
@@ -27,13 +30,15 @@ def limits_of(intake: IntakeSettings) -> Limits:
 
 
 class InspectorClient:
-    """Inspects pictures in a long-lived child, one at a time; safe to use from any thread."""
+    """Inspects pictures in long-lived children, one at a time in each; safe to use from any thread."""
 
     def __init__(self, intake: IntakeSettings) -> None:
-        self._intake = intake
         self._limits = limits_of(intake)
-        self._lock = threading.Lock()
-        self._child: Child | None = None
+        # The last one back is the first one out: where one at a time is asked for, one child is enough.
+        self._idle: LifoQueue[_Decoder] = LifoQueue()
+        self._decoders = tuple(_Decoder(intake) for _ in range(intake.decoders))
+        for decoder in reversed(self._decoders):
+            self._idle.put(decoder)
 
     def inspect(self, content: bytes) -> Inspected:
         """What the picture is.
@@ -42,34 +47,61 @@ class InspectorClient:
         much memory on it), ChildFailed when no child can be started.
         """
         check_size(content, self._limits)
-        with self._lock:
-            for attempt in range(1, _ATTEMPTS + 1):
-                child = self._running()
-                try:
-                    return _inspected(child.request({}, [content]))
-                except ChildFailed as error:
-                    self._child = None
-                    if child.cause == "deadline" or attempt == _ATTEMPTS:
-                        raise ImageRejected("decoder_crashed", str(error)) from error
-                except BadFrame as error:
-                    child.kill("garbage", f"answered with garbage: {error}")
-                    child.close()
-                    self._child = None
+        with self._one() as decoder:
+            return decoder.inspect(content)
+
+    def close(self) -> None:
+        """End the children, each after the picture that it is at."""
+        taken = [self._idle.get() for _ in self._decoders]
+        for decoder in taken:
+            decoder.close()
+            self._idle.put(decoder)
+
+    @contextmanager
+    def _one(self) -> Iterator[_Decoder]:
+        decoder = self._idle.get()
+        try:
+            yield decoder
+        finally:
+            self._idle.put(decoder)
+
+
+class _Decoder:
+    """One child, started when it is first needed and again when it died; for one thread at a time."""
+
+    def __init__(self, intake: IntakeSettings) -> None:
+        self._intake = intake
+        self.child: Child | None = None
+
+    def inspect(self, content: bytes) -> Inspected:
+        for attempt in range(1, _ATTEMPTS + 1):
+            child = self._running()
+            try:
+                return _inspected(child.request({}, [content]))
+            except ChildFailed as error:
+                self.child = None
+                if child.cause == "deadline" or attempt == _ATTEMPTS:
                     raise ImageRejected("decoder_crashed", str(error)) from error
+            except BadFrame as error:
+                child.kill("garbage", f"answered with garbage: {error}")
+                child.close()
+                self.child = None
+                raise ImageRejected("decoder_crashed", str(error)) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def close(self) -> None:
-        """End the child, after the picture that it is at."""
-        with self._lock:
-            if self._child is not None:
-                self._child.close()
-                self._child = None
+        if self.child is not None:
+            self.child.close()
+            self.child = None
 
     def _running(self) -> Child:
-        if self._child is None or not self._child.alive:
+        if self.child is None or not self.child.alive:
             child = Child(
                 "inspect",
-                dataclasses.asdict(self._limits),
+                {
+                    "limits": dataclasses.asdict(limits_of(self._intake)),
+                    "filters": [one.model_dump(mode="json") for one in self._intake.filters],
+                },
                 deadline=self._intake.deadline.total_seconds(),
                 memory_limit=self._intake.memory_limit,
                 limits=FrameLimits(header=65_536, parts=0, total=0),
@@ -79,8 +111,8 @@ class InspectorClient:
             except SidwatchError:
                 child.close()
                 raise
-            self._child = child
-        return self._child
+            self.child = child
+        return self.child
 
 
 def serve(host: Host, arguments: Mapping[str, Any]) -> None:
@@ -89,12 +121,14 @@ def serve(host: Host, arguments: Mapping[str, Any]) -> None:
 
     from daemon.intake.decode import inspect
 
-    limits = Limits(**arguments)
+    limits = Limits(**arguments["limits"])
+    filters = load_filters(arguments["filters"])
+    ask = partial(refuse_filtered, filters=filters)
     host.send({"ready": True})
     while True:
         request = host.receive()
         try:
-            host.send({"inspected": dataclasses.asdict(inspect(request.part(0), limits))})
+            host.send({"inspected": dataclasses.asdict(inspect(request.part(0), limits, ask))})
         except ImageRejected as error:
             host.send_error(error)
 

@@ -33,6 +33,12 @@ def report_known(context: Context, sha256: str, report: Report, actor: str) -> R
     return _give(context, Admission(candidate, sha256, 0, None), report, actor)
 
 
+def check_key(key: str) -> None:
+    """Raises BadInputError when it is no idempotency key."""
+    if not _KEY.fullmatch(key):
+        raise BadInputError("an idempotency key is 1 to 200 visible ASCII characters")
+
+
 def view_of(report: Report, done: Reported) -> FeedbackView:
     """What the reporter is told."""
     return FeedbackView(
@@ -47,8 +53,8 @@ def view_of(report: Report, done: Reported) -> FeedbackView:
 
 
 def _candidate(sha256: str, report: Report, content: bytes | None) -> Candidate:
-    if report.key is not None and not _KEY.fullmatch(report.key):
-        raise BadInputError("an idempotency key is 1 to 200 visible ASCII characters")
+    if report.key is not None:
+        check_key(report.key)
     if len(report.note) > LONGEST_NOTE:
         raise BadInputError(f"a note has at most {LONGEST_NOTE} characters")
     # Without a key the claim names the report: the same person saying the same twice says it once.
@@ -67,6 +73,6 @@ def _give(context: Context, admission: Admission, report: Report, actor: str) ->
             context.meter.rejected(FEEDBACK, str(done.reason), 1)
         elif done.outcome == "stored":
             context.meter.sample_ingested(FEEDBACK, 1)
-        elif done.reason == "label_conflict":
+        elif done.reason in ("label_conflict", "near_duplicate"):
             context.meter.quarantined(FEEDBACK, done.reason, 1)
     return done

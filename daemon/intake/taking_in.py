@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 
 import numpy as np
 
 from daemon.context import Context
 from daemon.errors import ImageRejected
-from daemon.model import FEEDBACK, LABELS, REASONS, Admission, Candidate, Inspected
+from daemon.model import FEEDBACK, LABELS, REASONS, Admission, Candidate, Inspected, Receipt
 from daemon.ports import Inspector
 from daemon.settings import AdapterSettings, IntakeSettings
 
@@ -54,21 +56,31 @@ def _budget(context: Context, adapter: AdapterSettings) -> int:
 
 def _poll_once(context: Context, adapter: AdapterSettings, cursor: str | None, budget: int) -> int:
     poll = context.poller(adapter)
+    look = partial(examine, inspector=context.inspector, limits=context.settings.intake)
     offered = 0
     for batch in poll(adapter.name, adapter.kind, adapter.options, cursor, budget, context.clock.now()):
         admissions = []
-        for candidate in batch.candidates:
-            admissions.append(examine(candidate, context.inspector, context.settings.intake))
-            context.progress(f"intake {adapter.name}", offered + len(admissions), 0)
+        # As many threads as there are decoders: each waits for the child that looks at its picture.
+        with ThreadPoolExecutor(context.settings.intake.decoders, "intake") as threads:
+            for admission in threads.map(look, batch.candidates):
+                admissions.append(admission)
+                context.progress(f"intake {adapter.name}", offered + len(admissions), 0)
         receipt = context.samples.admit(adapter.name, adapter.trust, admissions, batch.cursor, context.clock.now())
         offered += len(batch.candidates)
         context.meter.sample_ingested(adapter.name, receipt.stored)
-        if receipt.quarantined:
-            context.meter.quarantined(adapter.name, "label_conflict", receipt.quarantined)
+        count_quarantined(context, adapter.name, receipt)
         for admission in admissions:
             if admission.reason is not None:
                 context.meter.rejected(adapter.name, admission.reason, 1)
     return offered
+
+
+def count_quarantined(context: Context, adapter: str, receipt: Receipt) -> None:
+    """Count what one batch put into quarantine."""
+    if conflicts := receipt.quarantined - receipt.near_duplicates:
+        context.meter.quarantined(adapter, "label_conflict", conflicts)
+    if receipt.near_duplicates:
+        context.meter.quarantined(adapter, "near_duplicate", receipt.near_duplicates)
 
 
 def examine(candidate: Candidate, inspector: Inspector, limits: IntakeSettings) -> Admission:

@@ -57,6 +57,17 @@ def from_frame(frame: Frame) -> Batch:
     return Batch(tuple(_candidate(fields, frame) for fields in candidates), cursor)
 
 
+def as_sent(candidate: Candidate, max_bytes: int) -> Candidate:
+    """A candidate that came another way, after the same checks; its `problem` says what is wrong with it."""
+    (one,) = from_frame(Frame(*_packed(to_frame(Batch((candidate,), ""), max_bytes)))).candidates
+    return one
+
+
+def _packed(sent: tuple[dict[str, Any], list[bytes]]) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    header, parts = sent
+    return header, tuple(parts)
+
+
 def _fields(candidate: Any, parts: list[bytes], max_bytes: int) -> dict[str, Any]:
     if not isinstance(candidate, Candidate):
         return {"wrong": f"{type(candidate).__name__} instead of a Candidate"}

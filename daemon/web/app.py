@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from daemon.errors import TemporaryError
 from daemon.explain.views import ExplainedScoreView
-from daemon.model import Report
+from daemon.model import Candidate, Report
 from daemon.views import (
     AdapterView,
     DecisionView,
@@ -23,6 +23,7 @@ from daemon.views import (
     FamilyView,
     FeedbackView,
     JobView,
+    PushView,
     QueueView,
     ScoreView,
     SourceView,
@@ -34,6 +35,7 @@ from daemon.web.feedback import add_feedback
 from daemon.web.guard import Guard, Writers
 from daemon.web.models import ModelService, add_models
 from daemon.web.page import render, render_waiting
+from daemon.web.samples import add_samples
 from daemon.web.upload import read_picture
 
 STATIC = Path(__file__).parent / "static"
@@ -67,6 +69,9 @@ class WebService(ModelService, Protocol):
         Raises ImageRejected, BadInputError, TemporaryError.
         """
 
+    def push(self, offered: Candidate, url: str | None, key: str | None) -> PushView:
+        """Take in one sample. Raises ImageRejected, BadInputError, TemporaryError."""
+
     def exposition(self) -> tuple[bytes, str]:
         """The metrics and their content type."""
 
@@ -95,6 +100,7 @@ def create_app(
     _add_twins(app, service)
     _add_scoring(app, service, max_upload)
     add_feedback(app, service, max_upload)
+    add_samples(app, service, max_upload)
     add_models(app, service, Writers(write_token))
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)

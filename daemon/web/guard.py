@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.web.problems import problem
 
-INGEST_PATHS: Final = frozenset({"/v1/feedback"})  # a POST there brings something in
+INGEST_PATHS: Final = frozenset({"/v1/feedback", "/v1/samples"})  # a POST there brings something in
 OPEN_PATHS: Final = frozenset({"/-/healthy", "/healthz", "/-/ready", "/readyz"})
 HEADERS: Final = {
     "Content-Security-Policy": (

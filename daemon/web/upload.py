@@ -37,21 +37,24 @@ async def read_picture(request: Request, max_bytes: int, deadline: float) -> byt
     return _checked(content, max_bytes)
 
 
-async def read_report(request: Request, max_bytes: int, deadline: float) -> tuple[bytes | None, dict[str, Any]]:
-    """Read the body of `POST /v1/feedback`: a form with the field `image` and others, or a JSON object.
+async def read_report(
+    request: Request, max_bytes: int, deadline: float, most_fields: int = _MOST_FIELDS, most_json: int = _FRAME
+) -> tuple[bytes | None, dict[str, Any]]:
+    """Read the body of `POST /v1/feedback`, `POST /v1/samples`: a form with the field `image` and others, or an object.
 
-    max_bytes: of the picture. deadline: seconds for the whole body. Returns the picture's bytes, if there are any,
+    max_bytes: of the picture. deadline: seconds for the whole body. most_fields: of a form, beside the picture.
+    most_json: bytes of a JSON object. Returns the picture's bytes, if there are any,
     and the other fields as they came. Raises HTTPException 408, 413, 415 or 422.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         async with asyncio.timeout(deadline):
             if kind == "multipart/form-data":
-                parts = await _from_form(request, max_bytes, fields=_MOST_FIELDS)
+                parts = await _from_form(request, max_bytes, fields=most_fields)
                 content = parts.pop(FIELD, None)
                 return None if content is None else _checked(content, max_bytes), parts
             if kind == "application/json":
-                fields = json.loads(b"".join([chunk async for chunk in _capped(request, _FRAME)]))
+                fields = json.loads(b"".join([chunk async for chunk in _capped(request, most_json)]))
                 if not isinstance(fields, dict):
                     raise HTTPException(422, "the body is not a JSON object")
                 return None, fields

@@ -24,9 +24,10 @@ DEADLINE = 60.0  # seconds, generous: nothing here is about speed
 class Service:
     """`sidwatch run` on a small simulated world."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *packages: Path) -> None:
         self.folder = folder
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+        path = os.pathsep.join(map(str, (*packages, ROOT)))
+        environment = {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
         self.process = subprocess.Popen(
             [*COMMAND, "run"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
         )

@@ -142,7 +142,12 @@ def child_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
 @pytest.fixture
 def fake_adapter(child_path: Callable[[str, str], Path]) -> Path:
     """An installed distribution whose adapter `fake` behaves as its option `how` says."""
-    folder = child_path("fake_adapters.py", _ADAPTERS)
+    return install_fake_adapter(child_path("fake_adapters.py", _ADAPTERS))
+
+
+def install_fake_adapter(folder: Path) -> Path:
+    """Make the folder one with that distribution in it."""
+    (folder / "fake_adapters.py").write_text(_ADAPTERS)
     information = folder / "fake_adapters-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-adapters\nVersion: 1.0\n")

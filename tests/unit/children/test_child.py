@@ -22,7 +22,7 @@ from daemon.children.environment import minimal
 from daemon.children.frames import BadFrame, Frame, Limits, pack, read, vectors_of
 from daemon.errors import ChildFailed, ConfigurationError, ImageRejected
 
-LIMITS = {"max_bytes": 1000, "max_pixels": 1000, "min_side": 16}
+LIMITS = {"limits": {"max_bytes": 1000, "max_pixels": 1000, "min_side": 16}, "filters": []}
 
 
 def taker(data: bytes) -> Callable[[int], bytes | None]:
@@ -143,7 +143,7 @@ def test_a_child_is_gone_when_its_parent_was_killed(
             import io, sys, threading, time
             from PIL import Image
             from daemon.children import Child
-            limits = {"max_bytes": 10**6, "max_pixels": 10**6, "min_side": 16}
+            limits = {"limits": {"max_bytes": 10**6, "max_pixels": 10**6, "min_side": 16}, "filters": []}
             child = Child("inspect", limits, deadline=600.0, memory_limit=2**30)
             child.receive()
             if sys.argv[1] == "True":

@@ -142,6 +142,20 @@ def test_what_is_transparent_is_laid_over_white() -> None:
     assert decode(encoded(palette, transparency=1), LIMITS)[0, 0].tolist() == [255, 255, 255]
 
 
+def test_of_sixteen_bits_per_colour_the_high_byte_counts_and_clear_ones_lie_over_white() -> None:
+    def deep(colour: int, samples: bytes) -> bytes:
+        def chunk(kind: bytes, data: bytes) -> bytes:
+            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 40, 16, colour, 0, 0, 0))
+        rows = zlib.compress((b"\x00" + samples * 40) * 40)
+        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+    assert decode(deep(2, bytes([0x12, 0xFF, 0xAB, 0x00, 0xFE, 0x7F])), LIMITS)[0, 0].tolist() == [0x12, 0xAB, 0xFE]
+    clear = bytes([0x12, 0xFF, 0xAB, 0x00, 0xFE, 0x7F, 0x00, 0x00])
+    assert decode(deep(6, clear), LIMITS)[0, 0].tolist() == [255, 255, 255]
+
+
 def test_grey_sixteen_bits_and_cmyk_become_rgb() -> None:
     assert decode(encoded(Image.new("L", (40, 40), 77)), LIMITS)[0, 0].tolist() == [77, 77, 77]
     deep = Image.fromarray(np.full((40, 40), 0xAB12, np.uint16))
@@ -158,3 +172,12 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
     content = encoded(first, kind, save_all=True, append_images=[second], **options)
     assert decode(content, LIMITS)[0, 0].tolist() == [255, 0, 0]
+
+
+def test_of_several_pictures_in_one_jpeg_the_first_one_counts_and_data_behind_it_is_not_read() -> None:
+    first, second = Image.new("RGB", (40, 40), (255, 0, 0)), Image.new("RGB", (40, 40), (0, 0, 255))
+    several = encoded(first, "MPO", save_all=True, append_images=[second], quality=100)
+    assert inspect(several, LIMITS).format == "JPEG"
+    assert decode(several, LIMITS)[0, 0, 0] > 245
+    behind = encoded(first, "JPEG", quality=100) + b"PK\x03\x04 an archive"
+    assert decode(behind, LIMITS)[0, 0, 0] > 245

@@ -6,8 +6,10 @@ import io
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -71,7 +73,7 @@ def test_a_picture_that_breaks_the_decoder_is_named_and_the_next_is_inspected(
 def test_a_picture_is_not_blamed_when_somebody_else_killed_the_child() -> None:
     client = InspectorClient(IntakeSettings())
     first = client.inspect(picture(100))
-    child = client._child
+    child = client._decoders[0].child
     assert child is not None
     os.kill(child.pid, signal.SIGKILL)
     assert client.inspect(picture(100)) == first
@@ -81,13 +83,14 @@ def test_a_picture_is_not_blamed_when_somebody_else_killed_the_child() -> None:
 def test_rejections_keep_their_reason_and_the_child() -> None:
     client = InspectorClient(IntakeSettings())
     client.inspect(picture(100))
-    child = client._child
+    child = client._decoders[0].child
     for content, reason in [(b"", "empty"), (b"GIF89a", "format_not_allowed"), (picture(100)[:150], "corrupt")]:
         with pytest.raises(ImageRejected) as caught:
             client.inspect(content)
         assert caught.value.reason == reason
     client.inspect(picture(100))
-    assert client._child is child
+    assert client._decoders[0].child is child
+    assert client._decoders[1].child is None  # one at a time needs one child
     client.close()
 
 
@@ -97,4 +100,30 @@ def test_the_hash_is_that_of_imagehash() -> None:
     client = InspectorClient(IntakeSettings())
     with Image.open(io.BytesIO(picture(100))) as image:
         assert client.inspect(picture(100)).phash == str(imagehash.phash(image))
+    client.close()
+
+
+def test_pictures_that_come_at_the_same_time_are_inspected_side_by_side(treacherous: InspectorClient) -> None:
+    def outcome(width: int) -> str:
+        try:
+            return str(treacherous.inspect(picture(width)).width)
+        except ImageRejected as rejected:
+            return rejected.reason
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(outcome, [100] * 4))  # one child starts while the other one's turn has come
+        assert all(decoder.child is not None for decoder in treacherous._decoders)
+        widths = [102, 100, 101, 110, 100, 101, 120, 130]
+        outcomes = list(threads.map(outcome, widths))
+    assert outcomes == ["decoder_crashed" if width in (101, 102) else str(width) for width in widths]
+
+
+def test_closing_ends_every_child_and_the_next_picture_starts_one_again() -> None:
+    client = InspectorClient(IntakeSettings(decoders=3))
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(client.inspect, [picture(100)] * 30))
+    pids = [decoder.child.pid for decoder in client._decoders if decoder.child is not None]
+    client.close()
+    assert pids and not any(psutil.pid_exists(pid) for pid in pids)
+    assert client.inspect(picture(90)).width == 90
     client.close()

@@ -19,7 +19,9 @@ def minutes(n: float) -> datetime:
     return T0 + timedelta(minutes=n)
 
 
-def admission(name: str, *, uri: str | None = None, reason: str | None = None, **claim: Any) -> Admission:
+def admission(
+    name: str, *, uri: str | None = None, reason: str | None = None, phash: str = "", **claim: Any
+) -> Admission:
     """An admission whose bytes are made of its name."""
     content: bytes | None = f"picture {name}".encode() * 50
     sha256 = hashlib.sha256(content or b"").hexdigest()
@@ -29,7 +31,7 @@ def admission(name: str, *, uri: str | None = None, reason: str | None = None, *
         Candidate(uri=uri or f"file:{name}", content=content, **claim),
         sha256,
         0 if content is None else len(content),
-        None if reason or content is None else Inspected(640, 480, "JPEG", "00ff00ff00ff00ff"),
+        None if reason or content is None else Inspected(640, 480, "JPEG", phash or sha256[:16]),
         reason,
         "as the test wants it" if reason else "",
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from daemon.errors import SidwatchError, TemporaryError
 from daemon.explain.views import ExplainedScoreView, ExplanationView
-from daemon.model import Report
+from daemon.model import Candidate, Report
 from daemon.registry.consumer import Document
-from daemon.views import FeedbackView, ScoreView, Status
+from daemon.views import FeedbackView, PushView, ScoreView, Status
 from daemon.web.models import Decided
 from tests.unit.web.snapshot import score, status
 
@@ -20,6 +20,7 @@ class FakeService:
         self.verdict: ScoreView | Exception = score()
         self.seen: list[bytes] = []
         self.reports: list[tuple[bytes | None, str, Report]] = []
+        self.pushes: list[tuple[Candidate, str | None, str | None]] = []
         self.decided: list[tuple[str, bool, str]] = []
         self.refusal: SidwatchError | None = None
         self.champion: bytes | None = b'{"version":"v0001-aaaaaaaa"}'
@@ -67,6 +68,13 @@ class FakeService:
             detail="",
             repeated=False,
         )
+
+    def push(self, offered: Candidate, url: str | None, key: str | None) -> PushView:
+        self.pushes.append((offered, url, key))
+        if isinstance(self.verdict, Exception):
+            raise self.verdict
+        sha256 = offered.sha256 or "b" * 64
+        return PushView(receipt=1, sha256=sha256, outcome="stored", reason=None, detail="", repeated=False)
 
     def champion_document(self) -> Document:
         if self.champion is None:

@@ -1,0 +1,191 @@
+"""How fast pictures are taken in without encoding, and whether memory stays flat while they are.
+
+    python benchmarks/intake.py [--pictures 2000] [--flat 10000] [--json FILE]
+
+The folder adapter polls in its child, the decoder works in its own, the store writes and syncs its files: all as the
+service does it, on pictures of this machine's disk. First pictures of 512 pixels against the clock, then many small
+ones with an eye on resident memory: of this process, and of it with everything below it. Prints a table, writes JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from daemon.app import opened
+from daemon.intake.taking_in import intake
+from daemon.settings import AdapterSettings, Settings, StoreSettings
+
+RATE = 60.0  # pictures of 512 pixels per second that are promised, on 2 cores
+GROWTH = 50.0  # MB that resident memory may grow by between a fifth of the samples and all of them
+_SHARED = 256  # pictures in one folder: listing stays quick
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What the clock said."""
+
+    pictures: int
+    side: int  # pixels
+    kilobytes: float  # mean size of a file
+    seconds: float
+    rate: float  # pictures per second
+    cpu_seconds: float  # of this process and its children
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What resident memory did."""
+
+    samples: int
+    side: int
+    seconds: float
+    early: float  # MB, the highest in the second tenth of the samples
+    late: float  # MB, the highest in the last tenth
+    early_tree: float  # the same with all children
+    late_tree: float
+
+    @property
+    def growth(self) -> float:
+        """MB by which it grew, of this process or with its children, whichever is worse."""
+        return max(self.late - self.early, self.late_tree - self.early_tree)
+
+
+def photograph(seed: int, side: int) -> bytes:
+    """A JPEG of about the size and detail of a photograph: coarse shapes, fine shapes and grain. Seeded."""
+    random = np.random.default_rng(seed)
+    layers = np.zeros((side, side, 3), dtype=np.float32)
+    for cells, weight in ((4, 60.0), (16, 30.0), (64, 14.0)):
+        coarse = random.normal(0.0, weight, (min(cells, side), min(cells, side), 3)).astype(np.float32)
+        for channel in range(3):
+            shape = Image.fromarray(coarse[:, :, channel]).resize((side, side), Image.Resampling.BICUBIC)
+            layers[:, :, channel] += np.asarray(shape)
+    layers += random.normal(0.0, 4.0, layers.shape).astype(np.float32) + 128.0
+    stream = io.BytesIO()
+    Image.fromarray(layers.clip(0, 255).astype(np.uint8)).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def _fill(folder: Path, side: int, number: int) -> int:
+    content = photograph(number, side)
+    (folder / f"part_{number // _SHARED}" / f"{number}.jpg").write_bytes(content)
+    return len(content)
+
+
+def make_inbox(folder: Path, count: int, side: int) -> int:
+    """Write an inbox of real pictures; returns their bytes."""
+    for part in range((count - 1) // _SHARED + 1):
+        (folder / "real" / f"part_{part}").mkdir(parents=True)
+    with ProcessPoolExecutor() as pool:
+        return sum(pool.map(partial(_fill, folder / "real", side), range(count), chunksize=64))
+
+
+def take_in(work: Path, inbox: Path, count: int, look: Callable[[int], None]) -> float:
+    """Take the inbox in through a new store; `look` is told how many are done. Returns seconds."""
+    settings = Settings(store=StoreSettings(directory=work / "state"), adapters=())
+    adapter = AdapterSettings(
+        name="inbox", kind="folder", trust="trusted", options={"path": str(inbox), "settle": 0}, budget=1000
+    )
+    with opened(settings, encoder=False, progress=lambda _what, done, _total: look(done)) as state:
+        began = time.perf_counter()
+        offered = intake(state.context, adapter)
+        seconds = time.perf_counter() - began
+        stored = state.context.samples.sample_counts()["active"]
+    if (offered, stored) != (count, count):
+        raise RuntimeError(f"{count} pictures were written, {offered} offered and {stored} stored")
+    return seconds
+
+
+def measure_speed(work: Path, count: int, side: int = 512) -> Speed:
+    """Pictures against the clock."""
+    size = make_inbox(work / "inbox", count, side)
+    before = os.times()
+    seconds = take_in(work, work / "inbox", count, lambda _done: None)
+    after = os.times()
+    cpu = sum(after[:4]) - sum(before[:4])
+    return Speed(count, side, size / count / 1000, seconds, count / seconds, cpu)
+
+
+def measure_memory(work: Path, count: int, side: int = 64) -> Memory:
+    """Resident memory while many samples come."""
+    make_inbox(work / "inbox", count, side)
+    this = psutil.Process()
+    own: list[float] = []
+    whole: list[float] = []
+
+    def look(_done: int) -> None:
+        seen.append(None)
+        if len(seen) % 100 == 0:
+            own.append(this.memory_info().rss / 1e6)
+            whole.append(own[-1] + sum(_resident(child) for child in this.children(recursive=True)))
+
+    seen: list[None] = []
+    seconds = take_in(work, work / "inbox", count, look)
+    tenth = max(1, len(own) // 10)
+    early, late = slice(tenth, 2 * tenth), slice(-tenth, None)
+    return Memory(count, side, seconds, max(own[early]), max(own[late]), max(whole[early]), max(whole[late]))
+
+
+def _resident(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_info().rss) / 1e6
+    except psutil.Error:
+        return 0.0  # a poll's child that ended between two looks
+
+
+def broken(speed: Speed | None, memory: Memory | None) -> list[str]:
+    """The promises that were not kept."""
+    found = []
+    if speed is not None and speed.rate < RATE:
+        found.append(f"{speed.rate:.1f} pictures per second, promised are {RATE:g}")
+    if memory is not None and memory.growth > GROWTH:
+        found.append(f"resident memory grew by {memory.growth:.0f} MB, promised are at most {GROWTH:g}")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pictures", type=int, default=2000, help="pictures of 512 pixels; 0: leave out")
+    parser.add_argument("--flat", type=int, default=10_000, help="small pictures for the memory; 0: leave out")
+    parser.add_argument("--work", type=Path, default=None, help="a folder on the disk to be measured")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/intake.json"))
+    given = parser.parse_args(arguments)
+    speed = memory = None
+    with tempfile.TemporaryDirectory(dir=given.work) as work:
+        if given.pictures:
+            speed = measure_speed(Path(work, "speed"), given.pictures)
+            print(
+                f"{speed.pictures} pictures of {speed.side} px ({speed.kilobytes:.0f} kB): {speed.seconds:.1f} s, "
+                f"{speed.rate:.1f} per second, {1000 * speed.cpu_seconds / speed.pictures:.1f} ms of CPU each"
+            )
+        if given.flat:
+            memory = measure_memory(Path(work, "flat"), given.flat)
+            print(
+                f"{memory.samples} pictures of {memory.side} px: {memory.seconds:.0f} s; "
+                f"resident {memory.early:.0f} -> {memory.late:.0f} MB, "
+                f"with children {memory.early_tree:.0f} -> {memory.late_tree:.0f} MB"
+            )
+    results = {"speed": speed and asdict(speed), "memory": memory and asdict(memory)}
+    given.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for line in broken(speed, memory):
+        sys.stderr.write(line + "\n")
+    return 1 if broken(speed, memory) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

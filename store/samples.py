@@ -10,6 +10,7 @@ from store.families import Families
 from store.forgetting import Forgetting
 from store.measurements import Measurements
 from store.overview import Overview
+from store.releases import Releases
 from store.reports import Reports
 from store.sample_facts import LooksAtSamples
 from store.scores import Scores
@@ -19,6 +20,7 @@ from store.statistics import StatisticsFiles
 
 class SqlSampleStore(
     Reports,
+    Releases,
     Forgetting,
     Corrections,
     Families,

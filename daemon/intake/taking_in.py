@@ -7,13 +7,14 @@ import re
 import time
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 
 import numpy as np
 
 from daemon.context import Context
 from daemon.errors import ImageRejected
-from daemon.model import FEEDBACK, LABELS, REASONS, Admission, Candidate, Inspected
-from daemon.ports import Inspector
+from daemon.model import FEEDBACK, LABELS, REASONS, Admission, Candidate, Inspected, Material
+from daemon.ports import Inspector, SampleStore
 from daemon.settings import AdapterSettings, IntakeSettings
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_]{0,79}")
@@ -54,13 +55,18 @@ def _budget(context: Context, adapter: AdapterSettings) -> int:
 
 def _poll_once(context: Context, adapter: AdapterSettings, cursor: str | None, budget: int) -> int:
     poll = context.poller(adapter)
+    material = material_for(context.samples, adapter)
+    if material is not None:
+        poll = partial(poll, material=material)
     offered = 0
     for batch in poll(adapter.name, adapter.kind, adapter.options, cursor, budget, context.clock.now()):
         admissions = []
         for candidate in batch.candidates:
             admissions.append(examine(candidate, context.inspector, context.settings.intake))
             context.progress(f"intake {adapter.name}", offered + len(admissions), 0)
-        receipt = context.samples.admit(adapter.name, adapter.trust, admissions, batch.cursor, context.clock.now())
+        receipt = context.samples.admit(
+            adapter.name, adapter.trust, admissions, batch.cursor, context.clock.now(), batch.releases
+        )
         offered += len(batch.candidates)
         context.meter.sample_ingested(adapter.name, receipt.stored)
         if receipt.quarantined:
@@ -69,6 +75,15 @@ def _poll_once(context: Context, adapter: AdapterSettings, cursor: str | None, b
             if admission.reason is not None:
                 context.meter.rejected(adapter.name, admission.reason, 1)
     return offered
+
+
+def material_for(samples: SampleStore, adapter: AdapterSettings) -> Material | None:
+    """What an adapter that makes pictures is given; None when its settings ask for nothing."""
+    if adapter.releases_from is None and adapter.captions == 0:
+        return None
+    releases = samples.releases(adapter.releases_from) if adapter.releases_from is not None else []
+    captions = samples.captions(adapter.captions) if adapter.captions else []
+    return Material(tuple(releases), tuple(captions))
 
 
 def examine(candidate: Candidate, inspector: Inspector, limits: IntakeSettings) -> Admission:

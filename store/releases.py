@@ -46,7 +46,12 @@ class Releases(Part):
 
 
 def register(
-    connection: Connection, adapter_id: int, adapter: str, releases: Sequence[Release], rules: Sequence[Rule], at: datetime
+    connection: Connection,
+    adapter_id: int,
+    adapter: str,
+    releases: Sequence[Release],
+    rules: Sequence[Rule],
+    at: datetime,
 ) -> None:
     """Register what is new among the releases, each with its family; a model that is there keeps its revision."""
     r = t.release.c

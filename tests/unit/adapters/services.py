@@ -59,13 +59,14 @@ class Hub:
         site.otherwise = self.answer
 
     def queries(self) -> list[dict[str, list[str]]]:
-        """What each request asked for."""
-        return [parse_qs(urlsplit(path).query) for path in self.site.paths()]
+        """What each request for a listing asked for; the library asks for something else too."""
+        asked = [urlsplit(path) for path in self.site.paths()]
+        return [parse_qs(address.query) for address in asked if address.path == "/api/models"]
 
     def answer(self, handler: BaseHTTPRequestHandler) -> Answer:
-        if self.failures:
-            return self.failures.pop(0)
         address = urlsplit(handler.path)
+        if self.failures and address.path == "/api/models":
+            return self.failures.pop(0)
         query = parse_qs(address.query)
         if address.path != "/api/models" or query.get("sort") != ["createdAt"]:
             return 400, JSON, b'{"error": "Invalid sort parameter"}'

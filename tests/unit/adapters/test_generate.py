@@ -122,7 +122,7 @@ def test_every_picture_says_how_it_was_made(api: ImagesApi, prompts: Path) -> No
         "output_tokens": 50,
     }
     assert api.asked[0] == {"model": "painter-1", "prompt": "a cat", "n": 1, "size": "1024x1024"}
-    assert api.site.asked[0][1]["Authorization"] == "Bearer sk-mine"
+    assert {name.lower(): value for name, value in api.site.asked[0][1].items()}["authorization"] == "Bearer sk-mine"
 
 
 def test_a_seed_is_recorded_where_it_decided_the_picture(api: ImagesApi, prompts: Path) -> None:
@@ -520,12 +520,12 @@ def test_no_day_ever_spends_more_than_its_budget(
         so_far = truth.get(day, Spent())
         truth[day] = Spent(images=so_far.images + 1, money=so_far.money + price)
     assert len(ledger) <= 60
+    if len(truth) > 60:
+        return  # days that lie far from the present one are forgotten
     for day, one in truth.items():
-        if day in ledger:
-            assert ledger[day] == one
-        if len(truth) <= 60:
-            assert one.images <= images
-            assert money is None or one.money <= money
+        assert ledger[day] == one
+        assert one.images <= images
+        assert money is None or one.money <= money
 
 
 def test_a_batch_of_the_adapter_holds_one_picture(api: ImagesApi, prompts: Path) -> None:

@@ -159,7 +159,7 @@ class Fetcher:
     def _check(self, answer: httpx.Response, url: httpx.URL) -> None:
         where = f"{shown(str(url))}: {answer.status_code} {answer.reason_phrase}"
         if answer.status_code in _BUSY:
-            raise Unavailable(where, _asked(answer.headers.get("retry-after")))
+            raise Unavailable(where, asked_wait(answer.headers.get("retry-after")))
         if answer.status_code != 200:
             raise FetchRefused("unreadable", where, answer.status_code)
         if answer.headers.get("content-encoding", "identity").lower() != "identity":
@@ -203,7 +203,7 @@ def shown(url: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"[:200]
 
 
-def _asked(text: str | None) -> float:
+def asked_wait(text: str | None) -> float:
     """Return the seconds of a Retry-After header: a number or a date; 0 when there is none."""
     if text is None:
         return 0.0

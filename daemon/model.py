@@ -130,11 +130,40 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """A generator that was released: one adapter found it, another makes pictures with it."""
+
+    model: str  # as the place that publishes it names it, such as owner/name
+    revision: str  # what pictures are to be made with, whatever comes later
+    family: str  # lower snake case; the store may put the owner in front when another model has that name
+    released: str  # YYYY, YYYY-MM or YYYY-MM-DD
+    kind: str | None = None  # kind of generator: gan, diffusion, autoregressive, ...
+    licence: str | None = None  # of the model, in its publisher's words
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a picture is to show."""
+
+    text: str
+    group: str | None = None  # what it must stay together with, such as the photograph that it describes
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the service hands to an adapter that makes pictures."""
+
+    releases: tuple[Release, ...] = ()  # in the order in which they were registered
+    captions: tuple[Prompt, ...] = ()  # of photographs, in the order in which they came
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Candidates and the cursor that becomes durable only together with them."""
+    """Candidates, releases and the cursor that becomes durable only together with them."""
 
     candidates: tuple[Candidate, ...]
     cursor: str
+    releases: tuple[Release, ...] = ()
 
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0", "other"]
@@ -556,6 +585,9 @@ class AdapterRow:
     stored: int
     rejected: dict[str, int]  # by reason
     quarantined: dict[str, int]  # by reason
+    failures: int = 0  # polls in a row that failed
+    retry_at: datetime | None = None  # the circuit is open until then
+    failure: str = ""  # why the last poll failed
 
 
 class LearnedRow(NamedTuple):

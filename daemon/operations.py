@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -19,9 +19,9 @@ from daemon.errors import BadInputError, ConfigurationError, StateLocked
 from daemon.evaluate.measuring import measure
 from daemon.evaluate.outside import OUTSIDE, measure_outside
 from daemon.figures import HELD_OUT, LEFT_OUT, summaries
-from daemon.intake.taking_in import intake
+from daemon.intake.taking_in import intake, material_for
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
-from daemon.model import EvaluationRow, Trust, VersionRecord
+from daemon.model import Batch, EvaluationRow, Material, Trust, VersionRecord
 from daemon.ports import Progress
 from daemon.promote.promoting import approve, check_vectors, promote_by_hand, reject_by_hand, roll_back
 from daemon.registry.naming import version_named
@@ -30,7 +30,7 @@ from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
 from daemon.supervisor import Interrupted, StopSignals, Supervisor, UpdateOutcome, run_until_idle, run_update
-from daemon.views import ScoreView, Status
+from daemon.views import AdapterView, ScoreView, Status
 from daemon.web import WebServer, create_app
 from daemon.wiring import make_poller, make_telemetry
 
@@ -306,11 +306,15 @@ def _shadow_of(record: VersionRecord, under_way: Shadow | None) -> dict[str, Any
     return dict(found) if isinstance(found, dict) else None
 
 
+def _has_store(settings: Settings) -> bool:
+    return (settings.store.directory / "sidwatch.db").exists() or settings.store.database_url is not None
+
+
 def describe_adapters(settings: Settings) -> dict[str, Any]:
     """Installed kinds and configured adapters, with what the store remembers of them."""
     kinds = sorted({point.name for point in entry_points(group=ADAPTERS)})
     remembered = {}
-    if (settings.store.directory / "sidwatch.db").exists() or settings.store.database_url:
+    if _has_store(settings):
         remembered = {view.name: view for view in read_status(settings).adapters}
     rows = []
     for adapter in settings.adapters:
@@ -325,9 +329,32 @@ def describe_adapters(settings: Settings) -> dict[str, Any]:
                 "cursor": view.cursor if view else None,
                 "stored": view.stored if view else 0,
                 "rejected": view.rejected if view else {},
+                "circuit": _circuit(view),
             }
         )
-    return {"kinds": kinds, "adapters": rows}
+    return {"kinds": kinds, "adapters": rows, "releases": _releases(settings) if remembered else []}
+
+
+def _circuit(view: AdapterView | None) -> dict[str, Any]:
+    """Whether the adapter's circuit is open, as the last poll left it."""
+    if view is None:
+        return {"state": "closed", "failures": 0, "retry_at": None, "failure": ""}
+    return {
+        "state": "closed" if view.retry_at is None else "open",
+        "failures": view.failures,
+        "retry_at": view.retry_at.isoformat() if view.retry_at else None,
+        "failure": view.failure,
+    }
+
+
+def _releases(settings: Settings) -> list[dict[str, Any]]:
+    """What adapters reported as released, by adapter and in the order in which it was registered."""
+    with open_for(settings, read_only=True) as store:
+        return [
+            {"adapter": adapter.name, **asdict(release)}
+            for adapter in settings.adapters
+            for release in store.samples.releases(adapter.name)
+        ]
 
 
 def preview_adapter(settings: Settings, name: str, limit: int) -> list[dict[str, Any]]:
@@ -339,9 +366,31 @@ def preview_adapter(settings: Settings, name: str, limit: int) -> list[dict[str,
         known = ", ".join(adapter.name for adapter in settings.adapters) or "none"
         raise BadInputError(f"no adapter is named {name!r}; configured are: {known}")
     adapter = found[0]
-    poll = make_poller(settings, adapter)
-    batches = poll(adapter.name, adapter.kind, adapter.options, None, limit, datetime.now(UTC))
-    candidates = islice((candidate for batch in batches for candidate in batch.candidates), limit)
+    poll = make_poller(settings, adapter, preview=True)
+    batches = poll(
+        adapter.name,
+        adapter.kind,
+        adapter.options,
+        None,
+        limit,
+        datetime.now(UTC),
+        material=_material(settings, adapter),
+    )
+    rows: Iterator[dict[str, Any]] = (row for batch in batches for row in _rows(batch))
+    return list(islice(rows, limit))
+
+
+def _material(settings: Settings, adapter: AdapterSettings) -> Material | None:
+    """What an adapter that makes pictures would be given now."""
+    if not _has_store(settings):
+        asks = adapter.releases_from is not None or adapter.captions > 0
+        return Material() if asks else None
+    with open_for(settings, read_only=True) as store:
+        return material_for(store.samples, adapter)
+
+
+def _rows(batch: Batch) -> list[dict[str, Any]]:
+    """A batch as `adapters check` shows it: candidates, then releases."""
     return [
         {
             "uri": c.uri,
@@ -357,5 +406,21 @@ def preview_adapter(settings: Settings, name: str, limit: int) -> list[dict[str,
             "bytes": len(c.content) if c.content is not None else None,
             "problem": f"{c.problem}: {c.problem_detail}" if c.problem else None,
         }
-        for c in candidates
+        for c in batch.candidates
+    ] + [
+        {
+            "uri": release.model,
+            "label": None,
+            "family": release.family,
+            "source": None,
+            "group": None,
+            "caption": None,
+            "released": release.released,
+            "generation": {"model": release.model, "revision": release.revision},
+            "licence": release.licence,
+            "consent": None,
+            "bytes": None,
+            "problem": None,
+        }
+        for release in batch.releases
     ]

@@ -40,13 +40,16 @@ from daemon.model import (
     LearnedRow,
     LeftOut,
     LeftOutReason,
+    Material,
     Migration,
     MigrationCounts,
     MigrationState,
     PendingSample,
     Profile,
+    Prompt,
     Pushed,
     Receipt,
+    Release,
     Reported,
     Run,
     ScoredRow,
@@ -85,6 +88,24 @@ class Adapter(Protocol):
 
         Ends when nothing more is there at the moment. Raises BadInputError when the source itself is unreadable.
         """
+        ...
+
+
+class MakingAdapter(Adapter, Protocol):
+    """An adapter whose pictures cost something: each poll asks for what a person has to pay for.
+
+    When `poll` is resumed behind a batch, that batch is stored, its cursor with it: what the cursor says was spent is
+    never forgotten, whatever dies next.
+    """
+
+    confirmed: ClassVar[bool]  # True: the poll waits until each batch is stored
+
+    def preview(self, cursor: str | None, budget: int, now: datetime) -> Iterator[Batch]:
+        """Yield what `poll` would make first, without making it: candidates without pictures."""
+        ...
+
+    def give(self, material: Material) -> None:
+        """Called before `poll` or `preview`, with what the service has for this adapter."""
         ...
 
 
@@ -179,9 +200,17 @@ class SampleStore(Corrections, Protocol):
     # intake
     def cursor(self, adapter: str) -> str | None: ...
     def admit(
-        self, adapter: str, trust: Trust, admissions: Sequence[Admission], cursor: str | None, at: datetime
+        self,
+        adapter: str,
+        trust: Trust,
+        admissions: Sequence[Admission],
+        cursor: str | None,
+        at: datetime,
+        releases: Sequence[Release] = (),
     ) -> Receipt:
         """Store one inspected batch and its cursor: blobs first, then every row in one transaction.
+
+        A release is registered once for each model, with its family and release date, and keeps its first revision.
 
         New bytes become a sample (active). A delivery (adapter, uri, sha256) seen before changes nothing, unless it
         now claims a label or family that it did not claim then: that counts as a late label. A new
@@ -237,7 +266,26 @@ class SampleStore(Corrections, Protocol):
         """How many new deliveries of the adapter were stored at that time or later, rejected ones included."""
         ...
 
-    def note_success(self, adapter: str, at: datetime) -> None: ...
+    def note_success(self, adapter: str, at: datetime) -> None:
+        """A poll of the adapter ended well; its circuit is closed."""
+        ...
+
+    def note_failure(self, adapter: str, failures: int, retry_at: datetime | None, failure: str) -> None:
+        """So many polls in a row failed, the last one for this reason; retry_at: the circuit is open until then."""
+        ...
+
+    def failures(self, adapter: str) -> int:
+        """How many polls of the adapter failed in a row, also those before the last start."""
+        ...
+
+    def releases(self, adapter: str) -> list[Release]:
+        """What the adapter reported as released, in the order in which it was registered."""
+        ...
+
+    def captions(self, limit: int) -> list[Prompt]:
+        """The captions of the first so many photographs that have one, each with the photograph's group."""
+        ...
+
     def quarantine(self, sample_id: int, reason: str, detail: str, at: datetime) -> None: ...
 
     # embed
@@ -739,5 +787,15 @@ class Poller(Protocol):
     """Runs one poll of an adapter in a child process."""
 
     def __call__(
-        self, name: str, kind: str, options: Mapping[str, Any], cursor: str | None, budget: int, now: datetime
-    ) -> Iterator[Batch]: ...
+        self,
+        name: str,
+        kind: str,
+        options: Mapping[str, Any],
+        cursor: str | None,
+        budget: int,
+        now: datetime,
+        *,
+        material: Material | None = None,
+    ) -> Iterator[Batch]:
+        """Yield the batches; when the next one is asked for, those before are stored."""
+        ...

@@ -118,6 +118,8 @@ class AdapterSettings(Section):
     per_day: Annotated[int, Field(ge=1)] | None = None
     deadline: Duration = parse_duration("10m")
     memory_limit: Size = parse_size("2GiB")
+    releases_from: str | None = None
+    captions: int = Field(0, ge=0, le=20_000)
     secrets: dict[str, SecretStr] = {}
     options: dict[str, Any] = {}
 
@@ -383,6 +385,13 @@ class Settings(BaseSettings):
             raise ValueError(f"adapters: the name {PUSH!r} is kept for what comes over HTTP; take another one")
         if FEEDBACK in names:
             raise ValueError(f"adapters: the name {FEEDBACK!r} is kept for what people report; take another one")
+        for adapter in self.adapters:
+            finder = adapter.releases_from
+            if finder is not None and (finder not in names or finder == adapter.name):
+                others = ", ".join(name for name in names if name != adapter.name) or "none"
+                raise ValueError(
+                    f"adapters.{adapter.name}.releases_from: no other adapter is named {finder!r}; there are: {others}"
+                )
         return self
 
 

@@ -474,6 +474,9 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
                 stored=row.stored if row else 0,
                 rejected=row.rejected if row else {},
                 quarantined=row.quarantined if row else {},
+                failures=row.failures if row else 0,
+                retry_at=row.retry_at if row else None,
+                failure=row.failure if row else "",
             )
         )
     return found

@@ -183,7 +183,15 @@ class Supervisor:
         return jobs
 
     def _poll(self, adapter: AdapterSettings) -> Callable[[], object]:
-        breaker = Breaker(adapter.every, self._context.clock.monotonic)
+        samples, clock = self._context.samples, self._context.clock
+
+        def note(failures: int, pause: timedelta, why: str) -> None:
+            try:
+                samples.note_failure(adapter.name, failures, clock.now() + pause if pause else None, why[:500])
+            except TemporaryError as error:  # the poll's own error says more
+                log.warning("a failed poll could not be noted", adapter=adapter.name, error=str(error))
+
+        breaker = Breaker(adapter.every, clock.monotonic, samples.failures(adapter.name), note)
 
         def poll() -> str:
             with self._intake, breaker.guard():

@@ -150,6 +150,9 @@ class AdapterView(View):
     stored: int
     rejected: dict[str, int]
     quarantined: dict[str, int]
+    failures: int = 0  # polls in a row that failed
+    retry_at: datetime | None = None  # its circuit is open until then
+    failure: str = ""  # why the last poll failed
 
 
 class QueueView(View):

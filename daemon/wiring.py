@@ -106,14 +106,15 @@ def make_telemetry(settings: Settings) -> Telemetry:
     return telemetry
 
 
-def make_poller(settings: Settings, adapter: AdapterSettings) -> Poller:
-    """A poller with the adapter's own limits and secrets."""
+def make_poller(settings: Settings, adapter: AdapterSettings, *, preview: bool = False) -> Poller:
+    """A poller with the adapter's own limits and secrets; preview: adapters that make pictures make none."""
     return partial(
         poll_in_child,
         deadline=adapter.deadline.total_seconds(),
         memory_limit=adapter.memory_limit,
         secrets={name: value.get_secret_value() for name, value in adapter.secrets.items()},
         max_bytes=settings.intake.max_bytes,
+        preview=preview,
     )
 
 

@@ -10,17 +10,18 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, delete, func, insert, select, update
 
 from daemon.corrections.naming import Claim, Rule, present_families
 from daemon.errors import BadInputError
-from daemon.model import PROFILES, Admission, Candidate, Receipt, Split, Trust
+from daemon.model import PROFILES, Admission, Candidate, Receipt, Release, Split, Trust
 from store import tables as t
 from store.database import chunks
 from store.deciding import claim_of, read_deliveries, read_relabels, read_rules
 from store.draft import PLAIN, Draft, default_group
 from store.near_duplicates import Hashes, refusals
 from store.parts import Part, ids_by_name
+from store.releases import register
 from store.scores import insert_new_scores, renew_scores
 from store.shards import Shards
 from store.splits import fold_of, split_of
@@ -38,7 +39,13 @@ class Intake(Part):
             return connection.execute(select(t.adapter.c.cursor).where(t.adapter.c.name == adapter)).scalar()
 
     def admit(
-        self, adapter: str, trust: Trust, admissions: Sequence[Admission], cursor: str | None, at: datetime
+        self,
+        adapter: str,
+        trust: Trust,
+        admissions: Sequence[Admission],
+        cursor: str | None,
+        at: datetime,
+        releases: Sequence[Release] = (),
     ) -> Receipt:
         """Store one inspected batch and its cursor; see `daemon.ports.SampleStore.admit`.
 
@@ -57,6 +64,8 @@ class Intake(Part):
             for admission in ordered:
                 batch.take(admission)
             batch.store(self._shares, self._shards, cursor, self._hashes)
+            if releases:
+                register(connection, batch.adapter_id, adapter, releases, batch.rules, at)
         self._remember_late_pictures(batch)
         return batch.receipt
 
@@ -82,6 +91,22 @@ class Intake(Part):
         with self._database.write() as connection:
             adapter_id = _ensure_adapter(connection, adapter)
             connection.execute(update(t.adapter).where(t.adapter.c.id == adapter_id).values(last_success_at=at))
+            connection.execute(delete(t.circuit).where(t.circuit.c.adapter_id == adapter_id))
+
+    def note_failure(self, adapter: str, failures: int, retry_at: datetime | None, failure: str) -> None:
+        """The adapter's poll failed, so many in a row; see `SampleStore`."""
+        with self._database.write() as connection:
+            adapter_id = _ensure_adapter(connection, adapter)
+            connection.execute(delete(t.circuit).where(t.circuit.c.adapter_id == adapter_id))
+            connection.execute(
+                insert(t.circuit).values(adapter_id=adapter_id, failures=failures, retry_at=retry_at, failure=failure)
+            )
+
+    def failures(self, adapter: str) -> int:
+        """How many polls of the adapter failed in a row."""
+        query = select(t.circuit.c.failures).join(t.adapter, t.adapter.c.id == t.circuit.c.adapter_id)
+        with self._database.read() as connection:
+            return int(connection.execute(query.where(t.adapter.c.name == adapter)).scalar() or 0)
 
     def quarantine(self, sample_id: int, reason: str, detail: str, at: datetime) -> None:
         """Set an active sample apart; one that is set apart already keeps its first reason."""

@@ -67,7 +67,7 @@ class Overview(Part):
 
     def adapters(self) -> list[AdapterRow]:
         """Every adapter that delivered or was polled, by name."""
-        a, r = t.adapter.c, t.rejection.c
+        a, r, c = t.adapter.c, t.rejection.c, t.circuit.c
         with self._database.read() as connection:
             counts: dict[tuple[int, str], dict[str, int]] = {}
             for row in connection.execute(
@@ -82,8 +82,15 @@ class Overview(Part):
                     stored=row.stored,
                     rejected=counts.get((row.id, "rejected"), {}),
                     quarantined=counts.get((row.id, "quarantined"), {}),
+                    failures=row.failures or 0,
+                    retry_at=row.retry_at,
+                    failure=row.failure or "",
                 )
-                for row in connection.execute(select(t.adapter).order_by(a.name))
+                for row in connection.execute(
+                    select(t.adapter, c.failures, c.retry_at, c.failure)
+                    .outerjoin(t.circuit, c.adapter_id == a.id)
+                    .order_by(a.name)
+                )
             ]
 
     def queue(self, fingerprint: str) -> dict[str, tuple[int, datetime | None]]:

@@ -11,6 +11,7 @@ from store.forgetting import Forgetting
 from store.measurements import Measurements
 from store.overview import Overview
 from store.pushes import Pushes
+from store.releases import Releases
 from store.sample_facts import LooksAtSamples
 from store.scores import Scores
 from store.shortcuts import Shortcuts
@@ -20,6 +21,7 @@ from store.statistics import StatisticsFiles
 
 class SqlSampleStore(
     Pushes,
+    Releases,
     Forgetting,
     Corrections,
     Families,

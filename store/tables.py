@@ -70,6 +70,32 @@ class AdapterState(Base, table=True):
     deliveries: int = 0
 
 
+class Circuit(Base, table=True):
+    """An adapter whose last poll failed: how often in a row, and until when it is left alone."""
+
+    __tablename__ = "circuit"
+    adapter_id: int = Field(primary_key=True, foreign_key="adapter.id")
+    failures: int
+    retry_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    failure: str = Field(default="", sa_type=Text)
+
+
+class ReleaseRow(Base, table=True):
+    """A generator whose release an adapter reported; others make pictures with it."""
+
+    __tablename__ = "release"
+    __table_args__ = (UniqueConstraint("adapter_id", "model"),)
+    id: int | None = Field(default=None, primary_key=True)
+    adapter_id: int = Field(foreign_key="adapter.id")
+    model: str
+    revision: str
+    family: str = Field(index=True)  # as registered; `family_rule` says what it is called now
+    released: str
+    kind: str | None = None
+    licence: str | None = Field(default=None, sa_type=Text)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 class Rejection(Base, table=True):
     """How many samples of an adapter were rejected or quarantined, by reason."""
 
@@ -558,6 +584,8 @@ family = _table("family")
 source = _table("source")
 sample_group = _table("sample_group")
 adapter = _table("adapter")
+circuit = _table("circuit")
+release = _table("release")
 rejection = _table("rejection")
 sample = _table("sample")
 delivery = _table("delivery")

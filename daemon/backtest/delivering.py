@@ -9,7 +9,7 @@ from typing import Any
 
 from daemon.backtest.cache import Pictures
 from daemon.backtest.calendar import Calendar
-from daemon.model import Batch
+from daemon.model import Batch, Material
 
 _BATCH = 256  # pictures of one batch, which lie in memory together
 
@@ -22,7 +22,15 @@ class CalendarPoller:
     pictures: Pictures
 
     def __call__(
-        self, name: str, kind: str, options: Mapping[str, Any], cursor: str | None, budget: int, now: datetime
+        self,
+        name: str,
+        kind: str,
+        options: Mapping[str, Any],
+        cursor: str | None,
+        budget: int,
+        now: datetime,
+        *,
+        material: Material | None = None,
     ) -> Iterator[Batch]:
         """Yield everything that is due and was not delivered yet."""
         done, at = int(cursor or 0), 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ def list_adapters(config: ConfigOption = None, as_json: JsonOption = False) -> N
     typer.echo(f"installed kinds: {', '.join(found['kinds']) or 'none'}")
     print_table(
         "configured",
-        ["adapter", "kind", "every", "trust", "last success", "stored", "rejected", "cursor"],
+        ["adapter", "kind", "every", "trust", "last success", "circuit", "stored", "rejected", "cursor"],
         [
             [
                 a["name"],
@@ -33,6 +33,7 @@ def list_adapters(config: ConfigOption = None, as_json: JsonOption = False) -> N
                 a["every"],
                 a["trust"],
                 a["last_success_at"],
+                circuit(a["circuit"]),
                 a["stored"],
                 counts(a["rejected"]),
                 shortened(a["cursor"]),
@@ -41,6 +42,19 @@ def list_adapters(config: ConfigOption = None, as_json: JsonOption = False) -> N
         ],
         "no adapters are configured; see `adapters` in config.yaml",
     )
+    for a in found["adapters"]:
+        if a["circuit"]["failures"]:
+            typer.echo(f"{a['name']}: the last poll failed: {a['circuit']['failure']}")
+    if found["releases"]:
+        print_table(
+            "releases found",
+            ["adapter", "model", "family", "released", "revision"],
+            [
+                [r["adapter"], r["model"], r["family"], r["released"], shortened(r["revision"])]
+                for r in found["releases"]
+            ],
+            "",
+        )
 
 
 @app.command("check", epilog=example("sidwatch adapters check inbox --limit 3"))
@@ -75,6 +89,12 @@ def check(
         ],
         f"{name} has nothing to deliver",
     )
+
+
+def circuit(state: dict[str, Any]) -> str:
+    """Whether a source is asked or left alone: closed, or open until when."""
+    failures = f" ({state['failures']} failed)" if state["failures"] else ""
+    return f"open until {state['retry_at']}{failures}" if state["state"] == "open" else f"closed{failures}"
 
 
 def shortened(text: str | None) -> str | None:

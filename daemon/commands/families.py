@@ -92,8 +92,10 @@ def show(
     audits = [view for view in status.shortcuts if (view.kind, view.name) == ("family", wanted)]
     if as_json:
         shown = {"name": wanted, "state": "retired"} if found is None else found.model_dump(mode="json")
-        more = {"episodes": episodes, "shortcuts": audits}
-        listed = {key: [view.model_dump(mode="json") for view in views] for key, views in more.items()}
+        listed = {
+            "episodes": [episode.model_dump(mode="json") for episode in episodes],
+            "shortcuts": [audit.model_dump(mode="json") for audit in audits],
+        }
         print_json({**shown, **_decided(facts), **listed})
         return
     if found is None:

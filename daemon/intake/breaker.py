@@ -12,13 +12,22 @@ FAILURES = 3  # polls in a row that fail before the circuit opens
 LONGEST = timedelta(hours=6)
 
 
-class Breaker:
-    """Counts failed polls in a row. Kept in memory: a restarted service asks every source once more."""
+Note = Callable[[int, timedelta, str], None]  # (failures in a row, how long the source is left alone, why)
 
-    def __init__(self, every: timedelta, monotonic: Callable[[], float]) -> None:
+
+class Breaker:
+    """Counts failed polls in a row.
+
+    `failures` of an earlier process go on counting, yet each start asks the source once: what ailed it may be mended.
+    """
+
+    def __init__(
+        self, every: timedelta, monotonic: Callable[[], float], failures: int = 0, note: Note | None = None
+    ) -> None:
         self._every = every
         self._monotonic = monotonic
-        self._failures = 0
+        self._failures = failures
+        self._note = note
         self._closed_at = float("-inf")  # monotonic seconds
 
     @contextmanager
@@ -33,9 +42,12 @@ class Breaker:
             raise TemporaryError(f"{self._failures} polls in a row failed; the source is asked again in {left:.0f} s")
         try:
             yield
-        except (BadInputError, ChildFailed):
+        except (BadInputError, ChildFailed) as error:
             self._failures += 1
-            self._closed_at = self._monotonic() + pause_after(self._failures, self._every).total_seconds()
+            pause = pause_after(self._failures, self._every)
+            self._closed_at = self._monotonic() + pause.total_seconds()
+            if self._note is not None:
+                self._note(self._failures, pause, str(error))
             raise
         self._failures = 0
 

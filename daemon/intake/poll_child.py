@@ -11,8 +11,7 @@ from pydantic import ValidationError
 
 from daemon.children.host import Host
 from daemon.errors import ConfigurationError
-from daemon.intake.wire import to_frame
-from daemon.ports import Adapter
+from daemon.intake.wire import material_from_json, to_frame
 
 GROUP = "sidwatch.adapters"
 
@@ -21,13 +20,26 @@ def serve(host: Host, arguments: Mapping[str, Any]) -> None:
     """Poll the adapter to its end."""
     adapter = make_adapter(arguments["name"], arguments["kind"], arguments["options"])
     now = datetime.fromisoformat(arguments["now"])
-    for batch in adapter.poll(arguments["cursor"], arguments["budget"], now):
-        host.send(*to_frame(batch, arguments["max_bytes"]))
+    if arguments["material"] is not None:
+        if not hasattr(adapter, "give"):
+            raise ConfigurationError(
+                f"adapters.{arguments['name']}: kind {arguments['kind']!r} makes no pictures; "
+                "take out `releases_from` and `captions`"
+            )
+        adapter.give(material_from_json(arguments["material"]))
+    preview = arguments["preview"] and hasattr(adapter, "preview")
+    poll = adapter.preview if preview else adapter.poll
+    confirm = getattr(adapter, "confirmed", False) is True and not preview
+    for batch in poll(arguments["cursor"], arguments["budget"], now):
+        header, parts = to_frame(batch, arguments["max_bytes"])
+        host.send({**header, "confirm": confirm}, parts)
+        if confirm:
+            host.receive()  # the batch is stored: only now may the adapter go on
     host.send({"end": True})
     host.receive()  # ends this process when the parent has read everything
 
 
-def make_adapter(name: str, kind: str, options: Mapping[str, Any]) -> Adapter:
+def make_adapter(name: str, kind: str, options: Mapping[str, Any]) -> Any:  # an Adapter, which may have more to it
     """Find the kind among the installed entry points and make the adapter.
 
     Raises ConfigurationError: unknown kind, one whose packages are not installed, or options that it does not take;
@@ -50,5 +62,4 @@ def make_adapter(name: str, kind: str, options: Mapping[str, Any]) -> Adapter:
         key = ".".join(["adapters", name, "options", *(str(part) for part in first["loc"])])
         message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(f"{key}: {message}") from error
-    adapter: Adapter = adapter_class(name, checked)
-    return adapter
+    return adapter_class(name, checked)

@@ -14,8 +14,8 @@ import numpy as np
 
 from daemon.context import Context
 from daemon.errors import ImageRejected
-from daemon.model import FEEDBACK, LABELS, REASONS, Admission, Candidate, Inspected, Receipt
-from daemon.ports import Inspector
+from daemon.model import FEEDBACK, LABELS, REASONS, Admission, Candidate, Inspected, Material, Receipt
+from daemon.ports import Inspector, SampleStore
 from daemon.settings import AdapterSettings, IntakeSettings
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_]{0,79}")
@@ -56,6 +56,9 @@ def _budget(context: Context, adapter: AdapterSettings) -> int:
 
 def _poll_once(context: Context, adapter: AdapterSettings, cursor: str | None, budget: int) -> int:
     poll = context.poller(adapter)
+    material = material_for(context.samples, adapter)
+    if material is not None:
+        poll = partial(poll, material=material)
     look = partial(examine, inspector=context.inspector, limits=context.settings.intake)
     offered = 0
     for batch in poll(adapter.name, adapter.kind, adapter.options, cursor, budget, context.clock.now()):
@@ -65,7 +68,9 @@ def _poll_once(context: Context, adapter: AdapterSettings, cursor: str | None, b
             for admission in threads.map(look, batch.candidates):
                 admissions.append(admission)
                 context.progress(f"intake {adapter.name}", offered + len(admissions), 0)
-        receipt = context.samples.admit(adapter.name, adapter.trust, admissions, batch.cursor, context.clock.now())
+        receipt = context.samples.admit(
+            adapter.name, adapter.trust, admissions, batch.cursor, context.clock.now(), batch.releases
+        )
         offered += len(batch.candidates)
         context.meter.sample_ingested(adapter.name, receipt.stored)
         count_quarantined(context, adapter.name, receipt)
@@ -81,6 +86,15 @@ def count_quarantined(context: Context, adapter: str, receipt: Receipt) -> None:
         context.meter.quarantined(adapter, "label_conflict", conflicts)
     if receipt.near_duplicates:
         context.meter.quarantined(adapter, "near_duplicate", receipt.near_duplicates)
+
+
+def material_for(samples: SampleStore, adapter: AdapterSettings) -> Material | None:
+    """What an adapter that makes pictures is given; None when its settings ask for nothing."""
+    if adapter.releases_from is None and adapter.captions == 0:
+        return None
+    releases = samples.releases(adapter.releases_from) if adapter.releases_from is not None else []
+    captions = samples.captions(adapter.captions) if adapter.captions else []
+    return Material(tuple(releases), tuple(captions))
 
 
 def examine(candidate: Candidate, inspector: Inspector, limits: IntakeSettings) -> Admission:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from daemon.children.frames import BadFrame, Frame
-from daemon.model import LABELS, REASONS, Batch, Candidate
+from daemon.model import LABELS, REASONS, Batch, Candidate, Material, Prompt, Release
+from daemon.slug import complaint, is_slug
 
 _TEXTS = (
     "label",
@@ -31,6 +32,10 @@ _LONGEST = 20_000  # characters of one text field
 _MOST_PARAMETERS = 64  # of a picture's generation
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # neither UTF-8 nor a database takes these
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST_RELEASES = 1_000  # in one batch
+_LONGEST_NAME = 500  # characters of a release's text field
+_RELEASED = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
+_RELEASE = tuple(field.name for field in dataclasses.fields(Release))
 
 
 def to_frame(batch: Any, max_bytes: int) -> tuple[dict[str, Any], list[bytes]]:
@@ -41,7 +46,13 @@ def to_frame(batch: Any, max_bytes: int) -> tuple[dict[str, Any], list[bytes]]:
     if not isinstance(batch, Batch) or not isinstance(batch.cursor, str):
         return {"wrong": f"poll gave {type(batch).__name__} where a Batch with a text cursor is due"}, []
     parts: list[bytes] = []
-    return {"cursor": batch.cursor, "candidates": [_fields(one, parts, max_bytes) for one in batch.candidates]}, parts
+    header: dict[str, Any] = {"cursor": batch.cursor}
+    header["candidates"] = [_fields(one, parts, max_bytes) for one in batch.candidates]
+    if batch.releases:
+        if not all(isinstance(one, Release) for one in batch.releases):
+            return {"wrong": "poll gave releases that are no Release"}, []
+        header["releases"] = [dataclasses.asdict(one) for one in batch.releases]
+    return header, parts
 
 
 def from_frame(frame: Frame) -> Batch:
@@ -54,7 +65,44 @@ def from_frame(frame: Frame) -> Batch:
     cursor, candidates = frame.header.get("cursor"), frame.header.get("candidates")
     if not isinstance(cursor, str) or not isinstance(candidates, list):
         raise BadFrame("a batch needs a cursor and candidates")
-    return Batch(tuple(_candidate(fields, frame) for fields in candidates), cursor)
+    releases = frame.header.get("releases", [])
+    if not isinstance(releases, list) or len(releases) > _MOST_RELEASES:
+        raise BadFrame(f"releases are no list of at most {_MOST_RELEASES}")
+    return Batch(
+        tuple(_candidate(fields, frame) for fields in candidates),
+        cursor,
+        tuple(_release(fields) for fields in releases),
+    )
+
+
+def material_to_json(material: Material) -> dict[str, Any]:
+    """What a making adapter is given, on its way into the child."""
+    return dataclasses.asdict(material)
+
+
+def material_from_json(value: Mapping[str, Any]) -> Material:
+    """The same, in the child; it comes from the parent, so it is well formed."""
+    return Material(
+        tuple(Release(**one) for one in value["releases"]), tuple(Prompt(**one) for one in value["captions"])
+    )
+
+
+def _release(fields: Any) -> Release:
+    """Raises BadFrame: unlike a picture, a malformed release says that the adapter itself is wrong."""
+    if not isinstance(fields, dict):
+        raise BadFrame("a release is not an object")
+    for name in ("model", "revision", "family", "released", "kind", "licence"):
+        value = fields.get(name)
+        if value is None and name in ("kind", "licence"):
+            continue
+        if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME or _UNSTORABLE.search(value):
+            raise BadFrame(f"{name} of a release is not text of 1 to {_LONGEST_NAME} characters")
+    if not is_slug(fields["family"]):
+        raise BadFrame(complaint(fields["family"]))
+    if not _RELEASED.fullmatch(fields["released"]):
+        raise BadFrame(f"release date {fields['released'][:40]!r} is not YYYY[-MM[-DD]]")
+    known: dict[str, Any] = {name: fields.get(name) for name in _RELEASE}
+    return Release(**known)
 
 
 def as_sent(candidate: Candidate, max_bytes: int) -> Candidate:

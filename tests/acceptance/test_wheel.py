@@ -73,7 +73,7 @@ def test_init_check_config_and_the_kinds_of_adapters_work_from_the_wheel(install
     run(installed, "init", "watch")
     assert (installed / "watch" / "dashboards" / "grafana" / "overview.json").is_file()
     assert "open_clip" in run(installed, "check-config", "--config", "watch/config.yaml")
-    assert "folder, hf_dataset, http_feed, manifest, simulated, webdataset" in run(
+    assert "folder, generate, hf_dataset, http_feed, hub_releases, manifest, simulated, webdataset" in run(
         installed, "adapters", "list", "--config", "watch/config.yaml"
     )
 

@@ -19,6 +19,8 @@ class Site:
     port: int
     answers: dict[str, Answer | Callable[[BaseHTTPRequestHandler], Answer | None]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)  # of what was posted
+    otherwise: Callable[[BaseHTTPRequestHandler], Answer | None] | None = None  # answers every other path
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -34,7 +36,7 @@ def serving() -> Iterator[Site]:
 
         def do_GET(self) -> None:
             site.asked.append((self.path, dict(self.headers)))
-            answer = site.answers.get(self.path, (404, {}, b""))
+            answer = site.answers.get(self.path, site.otherwise or (404, {}, b""))
             made = answer if isinstance(answer, tuple) else answer(self)
             if made is None:
                 self.close_connection = True
@@ -45,6 +47,10 @@ def serving() -> Iterator[Site]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            site.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.do_GET()
 
         def log_message(self, *args: object) -> None:
             pass

@@ -70,5 +70,15 @@ def test_failures_of_the_store_are_not_the_source_s() -> None:
     assert source.asked == 10
 
 
+def test_failures_before_a_restart_count_and_yet_the_source_is_asked_once_more() -> None:
+    noted: list[tuple[int, timedelta, str]] = []
+    breaker = Breaker(MINUTE, lambda: 1000.0, 4, lambda *said: noted.append(said))
+    with pytest.raises(BadInputError), breaker.guard():
+        raise BadInputError("gone")
+    assert noted == [(5, 8 * MINUTE, "gone")]
+    with pytest.raises(TemporaryError, match="5 polls in a row failed"), breaker.guard():
+        raise AssertionError("asked")
+
+
 def test_the_pause_is_bounded() -> None:
     assert pause_after(10**6, MINUTE) == timedelta(hours=6)

@@ -26,7 +26,7 @@ from daemon.learn.learning import evidence
 from daemon.model import PROFILES, VersionRecord
 from daemon.settings import Settings
 
-DEADLINE = 120.0  # seconds to open one file; most of them import torch
+DEADLINE = 600.0  # seconds to open one file; most of them import torch, on a busy machine for minutes
 MEMORY_LIMIT = 2 * 2**30  # bytes
 _ANCHORS = 8
 

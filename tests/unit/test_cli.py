@@ -28,6 +28,15 @@ def test_an_error_is_one_line_and_nothing_in_it_steers_the_terminal(
     assert capsys.readouterr().err == "sidwatch: key a b\\x1b[2J\\x202e, photo é… \\xdcff.jpg\n"
 
 
+def test_json_knows_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    print_json({"threshold": float("inf"), "rows": [(float("nan"), 0.5)], "at": Path("a")})
+    found = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert found == {"threshold": None, "rows": [[None, 0.5]], "at": "a"}
+
+
 def test_the_name_of_a_file_need_not_be_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     out = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="utf-8"))

@@ -20,18 +20,22 @@ _COARSEST = 65_535  # largest value of a quantisation table
 def read_facts(image: Image.Image) -> FileFacts:
     """The facts of an opened picture, as its file states them (before any turning or conversion)."""
     info = image.info
-    common = {
-        "mode": image.mode,
-        "progressive": bool(info.get("progressive") or info.get("interlace")),
-        "exif": bool(info.get("exif")),
-        "icc": bool(info.get("icc_profile")),
-    }
+    plain = FileFacts(
+        mode=image.mode,
+        luminance=None,
+        chrominance=None,
+        tables=None,
+        subsampling=None,
+        progressive=bool(info.get("progressive") or info.get("interlace")),
+        exif=bool(info.get("exif")),
+        icc=bool(info.get("icc_profile")),
+    )
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return FileFacts(**common, luminance=None, chrominance=None, tables=None, subsampling=None)
+        return plain
     tables = [tuple(image.quantization[number]) for number in sorted(image.quantization)]
     grey = image.mode == "L"
-    return FileFacts(
-        **common,
+    return dataclasses.replace(
+        plain,
         luminance=_mean(tables[0]) if tables else None,
         chrominance=_mean(tables[1]) if len(tables) > 1 and not grey else None,
         tables=sha256(repr(tables).encode()).hexdigest()[:16],

@@ -20,21 +20,26 @@ _COARSEST = 65_535  # largest value of a quantisation table
 def read_facts(image: Image.Image) -> FileFacts:
     """The facts of an opened picture, as its file states them (before any turning or conversion)."""
     info = image.info
-    tables: list[tuple[int, ...]] = []
-    subsampling = None
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        tables = [tuple(image.quantization[number]) for number in sorted(image.quantization)]
-        if image.mode != "L":
-            subsampling = _SAMPLINGS.get(JpegImagePlugin.get_sampling(image), "other")
-    return FileFacts(
+    plain = FileFacts(
         mode=image.mode,
+        luminance=None,
+        chrominance=None,
+        tables=None,
+        subsampling=None,
         progressive=bool(info.get("progressive") or info.get("interlace")),
         exif=bool(info.get("exif")),
         icc=bool(info.get("icc_profile")),
+    )
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return plain
+    tables = [tuple(image.quantization[number]) for number in sorted(image.quantization)]
+    grey = image.mode == "L"
+    return dataclasses.replace(
+        plain,
         luminance=_mean(tables[0]) if tables else None,
-        chrominance=_mean(tables[1]) if len(tables) > 1 and image.mode != "L" else None,
-        tables=sha256(repr(tables).encode()).hexdigest()[:16] if tables else None,
-        subsampling=subsampling,
+        chrominance=_mean(tables[1]) if len(tables) > 1 and not grey else None,
+        tables=sha256(repr(tables).encode()).hexdigest()[:16],
+        subsampling=None if grey else _SAMPLINGS.get(JpegImagePlugin.get_sampling(image), "other"),
     )
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 from daemon.errors import ConfigurationError, ImageRejected
+from daemon.intake.filtering import GROUP
 from daemon.intake.inspecting import InspectorClient
 from daemon.settings import IntakeSettings
 
@@ -73,6 +77,14 @@ def test_without_its_filter_nothing_is_taken_in(name: str, message: str) -> None
     with pytest.raises(ConfigurationError, match=message):
         filtered.inspect(picture(3))
     filtered.close()
+
+
+def test_the_how_to_names_the_group_and_settings_that_are_read() -> None:
+    how_to = (Path(__file__).parents[3] / "docs" / "how-to-filter.md").read_text(encoding="utf-8")
+    points, configured = (re.findall(rf"```{kind}\n(.*?)```", how_to, re.DOTALL)[0] for kind in ("toml", "yaml"))
+    assert list(tomllib.loads(points)["project"]["entry-points"]) == [GROUP]
+    (nsfw,) = IntakeSettings.model_validate(yaml.safe_load(configured)["intake"]).filters
+    assert (nsfw.name, nsfw.options["most"]) == ("nsfw", 0.3)
 
 
 def test_none_is_built_in_and_none_is_asked_by_default() -> None:

@@ -1,4 +1,4 @@
-"""Pictures made to hurt: each is refused with a reason of the closed list, or is what it says it is."""
+"""Pictures made to hurt: each is refused with a reason of the closed list or is what it says; the child pays."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Published datasets: which of their columns is which of ours, and what their words mean.
 
 The words of `source` are those of the authors' own table of names (reproduction/config/mappings.yaml in their
-repository at commit ba3ff65, read on 2026-11-29). CNNSpot files a photograph under the generator that it is paired with, so
-that there `source` names no maker of a real picture: its collection is named by the same table, or, where that says
-nothing, after the pair. Release months are from general knowledge.
+repository at commit ba3ff65, read on 2026-11-29). CNNSpot files a photograph under the generator that it is paired
+with, so that there `source` names no maker of a real picture: its collection is named by the same table, or, where that
+says nothing, after the pair. Release months are from general knowledge.
 
 `synthclic` follows the published predictions of arXiv 2602.12381 (columns image_id, source, label): a photograph and
 its four fakes share an image_id, which is the group.

@@ -180,14 +180,21 @@ def test_a_poll_that_is_broken_off_ends_its_process_in_good_order(tmp_path: Path
         (
             "synthbuster_plus",
             [(0, "raise1k"), (1, "midjourney-v5"), (1, "imagen3")],
-            [("real", None, None, "raise1k"), ("synthetic", "midjourney_5", "2023-03", "midjourney-v5")]
-            + [("synthetic", "imagen_3", "2024-08", "imagen3")],
+            [
+                ("real", None, None, "raise1k"),
+                ("synthetic", "midjourney_5", "2023-03", "midjourney-v5"),
+                ("synthetic", "imagen_3", "2024-08", "imagen3"),
+            ],
         ),
         (
             "cnnspot_small",
             [(0, "progan"), (1, "progan"), (0, "laion"), (1, "ldm_200_cfg")],
-            [("real", None, None, "cnnspot_lsun"), ("synthetic", "progan", None, "cnnspot_lsun")]
-            + [("real", None, None, "cnnspot_laion"), ("synthetic", "ldm", None, "cnnspot_ldm")],
+            [
+                ("real", None, None, "cnnspot_lsun"),
+                ("synthetic", "progan", None, "cnnspot_lsun"),
+                ("real", None, None, "cnnspot_laion"),
+                ("synthetic", "ldm", None, "cnnspot_ldm"),
+            ],
         ),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_poll_that_is_broken_off_ends_its_process_in_good_order(tmp_path: Path
             [(0, "raise1k"), (1, "midjourney-v5"), (1, "imagen3")],
             [
                 ("real", None, None, "raise1k"),
-                ("synthetic", "midjourney_5", "2023-03", "midjourney-v5"),
+                ("synthetic", "midjourney_v5", "2023-03", "midjourney-v5"),
                 ("synthetic", "imagen_3", "2024-08", "imagen3"),
             ],
         ),
@@ -193,7 +193,7 @@ def test_a_poll_that_is_broken_off_ends_its_process_in_good_order(tmp_path: Path
                 ("real", None, None, "cnnspot_lsun"),
                 ("synthetic", "progan", None, "cnnspot_lsun"),
                 ("real", None, None, "cnnspot_laion"),
-                ("synthetic", "ldm", None, "cnnspot_ldm"),
+                ("synthetic", "latent_diffusion", None, "cnnspot_ldm"),
             ],
         ),
     ],

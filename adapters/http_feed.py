@@ -61,7 +61,8 @@ class HttpFeedOptions(ItemMapping):
     def digest(self) -> str:
         """Return 16 hex digits that change with what is delivered."""
         deciding = {"url", "format", "items", "next", "next_parameter", "image", "columns", "words", "defaults"}
-        return hashlib.sha256(self.model_dump_json(include=deciding | {"max_bytes"}).encode()).hexdigest()[:16]
+        deciding |= {"max_bytes", "family_of_real"}
+        return hashlib.sha256(self.model_dump_json(include=deciding).encode()).hexdigest()[:16]
 
 
 class _Cursor(BaseModel):

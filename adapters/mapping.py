@@ -37,6 +37,7 @@ class ItemMapping(BaseModel):
     columns: Columns = {}  # column of a manifest -> key in the item, dots go into objects; not named: the same name
     words: Annotated[dict[str, dict[str, str]], AfterValidator(_ours)] = {}  # column -> their word -> ours; "": nothing
     defaults: Columns = {}  # column -> what holds where the item says nothing
+    family_of_real: bool = True  # False: a real item's family is that of its counterpart, which says nothing of it
 
     def claim(self, candidate: Candidate, item: Mapping[str, object]) -> Candidate:
         """Return the candidate with what the item says of it. Raises BadRecord."""
@@ -52,7 +53,8 @@ class ItemMapping(BaseModel):
                 value = words.get(str(value), value)
             row[column] = self.defaults.get(column) if value is None or value == "" else value
         if str(row["label"]).lower() == "real":
-            row["family"] = None if row["family"] == self.defaults.get("family") else row["family"]
+            inherited = not self.family_of_real or row["family"] == self.defaults.get("family")
+            row["family"] = None if inherited else row["family"]
         return row
 
 

@@ -24,7 +24,7 @@ from adapters.generation.orders import Model, Order
 from adapters.lines import first_line
 
 _UNREACHABLE = (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError, ConnectionError)
-_FAILURES = (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, ImportError, NotImplementedError)
+_FAILURES = (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, ImportError, ArithmeticError)
 
 
 class DiffusersPipelines:
@@ -83,7 +83,7 @@ class DiffusersPipelines:
                 str(Path(model.name).expanduser()) if folder else model.name,
                 revision=None if folder else model.revision,
                 variant=self._options.diffusers.variant,
-                torch_dtype=self._dtype,
+                dtype=self._dtype,
                 use_safetensors=True,  # never pickle
                 trust_remote_code=False,
                 token=self._token or False,  # never the one of whoever started the service

@@ -194,10 +194,10 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     made = StableDiffusionPipeline(
         unet=unet,
-        scheduler=DDIMScheduler(clip_sample=False, set_alpha_to_one=False),
+        scheduler=DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1),
         vae=vae,
         text_encoder=CLIPTextModel(text),
-        tokenizer=CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt")),
+        tokenizer=CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from adapters.checks import assert_conforms
 from adapters.hf_dataset import HfDatasetAdapter, HfDatasetOptions
+from adapters.presets import PRESETS
 from daemon.errors import BadInputError
 from daemon.intake.polling import poll_in_child
 from daemon.model import Candidate
+from daemon.slug import is_slug
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COMMIT = "0" * 40
@@ -170,3 +172,55 @@ def test_a_poll_that_is_broken_off_ends_its_process_in_good_order(tmp_path: Path
     options = {"path": str(tmp_path), "defaults": {"label": "synthetic"}}
     batches = poll_in_child("h", "hf_dataset", options, None, 20, NOW, deadline=120, memory_limit=2 * 2**30, secrets={})
     assert sum(len(batch.candidates) for batch in batches) == 20
+
+
+@pytest.mark.parametrize(
+    ("preset", "rows", "expected"),
+    [
+        (
+            "synthbuster_plus",
+            [(0, "raise1k"), (1, "midjourney-v5"), (1, "imagen3")],
+            [
+                ("real", None, None, "raise1k"),
+                ("synthetic", "midjourney_v5", "2023-03", "midjourney-v5"),
+                ("synthetic", "imagen_3", "2024-08", "imagen3"),
+            ],
+        ),
+        (
+            "cnnspot_small",
+            [(0, "progan"), (1, "progan"), (0, "laion"), (1, "ldm_200_cfg")],
+            [
+                ("real", None, None, "cnnspot_lsun"),
+                ("synthetic", "progan", None, "cnnspot_lsun"),
+                ("real", None, None, "cnnspot_laion"),
+                ("synthetic", "latent_diffusion", None, "cnnspot_ldm"),
+            ],
+        ),
+    ],
+)
+def test_the_other_presets_read_their_datasets_words(
+    tmp_path: Path, preset: str, rows: list[tuple[int, str]], expected: list[tuple[Any, ...]]
+) -> None:
+    write(
+        tmp_path,
+        [
+            {
+                "image": {"bytes": b"x", "path": None},
+                "image_id": f"i{number}",
+                "label": label,
+                "ds_name": preset,
+                "source": source,
+            }
+            for number, (label, source) in enumerate(rows)
+        ],
+    )
+    options = HfDatasetOptions.model_validate({"preset": preset, "path": str(tmp_path)})
+    found, _ = poll(HfDatasetAdapter("h", options))
+    assert [(one.label, one.family, one.released, one.source) for one in found] == expected
+    assert [one.group for one in found] == [f"i{number}" for number in range(len(rows))]
+
+
+def test_every_preset_names_families_as_they_must_be_named() -> None:
+    for preset in PRESETS.values():
+        for family in preset["words"]["family"].values():
+            assert family == "" or is_slug(family)

@@ -41,10 +41,10 @@ def world(begun: Path, tmp_path: Path) -> World:
 
 
 def fresh(count: int) -> list[Candidate]:
-    """Photographs of every camera, half of which look like a known generator's pictures."""
+    """Photographs of every camera, four of five of which look like a known generator's pictures."""
     return [
         candidate(
-            source, i, content=f"{source if i % 2 else 'old_gan'}:{source}-{i}".encode(), group=f"{source}-odd-{i}"
+            source, i, content=f"{source if i % 5 == 0 else 'old_gan'}:{source}-{i}".encode(), group=f"{source}-odd-{i}"
         )
         for i in range(1000, 1000 + count)
         for source in SOURCES

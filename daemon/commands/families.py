@@ -92,9 +92,11 @@ def show(
     audits = [view for view in status.shortcuts if (view.kind, view.name) == ("family", wanted)]
     if as_json:
         shown = {"name": wanted, "state": "retired"} if found is None else found.model_dump(mode="json")
-        more = {"episodes": episodes, "shortcuts": audits}
-        listed = {key: [view.model_dump(mode="json") for view in views] for key, views in more.items()}
-        print_json({**shown, **_decided(facts), **listed})
+        more = {
+            "episodes": [e.model_dump(mode="json") for e in episodes],
+            "shortcuts": [a.model_dump(mode="json") for a in audits],
+        }
+        print_json({**shown, **_decided(facts), **more})
         return
     if found is None:
         typer.echo(f"{wanted}: retired")

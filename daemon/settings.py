@@ -203,7 +203,7 @@ class EvaluateSettings(Section):
 
 class ShortcutAuditSettings(Section):
     threshold: float = Field(0.9, gt=0.5, lt=1)
-    action: Literal["laundered_only", "report"] = "laundered_only"
+    action: Literal["laundered_only", "report"] = "report"
     min_groups: int = Field(10, ge=5)
     most_pictures: int = Field(200, ge=50)
 

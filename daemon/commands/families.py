@@ -92,11 +92,11 @@ def show(
     audits = [view for view in status.shortcuts if (view.kind, view.name) == ("family", wanted)]
     if as_json:
         shown = {"name": wanted, "state": "retired"} if found is None else found.model_dump(mode="json")
-        listed = {
-            "episodes": [episode.model_dump(mode="json") for episode in episodes],
-            "shortcuts": [audit.model_dump(mode="json") for audit in audits],
+        more = {
+            "episodes": [e.model_dump(mode="json") for e in episodes],
+            "shortcuts": [a.model_dump(mode="json") for a in audits],
         }
-        print_json({**shown, **_decided(facts), **listed})
+        print_json({**shown, **_decided(facts), **more})
         return
     if found is None:
         typer.echo(f"{wanted}: retired")

@@ -56,7 +56,7 @@ class Files:
 
 def world_of(root: Path, is_png: Callable[[str, int], bool], **settings: Any) -> World:
     world = World(root)
-    audit = ShortcutAuditSettings(**settings)
+    audit = ShortcutAuditSettings.model_validate({"action": "laundered_only", **settings})
     world.settings = world.settings.model_copy(update={"shortcut_audit": audit})
     reopen(world, is_png)
     return world
@@ -164,7 +164,8 @@ def test_people_and_machines_see_it(audited: World, tmp_path: Path) -> None:
     assert 'sidwatch_shortcut_batches{state="shortcut"} 1.0' in text
     assert f'sidwatch_shortcut_auroc_ratio{{kind="family",name="{GAN}"}}' in text
     config = tmp_path / "config.yaml"
-    config.write_text(f"store:\n  directory: {audited.root}\nencoder:\n  name: forensic\n", encoding="utf-8")
+    acting = "shortcut_audit:\n  action: laundered_only\n"
+    config.write_text(f"store:\n  directory: {audited.root}\nencoder:\n  name: forensic\n{acting}", encoding="utf-8")
     rows = json.loads(invoke("shortcuts", "--json", "--config", str(config)))
     assert {row["name"]: row["state"] for row in rows}[GAN] == "shortcut"
     assert "laundered only" in invoke("families", "show", GAN, "--config", str(config))

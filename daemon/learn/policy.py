@@ -92,6 +92,8 @@ def plan(
         return Wait("a version that knows it judges in the shadow")
     if trigger.cause == "named":  # whether it evades is for its alarm to say
         steps = steps[:1] if not attempts else ()
+    if trigger.cause == "degraded":  # it may still be detected: minutes of training are for what evades
+        steps = [step for step in steps if step.learner not in SLOW]
     tried = current_round(own, row.groups if row else 0, settings.retry_after_groups)
     if tried and tried[-1].decision == "promote":
         return Wait("a version that knows it passed the gate; a person decides")

@@ -12,6 +12,7 @@ import structlog
 
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
+from daemon.drift.standing import pipeline_fault_stands
 from daemon.errors import CorruptArtifact
 from daemon.evaluate.material import comparable_vectors
 from daemon.learn.attempts import subject_of
@@ -55,7 +56,12 @@ def judge_in_shadow(context: Context) -> int:
 
 
 def end_shadow(context: Context) -> tuple[str, str] | None:
-    """Ask the gate again about the first version whose time in the shadow is over; (version, what became of it)."""
+    """Ask the gate again about the first version whose time in the shadow is over; (version, what became of it).
+
+    Not while a pipeline fault stands: what came in since is then no evidence.
+    """
+    if pipeline_fault_stands(context):
+        return None
     now = context.clock.now()
     for shadow in shadows(context.samples, context.registry, context.settings.promotion):
         champion = context.champion.get()

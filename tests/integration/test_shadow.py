@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import text
 
 from daemon.app import sources_of
 from daemon.cli import run
-from daemon.model import ForgetTarget, VersionRecord
+from daemon.model import Alarm, ForgetTarget, VersionRecord
 from daemon.promote import shadowing
 from daemon.promote.promoting import approve, promote_by_hand, reject_by_hand
 from daemon.settings import EncoderSettings, PromotionSettings, Settings
@@ -134,6 +135,17 @@ def test_one_that_live_pictures_prove_worse_is_rejected_whatever_the_gate_says(
     assert_whole(world)
 
 
+def test_while_a_pipeline_fault_stands_nothing_is_decided(world: World) -> None:
+    version = challenger(world)
+    world.clock.catch_up(world.clock.now() + timedelta(days=31))
+    at = world.clock.now()
+    fault = Alarm("pipeline_fault", "", str(version.parent), {"mark": "a test"}, 9.0, 3.0, at)
+    world.store.samples.save_alarms([fault])
+    assert shadowing.end_shadow(world.context) is None
+    world.store.samples.save_alarms([replace(fault, raised_at=None)])
+    assert shadowing.end_shadow(world.context) == (version.id, "promote")
+
+
 def test_no_other_challenger_is_made_for_its_family_meanwhile(world: World) -> None:
     world.inbox.put(candidate(NEW, 3000 + i) for i in range(20))
     world.until_idle()
@@ -158,8 +170,6 @@ def test_one_that_holds_forgotten_samples_never_comes_into_force(world: World) -
         row.sample_id for row in world.store.samples.learned_rows(version.fingerprint) if row.subject.name == NEW
     ][:1]
     with world.store.database.read() as connection:
-        from sqlalchemy import text
-
         query = text("SELECT sha256 FROM sample WHERE id = :id")
         digest = connection.execute(query, {"id": sample}).scalar_one()
     world.store.samples.forget(ForgetTarget("sample", digest), "asked to", "ada", world.clock.now())

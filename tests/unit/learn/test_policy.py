@@ -135,6 +135,13 @@ def test_a_family_that_was_only_named_is_answered_once_by_the_first_learner() ->
     assert isinstance(next_step([NO_GAIN], cause="named", groups=90), Stuck)
 
 
+def test_a_family_that_only_degraded_is_answered_by_the_closed_forms_alone() -> None:
+    assert next_step(cause="degraded") == Try("mixture", 0)
+    assert next_step([NO_GAIN], cause="degraded") == Try("linear", 1)
+    assert isinstance(next_step([NO_GAIN, LINEAR], cause="degraded"), Stuck)
+    assert next_step([NO_GAIN, LINEAR], cause="misjudged") == Try("gradient", 2)
+
+
 def test_what_may_not_be_learned_is_never_tried() -> None:
     for changes in ({"anchor": True}, {"retired": True}):
         assert isinstance(next_step(known=row(**changes)), Stuck)

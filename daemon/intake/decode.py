@@ -95,11 +95,12 @@ def inspect(content: bytes, limits: Limits, ask: Callable[[Image.Image], None] =
 def _loaded(content: bytes, limits: Limits) -> Iterator[Image.Image]:
     check_size(content, limits)
     with _rejecting(content):
-        # verify() checks what the decoder does not (checksums), but leaves an image that cannot be loaded
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_header(image, limits)
-            image.verify()
         image = Image.open(io.BytesIO(content), formats=FORMATS)
+        _check_header(image, limits)
+        if image.format == "PNG":
+            # verify() checks what the decoder does not (checksums; of PNG alone), but leaves an image that is used up
+            image.verify()
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
     with image:
         with _rejecting(content):
             image.load()
@@ -168,4 +169,4 @@ def _rgb(image: Image.Image) -> Image.Image:
         over = image.convert("RGBA")
         white = Image.new("RGBA", over.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, over).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # convert() would copy

@@ -88,6 +88,9 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         episodes=[episode_view(episode, now) for episode in samples.episodes()],
         versions=_versions(registry, audit),
         decisions=[_decision(row) for row in reversed(audit) if row.action in DECISIONS and row.version][:RECENT],
+        decision_counts={
+            decision: count for action, count in registry.audit_counts().items() if (decision := DECISIONS.get(action))
+        },
         queue=_queue(samples, fingerprint),
         quarantine=samples.quarantine_counts(),
         samples=samples.sample_counts(),

@@ -234,7 +234,8 @@ class Status(View):
     real_sources: list[SourceView]
     episodes: list[EpisodeView]
     versions: list[VersionView]
-    decisions: list[DecisionView]
+    decisions: list[DecisionView]  # the newest, newest first
+    decision_counts: dict[str, int] = {}  # decision -> how many ever, whoever made them
     queue: list[QueueView]
     quarantine: dict[str, int]  # reason -> samples
     samples: dict[str, int]  # total, active, quarantined

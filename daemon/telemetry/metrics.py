@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, get_args
 
@@ -32,14 +32,25 @@ _LONG_SECONDS: Final = (60, 600, _HOUR, 6 * _HOUR, 24 * _HOUR, 72 * _HOUR, 168 *
 _SHORT_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
+class _Gauges(Collector):
+    """The gauges of one snapshot and their text, written once: a scrape of 200 families' series only copies it."""
+
+    def __init__(self, metrics: tuple[Metric, ...]) -> None:
+        self.metrics = metrics
+        self.text = generate_latest(self)
+
+    def collect(self) -> Iterable[Metric]:
+        return self.metrics
+
+
 class _Snapshot(Collector):
     """The gauges of the last snapshot; swapped as a whole, so a scrape never sees half of one."""
 
     def __init__(self) -> None:
-        self.metrics: tuple[Metric, ...] = gauges(None, cap=0, prefix=PREFIX)
+        self.gauges = _Gauges(gauges(None, cap=0, prefix=PREFIX))
 
     def collect(self) -> Iterable[Metric]:
-        return self.metrics
+        return self.gauges.metrics
 
 
 class Telemetry:
@@ -55,9 +66,11 @@ class Telemetry:
         self._cap = family_cap
         self._lock = threading.Lock()
         self._episodes_seen: set[tuple[str, str, datetime]] = set()
-        self.registry = registry = CollectorRegistry(auto_describe=True)
         self._snapshot = _Snapshot()
-        registry.register(self._snapshot)
+        self._counting = registry = CollectorRegistry(auto_describe=True)  # what happens: few series
+        self.registry = CollectorRegistry()  # both
+        self.registry.register(self._snapshot)
+        self.registry.register(registry)
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(PREFIX + name, text, labels, registry=registry)
@@ -87,15 +100,21 @@ class Telemetry:
         for unknown in (self._store_size, self._store_free):
             unknown.set(float("nan"))  # 0 would read as a full disk until the first look
         self._beat = gauge("loop_beat_timestamp_seconds", "Last sign of life of a loop, in wall time.", "loop")
+        self._decorrelation = gauge(
+            "decorrelation_penalty",
+            "Distance of the head's activations from uncorrelated ones, ||I - Gram||, less what chance gives.",
+            "role",
+        )
         self._notification_failures = counter("notification_failures", "Notifications that could not be sent.")
         self._encoded = counter("pictures_encoded", "Pictures that went through the encoder.")
 
     # --- one snapshot -------------------------------------------------------------------------------------
 
-    def restore(self, status: Status) -> None:
+    def restore(self, status: Status, runs: Mapping[tuple[str, str], int] | None = None) -> None:
         """Raise the counters to what the store remembers, then publish; called before readiness.
 
-        Counters never go back: one that is already higher stays. Calling it twice changes nothing.
+        runs: (job, outcome) -> how many runs ended so. Counters never go back: one that is already higher stays.
+        Calling it twice changes nothing.
         """
         for adapter in status.adapters:
             self.add_adapter(adapter.name)
@@ -104,9 +123,9 @@ class Telemetry:
                 _raise_to(self._rejected.labels(adapter.name, _known(reason, REASONS)), n)
             for reason, n in adapter.quarantined.items():
                 _raise_to(self._quarantined.labels(adapter.name, _known(reason, REASONS)), n)
-        for decision in DECISIONS:
-            n = sum(made.decision == decision for made in status.decisions)
-            _raise_to(self._promotions.labels(decision), n)
+        for (job, outcome), n in (runs or {}).items():
+            self.add_job(job)
+            _raise_to(self._runs.labels(job, _known(outcome, OUTCOMES)), n)
         finished = [(run.job, run.finished_at) for run in status.jobs if run.outcome == "ok" and run.finished_at]
         for job, at in sorted(finished, key=lambda pair: pair[1]):
             self.add_job(job)
@@ -115,8 +134,13 @@ class Telemetry:
 
     def publish(self, status: Status) -> None:
         """Replace every gauge by the snapshot's; series of what vanished vanish. New episodes enter the histograms."""
-        self._snapshot.metrics = gauges(status, self._cap, PREFIX)
+        found = gauges(status, self._cap, PREFIX)
+        if found != self._snapshot.gauges.metrics:
+            self._snapshot.gauges = _Gauges(found)
         with self._lock:
+            # From the audit, for people decide in processes of their own.
+            for decision, n in status.decision_counts.items():
+                _raise_to(self._promotions.labels(_known(decision, DECISIONS)), n)
             self._observe(status.episodes)
 
     def _observe(self, episodes: list[EpisodeView]) -> None:
@@ -175,10 +199,6 @@ class Telemetry:
         if outcome == "ok":
             self._job_success.labels(job).set(at.timestamp())
 
-    def promotion(self, decision: str) -> None:
-        """Count a decision: promoted, held, rejected or rolled_back."""
-        self._promotions.labels(_known(decision, DECISIONS)).inc()
-
     def beat(self, loop: str, at: datetime) -> None:
         """Record a loop's sign of life; at: wall time, aware."""
         self._beat.labels(loop).set(at.timestamp())
@@ -187,6 +207,12 @@ class Telemetry:
         """Record the size of the state directory and the free space beside it, bytes."""
         self._store_size.set(size_bytes)
         self._store_free.set(free_bytes)
+
+    def decorrelation(self, penalties: Mapping[str, float]) -> None:
+        """Replace the decorrelation penalties, by role."""
+        self._decorrelation.clear()
+        for role, penalty in penalties.items():
+            self._decorrelation.labels(role).set(penalty)
 
     def notification_failed(self) -> None:
         """Count a notification that could not be sent."""
@@ -198,7 +224,7 @@ class Telemetry:
 
     def exposition(self) -> tuple[bytes, str]:
         """Everything in the Prometheus text format and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+        return self._snapshot.gauges.text + generate_latest(self._counting), CONTENT_TYPE_PLAIN_0_0_4
 
 
 def _known(word: str, words: tuple[str, ...]) -> str:

@@ -1,6 +1,7 @@
 """What a scrape costs: `make bench-scrape`. 1,000 families, of which 200 have series of their own.
 
-Each has figures of both roles under both profiles. Prints a table and writes scrape.json beside this file. Times are of this machine: the median and the worst of 50.
+Each has figures of both roles under both profiles. Prints a table and writes scrape.json beside this file.
+Times are of this machine: the median and the worst of 50.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ def run_cycle(
     *,
     may_learn: Callable[[], bool] = lambda: True,
     make: Make | None = None,
+    noticed: Callable[[], object] = lambda: None,
 ) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
@@ -71,6 +72,8 @@ def run_cycle(
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
     make: another learner than the closed form as configured.
+    noticed: called once changes of state are stored and told and before anything is learned, which may take long: what
+    looks at the service from outside sees an alarm however quickly it is repaired.
     """
     return_from_damage(context)
     follow(context)  # a switch or a rollback across encoders may have come between two cycles
@@ -83,7 +86,10 @@ def run_cycle(
     alarmed = detect(context)
     if return_from_worse(context):
         evaluate(context)
-    note_transitions(context)
+    told = 0
+    if note_transitions(context) or alarmed:
+        told = notify(context)
+        noticed()
     challenge = learn(context, make) if may_learn() else None
     verdict = judge(context, challenge) if challenge else None
     became = None
@@ -91,7 +97,7 @@ def run_cycle(
         became = promote(context, challenge, verdict)
         evaluate(context)  # a new champion is never without figures
         note_transitions(context)
-    told = notify(context)
+    told += notify(context)
     return CycleReport(
         delivered=delivered,
         embedded=embedded,

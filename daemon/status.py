@@ -22,6 +22,7 @@ from daemon.model import (
     Episode,
     EvaluationRow,
     FamilyRow,
+    OutboxCounts,
     Profile,
     Subject,
     TestState,
@@ -100,6 +101,7 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         encoder_notice=encoder_notice(sources.settings.encoder, registry, sources.migrations),
         events=[views.EventView(kind=e.kind, at=e.at, text=e.text) for e in samples.events(RECENT)],
         alarms=[_alarm(alarm) for alarm in samples.alarms()],
+        channels=_channels(sources),
         alarm_budget=_budget(spending(samples, registry, sources.settings.alarms, now)),
         returned_at=max((row.at for row in audit if row.action == "rollback" and row.actor == WATCH), default=None),
         flapping=flapping(
@@ -427,6 +429,15 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
             )
         )
     return found
+
+
+def _channels(sources: Sources) -> list[views.ChannelView]:
+    known = {row.channel: row for row in sources.samples.outbox_counts()}
+    configured = {channel.name for channel in sources.settings.notify.channels if channel.enabled}
+    return [
+        views.ChannelView(**asdict(known.get(name, OutboxCounts(name, 0, None, 0, 0, ""))))
+        for name in sorted(configured)
+    ]
 
 
 def _jobs(runs: RunLog) -> list[views.JobView]:

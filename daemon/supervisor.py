@@ -22,6 +22,7 @@ from daemon.intake.breaker import Breaker
 from daemon.intake.taking_in import intake
 from daemon.learn.learning import update
 from daemon.learn.retraining import RETRAININGS, retrain
+from daemon.notify.delivering import deliver
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.promote.returning import return_from_damage
@@ -35,6 +36,7 @@ from daemon.transitions import note_transitions
 log = structlog.get_logger("sidwatch.supervisor")
 
 BEAT = 1.0  # seconds between two turns of the loop
+NOTIFY = "notify"  # the job that sends what waits in the outbox
 CLOCK_JUMP = 5.0  # seconds by which wall and monotonic time may part before all jobs are rescheduled
 
 
@@ -172,6 +174,8 @@ class Supervisor:
             *(Job(name, None, partial(self._retrain, name)) for name in RETRAININGS),
             Job("reembed", None, lambda: migrate(self._context)),
         ]
+        if self._context.channels:
+            jobs.append(Job(NOTIFY, settings.notify.retry_every, lambda: f"{deliver(self._context)} sent"))
         for adapter in settings.adapters:
             if adapter.enabled:
                 jobs.append(Job(f"intake_{adapter.name}", adapter.every, self._poll(adapter)))
@@ -189,6 +193,14 @@ class Supervisor:
 
         return poll
 
+    def _noticed(self) -> None:
+        self._service.refresh()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._context.channels:
+            self._tick(NOTIFY)  # a job of its own: a mail server never holds up a cycle
+
     def _retrain(self, job: str) -> object:
         with self._training:
             return run_update(self._context, job)
@@ -196,9 +208,13 @@ class Supervisor:
     def _cycle(self) -> object:
         # The first champion waits until the first deliveries are in: half a family is a poor teacher.
         report = run_cycle(
-            self._context, may_learn=lambda: self._context.registry.champion() is not None or self._intake.none
+            self._context,
+            may_learn=lambda: self._context.registry.champion() is not None or self._intake.none,
+            noticed=self._noticed,
         )
         self._context.clock.after_cycle()
+        if report.told:
+            self._tell()
         if self._context.migrations.active() is not None:
             self._tick("reembed")  # a job of its own: the second encoder never holds up a cycle
         return report
@@ -238,6 +254,7 @@ def run_until_idle(context: Context, service: Service, holder: str, stop: thread
     cycles = 0
     while not stop.is_set():
         report = run_one_cycle(context, leases)
+        deliver(context)
         moved = migrate_once(context, leases)
         service.refresh()
         cycles += 1

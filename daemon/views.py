@@ -199,6 +199,17 @@ class AlarmBudgetView(View):
     run_length: float  # votes between two false alarms of what is known
 
 
+class ChannelView(View):
+    """Messages to people outside on one channel."""
+
+    channel: str
+    waiting: int
+    oldest: datetime | None  # since when the oldest of them waits
+    sent: int
+    failures: int  # attempts that failed
+    error: str  # of the last failure of a message that waits
+
+
 class ServiceView(View):
     version: str
     state: Literal["starting", "ready", "draining", "stopped"]
@@ -247,6 +258,7 @@ class Status(View):
     alarms: list[AlarmView] = []
     alarm_budget: AlarmBudgetView | None = None
     returned_at: datetime | None = None  # when a previous version last came back by itself
+    channels: list[ChannelView] = []
     flapping: str | None = None  # why promotion is no longer automatic
 
 

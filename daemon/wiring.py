@@ -19,6 +19,7 @@ from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
 from daemon.intake.polling import poll_in_child
 from daemon.model import FEEDBACK
+from daemon.notify.channels import make_channels
 from daemon.notify.notifying import LogNotifier
 from daemon.ports import (
     Clock,
@@ -87,6 +88,7 @@ def make_context(
         champion=ChampionCache(registry),
         progress=progress,
         derived=derived,
+        channels=() if read_only else make_channels(settings.notify.channels),
     )
 
 
@@ -95,6 +97,10 @@ def make_telemetry(settings: Settings) -> Telemetry:
     telemetry = Telemetry(__version__)
     telemetry.add_job("cycle")
     telemetry.add_job("reembed")
+    for channel in settings.notify.channels:
+        if channel.enabled:
+            telemetry.add_job("notify")
+            telemetry.add_channel(channel.name)
     telemetry.add_adapter(FEEDBACK)
     for adapter in settings.adapters:
         if adapter.enabled:

@@ -9,6 +9,7 @@ from store.events import Events
 from store.families import Families
 from store.forgetting import Forgetting
 from store.measurements import Measurements
+from store.outbox import Outbox
 from store.overview import Overview
 from store.reports import Reports
 from store.sample_facts import LooksAtSamples
@@ -28,6 +29,7 @@ class SqlSampleStore(
     Standings,
     StatisticsFiles,
     Events,
+    Outbox,
     Alarms,
     Overview,
     LooksAtSamples,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, get_args
@@ -66,6 +67,7 @@ class Telemetry:
         self._cap = family_cap
         self._lock = threading.Lock()
         self._episodes_seen: set[tuple[str, str, datetime]] = set()
+        self._alarmed: dict[str, float] = {}  # family -> seconds since 1970, by this machine
         self._snapshot = _Snapshot()
         self._counting = registry = CollectorRegistry(auto_describe=True)  # what happens: few series
         self.registry = CollectorRegistry()  # both
@@ -105,7 +107,11 @@ class Telemetry:
             "Distance of the head's activations from uncorrelated ones, ||I - Gram||, less what chance gives.",
             "role",
         )
-        self._notification_failures = counter("notification_failures", "Notifications that could not be sent.")
+        self._notification_failures = counter(
+            "notification_failures", "Attempts to send a notification that failed.", "channel"
+        )
+        self._notifications = counter("notifications_sent", "Notifications that a channel took.", "channel")
+        self.add_channel("log")
         self._encoded = counter("pictures_encoded", "Pictures that went through the encoder.")
 
     # --- one snapshot -------------------------------------------------------------------------------------
@@ -130,27 +136,37 @@ class Telemetry:
         for job, at in sorted(finished, key=lambda pair: pair[1]):
             self.add_job(job)
             self._job_success.labels(job).set(at.timestamp())
-        self.publish(status)
+        self._publish(status, restoring=True)
 
     def publish(self, status: Status) -> None:
         """Replace every gauge by the snapshot's; series of what vanished vanish. New episodes enter the histograms."""
-        found = gauges(status, self._cap, PREFIX)
-        if found != self._snapshot.gauges.metrics:
-            self._snapshot.gauges = _Gauges(found)
+        self._publish(status, restoring=False)
+
+    def _publish(self, status: Status, *, restoring: bool) -> None:
         with self._lock:
-            # From the audit, for people decide in processes of their own.
+            self._observe(status.episodes, restoring)
+            found = gauges(status, self._cap, PREFIX, self._alarmed)
+            if found != self._snapshot.gauges.metrics:
+                self._snapshot.gauges = _Gauges(found)
+            # From the store, for people decide in processes of their own.
             for decision, n in status.decision_counts.items():
                 _raise_to(self._promotions.labels(_known(decision, DECISIONS)), n)
-            self._observe(status.episodes)
+            for channel in status.channels:
+                _raise_to(self._notifications.labels(channel.channel), channel.sent)
+                _raise_to(self._notification_failures.labels(channel.channel), channel.failures)
 
-    def _observe(self, episodes: list[EpisodeView]) -> None:
+    def _observe(self, episodes: list[EpisodeView], restoring: bool) -> None:
         current: set[tuple[str, str, datetime]] = set()
+        now = time.time()
         for episode in episodes:
             alarmed = ("alarmed", episode.family, episode.opened_at)
             current.add(alarmed)
             if alarmed not in self._episodes_seen:
                 self._detect_samples.observe(episode.samples_to_alarm)
                 self._detect_seconds.observe(max(0.0, (episode.alarmed_at - episode.opened_at).total_seconds()))
+                at = episode.alarmed_at.timestamp() if restoring else now
+                if at <= now:  # a time to come is a simulated one: when it was in ours, nobody remembers
+                    self._alarmed[episode.family] = max(at, self._alarmed.get(episode.family, 0.0))
             if episode.recovered_at is not None:
                 recovered = ("recovered", episode.family, episode.opened_at)
                 current.add(recovered)
@@ -159,6 +175,8 @@ class Telemetry:
                     self._recover_seconds.observe(max(0.0, seconds))
         # Episodes that left the snapshot are old and do not come back: forgetting them keeps memory flat.
         self._episodes_seen = current
+        families = {episode.family for episode in episodes}
+        self._alarmed = {family: at for family, at in self._alarmed.items() if family in families}
 
     # --- what happens -------------------------------------------------------------------------------------
 
@@ -214,9 +232,14 @@ class Telemetry:
         for role, penalty in penalties.items():
             self._decorrelation.labels(role).set(penalty)
 
-    def notification_failed(self) -> None:
-        """Count a notification that could not be sent."""
-        self._notification_failures.inc()
+    def add_channel(self, channel: str) -> None:
+        """Make a channel's counters exist at 0."""
+        self._notifications.labels(channel)
+        self._notification_failures.labels(channel)
+
+    def notification_failed(self, channel: str) -> None:
+        """Count a notification that could not be sent, of a way that keeps no count in the store."""
+        self._notification_failures.labels(channel).inc()
 
     def pictures_encoded(self, n: int) -> None:
         """Count n pictures that went through the encoder."""

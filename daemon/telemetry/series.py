@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, get_args
 
@@ -42,6 +42,10 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "family_eval_samples": ("Raw samples behind a family's figures.", ("family",)),
     "family_last_sample_timestamp_seconds": ("When a family's last sample arrived.", ("family",)),
     "family_state": ("1 for the state a family is in.", ("family", "state")),
+    "family_alarm_timestamp_seconds": (
+        "When a family was last proved to evade, by the machine's clock even where time is simulated.",
+        ("family",),
+    ),
     "family_episode": (
         "1 for what people did about a family's open episode; nothing when it has none.",
         ("family", "handling"),
@@ -67,6 +71,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "adapter_last_success_timestamp_seconds": ("When an adapter last delivered without fault; 0: never.", ("adapter",)),
     "adapter_interval_seconds": ("How often an adapter is polled.", ("adapter",)),
+    "notifications_waiting": ("Messages of a channel that were not taken yet.", ("channel",)),
+    "notifications_oldest_timestamp_seconds": ("Since when the oldest of them waits.", ("channel",)),
     "queue_samples": ("Samples that wait for a stage.", ("stage",)),
     "queue_oldest_timestamp_seconds": ("Arrival of the oldest sample that waits for a stage.", ("stage",)),
 }
@@ -90,16 +96,19 @@ class _Sheet:
         return tuple(self._families.values())
 
 
-def gauges(status: Status | None, cap: int, prefix: str = "sidwatch_") -> tuple[Metric, ...]:
+def gauges(
+    status: Status | None, cap: int, prefix: str = "sidwatch_", alarmed: Mapping[str, float] | None = None
+) -> tuple[Metric, ...]:
     """Every gauge that the snapshot feeds, as metric families.
 
     status: the snapshot; None: nothing is known yet, the families are there without series. cap: most families (and
-    most real sources) with series of their own. Returns one metric family per entry of `GAUGES`, in that order.
+    most real sources) with series of their own. alarmed: family -> when it was last proved to evade, seconds since 1970
+    by the machine's clock. Returns one metric family per entry of `GAUGES`, in that order.
     """
     sheet = _Sheet(prefix)
     if status is not None:
         _models(sheet, status)
-        _families(sheet, status.families, cap)
+        _families(sheet, status.families, cap, alarmed or {})
         _episodes(sheet, status, cap)
         _sources(sheet, status.real_sources, cap)
         _alarms(sheet, status, cap)
@@ -146,13 +155,14 @@ def _models(sheet: _Sheet, status: Status) -> None:
             sheet.set("worst_family_average_precision_ratio", view.worst_ap, CHALLENGER, view.profile)
 
 
-def _families(sheet: _Sheet, families: Sequence[FamilyView], cap: int) -> None:
+def _families(sheet: _Sheet, families: Sequence[FamilyView], cap: int, alarmed: Mapping[str, float]) -> None:
     for state in FAMILY_STATES:
         sheet.set("families", sum(family.state == state for family in families), state)
     sheet.set("families_evading", sum(family.state in EVADING for family in families))
     own, folded = own_series(families, cap)
     for family in own:
         _family(sheet, family)
+        sheet.set("family_alarm_timestamp_seconds", alarmed.get(family.name), family.name)
     if folded:
         # The fold keeps what adds up (samples, last activity, whether any family is in a state); a mean AP over
         # strangers would mean nothing.
@@ -237,6 +247,9 @@ def _work(sheet: _Sheet, status: Status) -> None:
             success = adapter.last_success_at
             sheet.set("adapter_last_success_timestamp_seconds", success if success is not None else 0, adapter.name)
             sheet.set("adapter_interval_seconds", adapter.interval_seconds, adapter.name)
+    for channel in status.channels:
+        sheet.set("notifications_waiting", channel.waiting, channel.channel)
+        sheet.set("notifications_oldest_timestamp_seconds", channel.oldest, channel.channel)
     for queue in status.queue:
         sheet.set("queue_samples", queue.samples, queue.stage)
         sheet.set("queue_oldest_timestamp_seconds", queue.oldest, queue.stage)

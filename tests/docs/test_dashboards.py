@@ -73,7 +73,7 @@ def test_the_alerts_of_the_operations_list_are_there() -> None:
         "GeneratorFamilyDegraded", "RealPoolShift", "NovelGeneratorFamily", "PipelineFault", "SamplesStale",
         "GeneratorFamilyInsufficient",
         "UpdateRejected", "ChampionReturned", "PromotionFlapping", "ChampionStale", "AdapterStale", "RejectRateHigh",
-        "JobFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown", "Watchdog",
+        "JobFailing", "NotificationsFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown", "Watchdog",
     }  # fmt: skip
 
 

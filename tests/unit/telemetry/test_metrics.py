@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.telemetry import Telemetry
-from daemon.views import AlarmView
+from daemon.views import AlarmView, ChannelView
 from tests.unit.web.snapshot import NOW, empty_status, family, status
 
 
@@ -45,6 +46,38 @@ def test_at_ten_times_the_cap_an_evading_newcomer_has_its_own_series_and_the_res
     names = {s.labels["family"] for m in telemetry.registry.collect() for s in m.samples if "family" in s.labels}
     assert len(names) == 201
     assert "other" in names
+
+
+def test_an_alarm_is_dated_by_this_machine_and_after_a_restart_by_the_store() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.restore(status(episodes=[]))
+    before = time.time()
+    telemetry.publish(status())
+    noticed = value(telemetry, "family_alarm_timestamp_seconds", family="aurora_v2")
+    assert noticed is not None and before <= noticed <= time.time()
+    telemetry.publish(status())
+    assert value(telemetry, "family_alarm_timestamp_seconds", family="aurora_v2") == noticed
+
+    alarmed_at = next(e.alarmed_at for e in status().episodes if e.family == "aurora_v2")
+    restarted = Telemetry("0.1.0")
+    restarted.restore(status())
+    assert value(restarted, "family_alarm_timestamp_seconds", family="aurora_v2") == alarmed_at.timestamp()
+    simulated = [e.model_copy(update={"alarmed_at": datetime(2130, 1, 1, tzinfo=UTC)}) for e in status().episodes]
+    restarted = Telemetry("0.1.0")
+    restarted.restore(status(episodes=simulated))
+    assert value(restarted, "family_alarm_timestamp_seconds", family="aurora_v2") is None
+
+
+def test_messages_are_counted_by_channel_from_the_store() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.add_channel("mail")
+    assert value(telemetry, "notifications_sent_total", channel="mail") == 0
+    mail = ChannelView(channel="mail", waiting=2, oldest=NOW, sent=7, failures=3, error="the mail server answered 451")
+    telemetry.restore(status(channels=[mail]))
+    assert value(telemetry, "notifications_waiting", channel="mail") == 2
+    assert value(telemetry, "notifications_oldest_timestamp_seconds", channel="mail") == NOW.timestamp()
+    assert value(telemetry, "notifications_sent_total", channel="mail") == 7
+    assert value(telemetry, "notification_failures_total", channel="mail") == 3
 
 
 def test_a_family_named_other_does_not_collide_with_the_fold() -> None:

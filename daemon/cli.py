@@ -25,6 +25,7 @@ from daemon.commands import (
     forgetting,
     looking,
     models,
+    notifications,
     reembedding,
     running,
     samples,
@@ -73,6 +74,7 @@ backtesting.register(app)
 app.add_typer(families.app, name="families")
 app.add_typer(samples.app, name="samples")
 app.add_typer(episodes.app, name="episodes")
+app.add_typer(notifications.app, name="notifications")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
 

@@ -6,5 +6,6 @@ from __future__ import annotations
 REVISIONS: tuple[str, ...] = (
     "0001", "encoders", "statistics", "reembed", "evaluation", "alarms", "corrections", "episodes",
     "provenance",
+    "outbox",
 )  # fmt: skip
 HEAD = REVISIONS[-1]

@@ -105,10 +105,10 @@ def until(what: str, found: Callable[[], Any], seconds: float, folder: Path) -> 
         if value:
             return value
         time.sleep(0.2)
-    logs = "\n".join(
+    said = "\n".join(
         f"--- {log.name}\n{log.read_text()[-1500:]}" for log in [*sorted(folder.glob("*.log")), folder / "stderr"]
     )
-    raise AssertionError(f"{what}: not within {seconds:g} s\n{logs}")
+    raise AssertionError(f"{what}: not within {seconds:g} s\n{said}")
 
 
 def write_configuration(folder: Path, service: int, alertmanager: int, hook: int) -> None:

@@ -74,7 +74,7 @@ def test_one_message_for_each_change_of_state_with_figures_evidence_and_three_ex
     world = evading(tmp_path / "state", team)
     assert deliver(world.context) == len(team.took) > 0
     changes = [m for _, m, _ in team.took if m.kind == "family_state_changed" and m.facts["family"] == NEW]
-    assert [(m.facts["before"], m.facts["after"]) for m in changes] == [(None, "evading"), ("evading", "detected")]
+    assert [(m.facts.get("before"), m.facts["after"]) for m in changes] == [(None, "evading"), ("evading", "detected")]
     alarm = changes[0]
     figures = alarm.facts["figures"]["raw"]
     assert figures["ap_lower"] <= figures["ap"] <= figures["ap_upper"]
@@ -93,15 +93,6 @@ def test_one_message_for_each_change_of_state_with_figures_evidence_and_three_ex
 
 
 def test_people_hear_of_an_alarm_before_it_is_learned(tmp_path: Path) -> None:
-    world = evading(tmp_path / "state", Channel())
-    world.told.clear()
-    world.inbox.put(
-        candidate("comet", i, label="synthetic", family="comet", content=f"{NEW}x:{i}".encode()) for i in range(2)
-    )
-    seen: list[str] = []
-    run_cycle(world.context, [ADAPTER], noticed=lambda: seen.append("noticed"))
-    before = len(seen)
-    assert before in (0, 1)  # two pictures prove nothing
     fresh = world_with(tmp_path / "other")
     fresh.inbox.put(beginning())
     fresh.until_idle()
@@ -195,7 +186,7 @@ def test_the_event_is_marked_and_its_messages_are_there_together_or_not_at_all(t
     (event,) = store.samples.unsent_events()
     assert event.id is not None
     twice = OutboxMessage("team", "", {"id": "1"})
-    with pytest.raises(Exception, match="(?i)unique"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         store.samples.hand_over(event.id, [twice, twice], at)
     assert store.samples.unsent_events() == [event]
     assert store.samples.outbox(["team"]) == []

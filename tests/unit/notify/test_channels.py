@@ -22,6 +22,7 @@ from daemon.notify.channels import make_channels
 from daemon.notify.message import Picture, compose
 from daemon.ports import Channel
 from daemon.settings import ChannelSettings
+from tests.acceptance.command import free_port
 from tests.unit.notify.test_message import CHANGE
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -126,12 +127,10 @@ class Mailbox:
 @contextmanager
 def mail_server() -> Iterator[tuple[Mailbox, Channel]]:
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=0)
-    controller._trigger_server = lambda: None  # type: ignore[method-assign]  # it would ask port 0 for a greeting
+    port = free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=60)
     controller.start()
     try:
-        assert controller.server is not None
-        port = controller.server.sockets[0].getsockname()[1]
         yield box, channel(
             kind="email", host="127.0.0.1", port=port, security="none", sender="Watch <watch@example.org>",
             recipients=["one@example.org", "two@example.org"],
@@ -160,7 +159,7 @@ def test_a_mail_has_a_stable_message_id_the_figures_and_three_pictures() -> None
 def test_a_mail_server_that_refuses_is_a_temporary_error_that_repeats_nothing_it_said() -> None:
     with mail_server() as (box, mail):
         box.refuse = "451 one@example.org is over quota"
-        with pytest.raises(TemporaryError, match="^team: the mail server answered 451$"):
+        with pytest.raises(TemporaryError, match=r"^team: the mail server answered 451$"):
             mail.send(MESSAGE, (), "one@example.org")
 
 
@@ -186,7 +185,7 @@ def test_apprise_reaches_its_services(receiver: Receiver) -> None:
     assert MESSAGE.id in told["message"]
     assert len(told["attachments"]) == 3
     receiver.answer = 500
-    with pytest.raises(TemporaryError, match="^team: apprise could not send it$"):
+    with pytest.raises(TemporaryError, match=r"^team: apprise could not send it$"):
         channel(kind="apprise", url=address).send(MESSAGE, (), "")
 
 

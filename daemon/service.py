@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import CorruptArtifact, ImageRejected, TemporaryError
-from daemon.evaluate.decorrelation import Penalties
+from daemon.evaluate.looks import Looking, Looks
 from daemon.explain.making import ExplainerCache
 from daemon.explain.views import ExplainedScoreView
 from daemon.intake.decode import check_size
@@ -48,10 +48,9 @@ State = Literal["starting", "ready", "draining", "stopped"]
 class Telemetry(Protocol):
     """What the service needs of `daemon.telemetry` beyond counting."""
 
-    def restore(self, status: Status, runs: Mapping[tuple[str, str], int] | None = None) -> None: ...
-    def publish(self, status: Status) -> None: ...
+    def restore(self, status: Status, runs: Mapping[tuple[str, str], int], looks: Looks) -> None: ...
+    def publish(self, status: Status, looks: Looks) -> None: ...
     def beat(self, loop: str, at: datetime) -> None: ...
-    def decorrelation(self, penalties: Mapping[str, float]) -> None: ...
     def store_space(self, size_bytes: int, free_bytes: int) -> None: ...
     def exposition(self) -> tuple[bytes, str]: ...
 
@@ -68,7 +67,7 @@ class Service:
     _beat: float = field(default_factory=time.monotonic)
     _lock: Lock = field(default_factory=Lock)
     _explainers: ExplainerCache = field(default_factory=ExplainerCache)
-    _penalties: Penalties = field(default_factory=Penalties)
+    _looking: Looking = field(default_factory=Looking)
 
     def refresh(self, *, restore: bool = False) -> Status:
         """Read the snapshot anew from the store and publish it; called after every run."""
@@ -83,13 +82,13 @@ class Service:
             context.migrations,
         )
         status = snapshot(sources, self.state, context.clock.now())
+        looks = self._looking.at(context)
         with self._lock:
             self._status = status
             if restore:
-                self.telemetry.restore(status, context.runs.counts())
+                self.telemetry.restore(status, context.runs.counts(), looks)
             else:
-                self.telemetry.publish(status)
-        self.telemetry.decorrelation(self._penalties.of_roles(context))
+                self.telemetry.publish(status, looks)
         directory = context.settings.store.directory
         self.telemetry.store_space(size_of(directory), shutil.disk_usage(directory).free)
         return status

@@ -20,6 +20,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from daemon.evaluate.looks import Looks
 from daemon.model import REASONS
 from daemon.telemetry.series import gauges
 from daemon.views import DecisionView, EpisodeView, Status
@@ -27,6 +28,7 @@ from daemon.views import DecisionView, EpisodeView, Status
 PREFIX: Final = "sidwatch_"
 OUTCOMES: Final = ("ok", "failed", "timed_out", "lost", "skipped")
 DECISIONS: Final[tuple[str, ...]] = get_args(DecisionView.model_fields["decision"].annotation)
+_NOTHING_SEEN: Final = Looks()
 _SAMPLES: Final = (5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 _HOUR: Final = 3600.0
 _LONG_SECONDS: Final = (60, 600, _HOUR, 6 * _HOUR, 24 * _HOUR, 72 * _HOUR, 168 * _HOUR, 336 * _HOUR, 720 * _HOUR)
@@ -102,11 +104,6 @@ class Telemetry:
         for unknown in (self._store_size, self._store_free):
             unknown.set(float("nan"))  # 0 would read as a full disk until the first look
         self._beat = gauge("loop_beat_timestamp_seconds", "Last sign of life of a loop, in wall time.", "loop")
-        self._decorrelation = gauge(
-            "decorrelation_penalty",
-            "Distance of the head's activations from uncorrelated ones, ||I - Gram||, less what chance gives.",
-            "role",
-        )
         self._notification_failures = counter(
             "notification_failures", "Attempts to send a notification that failed.", "channel"
         )
@@ -116,7 +113,9 @@ class Telemetry:
 
     # --- one snapshot -------------------------------------------------------------------------------------
 
-    def restore(self, status: Status, runs: Mapping[tuple[str, str], int] | None = None) -> None:
+    def restore(
+        self, status: Status, runs: Mapping[tuple[str, str], int] | None = None, looks: Looks = _NOTHING_SEEN
+    ) -> None:
         """Raise the counters to what the store remembers, then publish; called before readiness.
 
         runs: (job, outcome) -> how many runs ended so. Counters never go back: one that is already higher stays.
@@ -136,16 +135,16 @@ class Telemetry:
         for job, at in sorted(finished, key=lambda pair: pair[1]):
             self.add_job(job)
             self._job_success.labels(job).set(at.timestamp())
-        self._publish(status, restoring=True)
+        self._publish(status, looks, restoring=True)
 
-    def publish(self, status: Status) -> None:
+    def publish(self, status: Status, looks: Looks = _NOTHING_SEEN) -> None:
         """Replace every gauge by the snapshot's; series of what vanished vanish. New episodes enter the histograms."""
-        self._publish(status, restoring=False)
+        self._publish(status, looks, restoring=False)
 
-    def _publish(self, status: Status, *, restoring: bool) -> None:
+    def _publish(self, status: Status, looks: Looks, *, restoring: bool) -> None:
         with self._lock:
             self._observe(status.episodes, restoring)
-            found = gauges(status, self._cap, PREFIX, self._alarmed)
+            found = gauges(status, self._cap, PREFIX, self._alarmed, looks)
             if found != self._snapshot.gauges.metrics:
                 self._snapshot.gauges = _Gauges(found)
             # From the store, for people decide in processes of their own.
@@ -225,12 +224,6 @@ class Telemetry:
         """Record the size of the state directory and the free space beside it, bytes."""
         self._store_size.set(size_bytes)
         self._store_free.set(free_bytes)
-
-    def decorrelation(self, penalties: Mapping[str, float]) -> None:
-        """Replace the decorrelation penalties, by role."""
-        self._decorrelation.clear()
-        for role, penalty in penalties.items():
-            self._decorrelation.labels(role).set(penalty)
 
     def add_channel(self, channel: str) -> None:
         """Make a channel's counters exist at 0."""

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from daemon.evaluate.looks import Looks
+from daemon.model import Subject
 from daemon.telemetry import Telemetry
 from daemon.views import AlarmView, ChannelView
 from tests.unit.web.snapshot import NOW, empty_status, family, status
@@ -118,8 +120,8 @@ def test_runs_are_counted_on_from_the_run_log() -> None:
 
 def test_penalties_of_versions_that_lost_their_role_vanish() -> None:
     telemetry = Telemetry("0.1.0")
-    telemetry.decorrelation({"champion": 0.1, "challenger": 0.2})
-    telemetry.decorrelation({"champion": 0.1})
+    telemetry.publish(status(), Looks({"champion": 0.1, "challenger": 0.2}))
+    telemetry.publish(status(), Looks({"champion": 0.1}))
     assert value(telemetry, "decorrelation_penalty", role="champion") == 0.1
     assert value(telemetry, "decorrelation_penalty", role="challenger") is None
 
@@ -135,6 +137,29 @@ def test_what_is_scraped_is_what_the_registry_holds() -> None:
     assert sorted((s.name, sorted(s.labels.items()), repr(s.value)) for s in scraped) == sorted(
         (s.name, sorted(s.labels.items()), repr(float(s.value))) for s in held
     )
+
+
+LOOKS = Looks(
+    {"champion": 0.1},
+    {
+        Subject("family", "dalle_2"): tuple(range(12)),
+        Subject("source", "kodak"): (3,) * 12,
+        Subject("source", "x"): (1,) * 12,
+    },
+    {Subject("family", "dalle_2"): 4.5, Subject("source", "kodak"): -9.0, Subject("source", "x"): -3.0},
+    {"dalle_2": ("progan", 2.5)},
+)
+
+
+def test_margins_are_histograms_of_each_family_and_of_all_photographs_together() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.publish(status(), LOOKS)
+    assert value(telemetry, "family_score_margin_bucket", family="dalle_2", le="0.0") == 5
+    assert value(telemetry, "family_score_margin_bucket", family="dalle_2", le="+Inf") == 11
+    assert value(telemetry, "real_score_margin_bucket", le="-8.0") == 4
+    assert value(telemetry, "real_score_margin_gsum") == -12
+    assert value(telemetry, "family_nearest_distance", family="dalle_2", nearest="progan") == 2.5
+    assert b"# TYPE sidwatch_family_score_margin histogram" in telemetry.exposition()[0]
 
 
 TABLE = [
@@ -157,6 +182,9 @@ TABLE = [
     "real_pool_shift_evidence_log10",
     "novelty_evidence_log10",
     "decorrelation_penalty",
+    "family_score_margin_bucket",
+    "real_score_margin_bucket",
+    "family_nearest_distance",
     "episode_detect_samples_bucket",
     "episode_detect_seconds_bucket",
     "episode_recover_seconds_bucket",
@@ -188,10 +216,9 @@ def test_every_metric_has_series_once_the_service_has_something_to_say(name: str
         AlarmView(kind=kind, about=about, raised_at=None, evidence_log10=0.5, alarm_log10=2.0, text="")
         for kind, about in (("real_pool_shift", ""), ("novel_family", "uploads"))
     ]
-    telemetry.restore(status(alarms=alarms))
+    telemetry.restore(status(alarms=alarms), looks=LOOKS)
     telemetry.beat("supervisor", NOW)
     telemetry.job_finished("cycle", "ok", 1.0, NOW)
-    telemetry.decorrelation({"champion": 0.1})
     names = {sample.name for metric in telemetry.registry.collect() for sample in metric.samples}
     assert "sidwatch_" + name in names
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from daemon.evaluate.decorrelation import excess_penalty, group_weights
+from daemon.evaluate.looks import MARGINS, excess_penalty, group_weights, margin_counts, nearest_families
 from daemon.model import Subject
 
 
@@ -29,3 +29,22 @@ def test_rows_of_unequal_weight_exceed_chance_by_nothing_either() -> None:
     weights /= weights.sum()
     found = [excess_penalty(rng.normal(size=(500, 10)), weights) for _ in range(20)]
     assert abs(np.mean(found)) < 0.02
+
+
+def test_margins_are_counted_cumulatively_up_to_all_of_them() -> None:
+    counts = margin_counts(np.array([-9.0, -0.4, 0.0, 3.0, 30.0]))
+    assert len(counts) == len(MARGINS) + 1
+    assert dict(zip(MARGINS, counts, strict=False)) == {
+        -8.0: 1, -4.0: 1, -2.0: 1, -1.0: 1, -0.5: 1, 0.0: 3, 0.5: 3, 1.0: 3, 2.0: 3, 4.0: 4, 8.0: 4,
+    }  # fmt: skip
+    assert counts[-1] == 5
+
+
+def test_the_nearest_family_is_the_one_whose_mean_is_nearest_and_never_a_camera() -> None:
+    activations = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 3.0], [9.0, 9.0], [1.0, 0.1]])
+    subjects = [Subject("family", "a"), Subject("family", "a"), Subject("family", "b"), Subject("family", "c")]
+    found = nearest_families(activations, [*subjects, Subject("source", "camera")])
+    assert found["a"] == ("b", 3.0)
+    assert found["b"] == ("a", 3.0)
+    assert found["c"][0] == "b"
+    assert nearest_families(activations[:2], subjects[:2]) == {}

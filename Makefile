@@ -70,6 +70,14 @@ bench-heads: setup  ## the closed form beside logistic regression, the paper's r
 bench-scrape: setup  ## what a scrape of /metrics costs at 1,000 families
 	$(QUIET) PYTHONPATH=. $(PY) benchmarks/scrape.py
 
+rules-test: setup  ## promtool and amtool: rules, their cases, both configurations of Prometheus and of Alertmanager
+	@for tool in promtool amtool; do command -v $$tool >/dev/null || { echo "make: $$tool is not installed (Debian: RUNLEVEL=1 apt-get install prometheus prometheus-alertmanager)" >&2; exit 1; }; done
+	promtool check rules dashboards/prometheus/rules/*.yml
+	promtool test rules dashboards/prometheus/rules/tests/alerts_test.yml
+	promtool check config --syntax-only dashboards/prometheus/prometheus.yml deploy/prometheus.yml
+	amtool check-config dashboards/prometheus/alertmanager.yml deploy/alertmanager.yml
+	$(QUIET) $(PY) -m pytest -q tests/docs/test_dashboards.py tests/docs/test_deploy.py
+
 dashboards: setup  ## generate dashboards/grafana and docs/reference-states.md again
 	$(PY) dashboards/build.py
 	$(PY) docs/make_states.py

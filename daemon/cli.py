@@ -23,6 +23,7 @@ from daemon.commands import (
     families,
     feedback,
     forgetting,
+    health,
     looking,
     models,
     notifications,
@@ -65,6 +66,7 @@ demo.register(app)
 configuration.register(app)
 running.register(app)
 looking.register(app)
+health.register(app)
 working.register(app)
 forgetting.register(app)
 feedback.register(app)

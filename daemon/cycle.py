@@ -64,6 +64,7 @@ def run_cycle(
     may_learn: Callable[[], bool] = lambda: True,
     make: Make | None = None,
     noticed: Callable[[], object] = lambda: None,
+    handed_over: Callable[[], object] = lambda: None,
 ) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
@@ -72,8 +73,8 @@ def run_cycle(
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
     make: another learner than the closed form as configured.
-    noticed: called once changes of state are stored and told and before anything is learned, which may take long: what
-    looks at the service from outside sees an alarm however quickly it is repaired.
+    noticed, handed_over: called once changes of state are stored, and once their messages wait in the outbox; both
+    before anything is learned, which may take long: an alarm is seen from outside however quickly it is repaired.
     """
     return_from_damage(context)
     follow(context)  # a switch or a rollback across encoders may have come between two cycles
@@ -88,8 +89,9 @@ def run_cycle(
         evaluate(context)
     told = 0
     if note_transitions(context) or alarmed:
-        told = notify(context)
         noticed()
+        told = notify(context)
+        handed_over()
     challenge = learn(context, make) if may_learn() else None
     verdict = judge(context, challenge) if challenge else None
     became = None

@@ -68,6 +68,7 @@ class Service:
     _lock: Lock = field(default_factory=Lock)
     _explainers: ExplainerCache = field(default_factory=ExplainerCache)
     _looking: Looking = field(default_factory=Looking)
+    _looks: Looks = field(default_factory=Looks)
 
     def refresh(self, *, restore: bool = False) -> Status:
         """Read the snapshot anew from the store and publish it; called after every run."""
@@ -82,13 +83,17 @@ class Service:
             context.migrations,
         )
         status = snapshot(sources, self.state, context.clock.now())
-        looks = self._looking.at(context)
         with self._lock:
             self._status = status
             if restore:
-                self.telemetry.restore(status, context.runs.counts(), looks)
+                self._looks = self._looking.at(context)
+                self.telemetry.restore(status, context.runs.counts(), self._looks)
             else:
-                self.telemetry.publish(status, looks)
+                self.telemetry.publish(status, self._looks)
+        looks = self._looking.at(context)
+        if looks != self._looks:  # after the rest: it takes longer, and no alarm waits for it
+            self._looks = looks
+            self.telemetry.publish(status, looks)
         directory = context.settings.store.directory
         self.telemetry.store_space(size_of(directory), shutil.disk_usage(directory).free)
         return status

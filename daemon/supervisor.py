@@ -31,6 +31,7 @@ from daemon.runs import Leases, execute, tick
 from daemon.schedule import Schedule
 from daemon.service import Service
 from daemon.settings import AdapterSettings
+from daemon.systemd import tell_manager
 from daemon.transitions import note_transitions
 
 log = structlog.get_logger("sidwatch.supervisor")
@@ -104,6 +105,7 @@ class Supervisor:
         self._service.state = "ready"
         schedule.start()
         log.info("ready", jobs=sorted(self._jobs))
+        tell_manager("READY=1")
         self._turn(schedule, threads)
         schedule.stop()
         return self._drain(threads)
@@ -113,6 +115,7 @@ class Supervisor:
         wall, monotonic = clock.now(), clock.monotonic()
         while not self._stop.wait(BEAT):
             self._service.beat()
+            tell_manager("WATCHDOG=1")
             self._leases.extend()
             parted = (clock.now() - wall).total_seconds() - (clock.monotonic() - monotonic)
             if abs(parted) > CLOCK_JUMP:
@@ -127,6 +130,7 @@ class Supervisor:
 
     def _drain(self, threads: list[threading.Thread]) -> bool:
         self._service.state = "draining"
+        tell_manager("STOPPING=1")
         for job in self._jobs.values():
             job.wake.set()
         until = time.monotonic() + self._context.settings.schedule.drain_deadline.total_seconds()
@@ -193,10 +197,6 @@ class Supervisor:
 
         return poll
 
-    def _noticed(self) -> None:
-        self._service.refresh()
-        self._tell()
-
     def _tell(self) -> None:
         if self._context.channels:
             self._tick(NOTIFY)  # a job of its own: a mail server never holds up a cycle
@@ -210,7 +210,8 @@ class Supervisor:
         report = run_cycle(
             self._context,
             may_learn=lambda: self._context.registry.champion() is not None or self._intake.none,
-            noticed=self._noticed,
+            noticed=self._service.refresh,
+            handed_over=self._tell,
         )
         self._context.clock.after_cycle()
         if report.told:

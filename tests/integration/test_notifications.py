@@ -103,7 +103,7 @@ def test_people_hear_of_an_alarm_before_it_is_learned(tmp_path: Path) -> None:
         champion = fresh.context.registry.champion()
         at_notice.append(([event.kind for event in fresh.told], champion.id if champion else None))
 
-    run_cycle(fresh.context, [ADAPTER], noticed=look)
+    run_cycle(fresh.context, [ADAPTER], handed_over=look)
     (kinds, champion_then), *_ = at_notice
     assert "family_evades" in kinds and "family_state_changed" in kinds
     now = fresh.context.registry.champion()

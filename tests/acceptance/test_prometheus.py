@@ -118,16 +118,13 @@ def write_configuration(folder: Path, service: int, alertmanager: int, hook: int
         {"name": name, "kind": "manifest", "trust": "trusted", "every": every, "options": {"path": f"{name}.jsonl"}}
         for name, every in (("opening", "1d"), ("releases", "10s"))
     ]
+    direct = {"name": "direct", "kind": "webhook", "url": f"http://127.0.0.1:{hook}/direct", "secret": SECRET}
     config = {
         "encoder": {"name": "external", "external": {"fingerprint": FINGERPRINT, "dimension": LENGTH}},
         "http": {"port": service},
         "schedule": {"cycle_every": "2s"},
         "adapters": adapters,
-        "notify": {
-            "channels": [
-                {"name": "direct", "kind": "webhook", "url": f"http://127.0.0.1:{hook}/direct", "secret": SECRET}
-            ]
-        },
+        "notify": {"channels": [direct]},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     prometheus = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
@@ -181,7 +178,7 @@ def test_an_alarm_reaches_the_webhook_within_15_seconds_and_is_resolved_after_th
         (tmp_path / "opening.jsonl").write_text(opening())
         (tmp_path / "releases.jsonl").write_text("")
         daemon = stack.enter_context(Running("run", folder=tmp_path, port=service))
-        assert daemon.wait_ready() is not None, daemon.err[-3000:]
+        until("the service", lambda: daemon.get("/-/ready")[0], 180, tmp_path)
         stack.enter_context(
             program(
                 "prometheus-alertmanager", "--config.file=alertmanager.yml", "--storage.path=alertmanager",

@@ -1,4 +1,4 @@
-"""What is deployed is what is tested: the copies for containers differ in addresses alone, and the unit stays hardened."""
+"""What is deployed is what is tested: copies for containers differ in addresses alone; the unit stays hardened."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_containers_configuration_is_valid(monkeypatch: pytest.MonkeyPatch) 
 def test_the_image_runs_without_root_and_asks_the_command_line_whether_it_is_well() -> None:
     text = (DEPLOY / "Dockerfile").read_text()
     instructions = [line.split(maxsplit=1) for line in text.splitlines() if re.match(r"[A-Z]+ ", line)]
-    last = {word: rest for word, rest in instructions}
+    last = {line[0]: line[1] for line in instructions}
     assert last["USER"] == "sidwatch"
     order = [word for word, _ in instructions]
     assert order.index("USER") < order.index("ENTRYPOINT")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -498,7 +499,18 @@ def render(board: Board) -> str:
         )
     for panel in board.panels:
         made = made.with_panel(_panel(panel))
-    return JSONEncoder(sort_keys=True, indent=2).encode(made.build()) + "\n"
+    read = json.loads(JSONEncoder().encode(made.build()))
+    _as_grafana_reads_it(read)
+    return json.dumps(read, sort_keys=True, indent=2) + "\n"
+
+
+def _as_grafana_reads_it(board: dict[str, Any]) -> None:
+    """What the generator writes as older Grafanas read it: keys that `@grafana/schema` no longer knows."""
+    for mark in board["annotations"]["list"]:
+        mark["target"] = {"expr": mark.pop("expr"), "refId": "Anno"}
+    for variable in board["templating"]["list"]:
+        for key in ("auto", "auto_count", "auto_min"):  # of interval variables, which these are not
+            variable.pop(key, None)
 
 
 def _panel(drawn: Drawn) -> Any:

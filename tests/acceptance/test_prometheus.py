@@ -146,7 +146,7 @@ def queries() -> list[tuple[str, str]]:
         read = json.loads(board.read_text())
         for panel in read["panels"]:
             found += [(f"{board.stem}: {panel['title']}", target["expr"]) for target in panel["targets"]]
-        found += [(f"{board.stem}: {mark['name']}", mark["expr"]) for mark in read["annotations"]["list"]]
+        found += [(f"{board.stem}: {mark['name']}", mark["target"]["expr"]) for mark in read["annotations"]["list"]]
     return [(where, e.replace("$family", NEW).replace("$__rate_interval", "1m")) for where, e in found]
 
 
@@ -193,7 +193,7 @@ def test_an_alarm_reaches_the_webhook_within_15_seconds_and_is_resolved_after_th
                 folder=tmp_path, name="prometheus",
             )
         )  # fmt: skip
-        until("a first champion", lambda: status()["champion"], 180, tmp_path)
+        until("a first champion", lambda: status().get("champion"), 180, tmp_path)
         first = status()["champion"]["id"]
         until(
             "figures of the known families",

@@ -27,7 +27,7 @@ def wait_after(attempts: int) -> timedelta:
     >>> [int(wait_after(n).total_seconds()) for n in (1, 2, 3, 20)]
     [10, 20, 40, 3600]
     """
-    return min(FIRST_WAIT * 2 ** min(attempts - 1, 20), LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << min(attempts - 1, 20)), LONGEST_WAIT)
 
 
 def is_due(row: OutboxRow, now: datetime) -> bool:

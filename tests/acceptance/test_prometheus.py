@@ -7,6 +7,7 @@ Rules and Alertmanager's configuration are those that are shipped; addresses and
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -37,7 +38,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "dashboards/prometheus"
-WITHIN = 15.0  # seconds from the alarm to the webhook
+WITHIN = float(os.environ.get("SIDWATCH_ALERT_SECONDS", "15"))  # from the alarm to the webhook; more: a busy machine
 ALERT = "GeneratorFamilyEvadesDetection"
 SECRET = "a secret of the test's own"
 

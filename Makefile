@@ -11,7 +11,7 @@ UNFINISHED := $(VENV)/.setup-unfinished
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads bench-intake dashboards clean
+.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads bench-intake bench-scrape rules-test dashboards clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,17 @@ bench-heads: setup  ## the closed form beside logistic regression, the paper's r
 
 bench-intake: setup  ## taking pictures in without encoding: how many per second, and whether memory stays flat
 	$(QUIET) $(PY) benchmarks/intake.py $(ARGS)
+
+bench-scrape: setup  ## what a scrape of /metrics costs at 1,000 families
+	$(QUIET) PYTHONPATH=. $(PY) benchmarks/scrape.py
+
+rules-test: setup  ## promtool and amtool: rules, their cases, both configurations of Prometheus and of Alertmanager
+	@for tool in promtool amtool; do command -v $$tool >/dev/null || { echo "make: $$tool is not installed (Debian: RUNLEVEL=1 apt-get install prometheus prometheus-alertmanager)" >&2; exit 1; }; done
+	promtool check rules dashboards/prometheus/rules/*.yml
+	promtool test rules dashboards/prometheus/rules/tests/alerts_test.yml
+	promtool check config --syntax-only dashboards/prometheus/prometheus.yml deploy/prometheus.yml
+	amtool check-config dashboards/prometheus/alertmanager.yml deploy/alertmanager.yml
+	$(QUIET) $(PY) -m pytest -q tests/docs/test_dashboards.py tests/docs/test_deploy.py
 
 dashboards: setup  ## generate dashboards/grafana and docs/reference-states.md again
 	$(PY) dashboards/build.py

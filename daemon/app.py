@@ -199,9 +199,7 @@ def is_running(settings: Settings) -> bool:
 
 def is_simulated(settings: Settings) -> bool:
     """Whether pictures or time are simulated, which is said wherever figures are shown."""
-    return settings.clock.kind == "simulated" or any(
-        adapter.kind == "simulated" and adapter.enabled for adapter in settings.adapters
-    )
+    return settings.simulated
 
 
 def _catch_up(clock: WallClock | AcceleratedClock, store: Store) -> None:

@@ -24,8 +24,10 @@ from daemon.commands import (
     families,
     feedback,
     forgetting,
+    health,
     looking,
     models,
+    notifications,
     reembedding,
     running,
     samples,
@@ -65,6 +67,7 @@ demo.register(app)
 configuration.register(app)
 running.register(app)
 looking.register(app)
+health.register(app)
 working.register(app)
 forgetting.register(app)
 feedback.register(app)
@@ -74,6 +77,7 @@ backtesting.register(app)
 app.add_typer(families.app, name="families")
 app.add_typer(samples.app, name="samples")
 app.add_typer(episodes.app, name="episodes")
+app.add_typer(notifications.app, name="notifications")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from daemon.champion import ChampionCache
 from daemon.encoders.pool import Encoders
 from daemon.ports import (
+    Channel,
     Clock,
     DerivedFiles,
     EncoderService,
@@ -47,6 +48,7 @@ class Context:
     meter: Meter
     champion: ChampionCache
     progress: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)  # long work tells
+    channels: tuple[Channel, ...] = ()  # ways to people outside
     derived: DerivedFiles = field(default_factory=NothingKept)
 
     @property

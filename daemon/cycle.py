@@ -68,6 +68,8 @@ def run_cycle(
     may_learn: Callable[[], bool] = lambda: True,
     make: Make | None = None,
     aside: Aside | None = None,
+    noticed: Callable[[], object] = lambda: None,
+    handed_over: Callable[[], object] = lambda: None,
 ) -> CycleReport:
     """intake -> embed -> score -> evaluate -> detect -> learn -> gate -> promote -> notify.
 
@@ -76,6 +78,8 @@ def run_cycle(
     adapters: those to poll in this pass; the running service polls each on its own schedule and passes none.
     may_learn: asked once detection is done; False leaves out the stages from `learn` to `promote`.
     make: another learner than the policy's. aside: called instead of a learner that takes long; None: it learns here.
+    noticed, handed_over: called once changes of state are stored, and once their messages wait in the outbox; both
+    before anything is learned, which may take long: an alarm is seen from outside however quickly it is repaired.
     """
     return_from_damage(context)
     follow(context)  # a switch or a rollback across encoders may have come between two cycles
@@ -90,7 +94,11 @@ def run_cycle(
     alarmed = detect(context)
     if return_from_worse(context):
         evaluate(context)
-    note_transitions(context)
+    told = 0
+    if note_transitions(context) or alarmed:
+        noticed()
+        told = notify(context)
+        handed_over()
     may = may_learn()
     version, became = (end_shadow(context) if may else None) or (None, None)
     challenge = learn(context, make, aside=aside) if may and version is None else None
@@ -100,7 +108,7 @@ def run_cycle(
         evaluate(context)  # a new champion is never without figures
         note_transitions(context)
     watch_tickets(context)
-    told = notify(context)
+    told += notify(context)
     return CycleReport(
         delivered=delivered,
         embedded=embedded,

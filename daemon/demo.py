@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 
 from daemon.app import clear_state, opened
 from daemon.context import Context
+from daemon.cycle import run_cycle
 from daemon.drift.hindsight import false_alarms
 from daemon.errors import BadInputError
 from daemon.model import Event
@@ -108,11 +110,12 @@ def tell_story(settings: Settings, teller: Teller, stop: threading.Event, *, go_
         with served(settings, service, teller.page):
             service.state = "ready"
             leases = Leases(state.context, state.holder)
+            turn = partial(run_cycle, noticed=service.refresh)
             summary: dict[str, Any] | None = None
             while not stop.is_set() and (summary is None or go_on):
                 day = (state.context.clock.now() - START).days
                 service.beat()
-                run_one_cycle(state.context, leases)
+                run_one_cycle(state.context, leases, turn)
                 status = service.refresh()
                 teller.day(day, status)
                 if summary is None and day >= STORY_DAYS:

@@ -496,6 +496,38 @@ class Event:
     data: dict[str, object]
 
 
+class OutboxMessage(NamedTuple):
+    """A message for one recipient of one channel, before it is in the outbox."""
+
+    channel: str
+    recipient: str  # "" where the channel has but one
+    message: dict[str, Any]  # `daemon.notify.message.Message`
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message that waits to be sent."""
+
+    id: int
+    channel: str
+    recipient: str
+    message: dict[str, Any]
+    attempts: int  # that failed
+    next_attempt_at: datetime | None  # None: it was never tried
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxCounts:
+    """One channel's messages."""
+
+    channel: str
+    waiting: int
+    oldest: datetime | None  # since when the oldest of them waits
+    sent: int
+    failures: int  # attempts that failed
+    error: str  # of the last failure of a waiting message
+
+
 MigrationState = Literal["embedding", "learning", "shadow", "judged", "switched", "held", "rejected", "cancelled"]
 UNFINISHED: tuple[MigrationState, ...] = ("embedding", "learning", "shadow", "judged")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,9 @@ from daemon.model import (
     Migration,
     MigrationCounts,
     MigrationState,
+    OutboxCounts,
+    OutboxMessage,
+    OutboxRow,
     PendingSample,
     Profile,
     Prompt,
@@ -60,6 +63,10 @@ from daemon.model import (
     UnlabelledRow,
     VersionRecord,
 )
+
+if TYPE_CHECKING:
+    from daemon.notify.message import Message, Picture
+
 
 StatisticsKey = tuple[Subject, Profile]
 Progress = Callable[[str, int, int], None]  # (what, done, total; 0: unknown)
@@ -524,6 +531,28 @@ class SampleStore(Corrections, Protocol):
 
     def unsent_events(self) -> list[Event]: ...
     def mark_sent(self, event_ids: Sequence[int], at: datetime) -> None: ...
+    def hand_over(self, event_id: int, messages: Sequence[OutboxMessage], at: datetime) -> None:
+        """The event was told: its messages go into the outbox and it is marked, in one transaction; once."""
+        ...
+
+    def outbox(self, channels: Sequence[str]) -> list[OutboxRow]:
+        """What waits to be sent on these channels, oldest first."""
+        ...
+
+    def outbox_sent(self, row_id: int, at: datetime) -> None: ...
+    def outbox_failed(self, row_id: int, error: str, attempts: int, next_attempt_at: datetime) -> None: ...
+    def outbox_counts(self) -> list[OutboxCounts]:
+        """Every channel that ever had a message, by name."""
+        ...
+
+    def picture_names(self, sample_ids: Sequence[int]) -> dict[int, str]:
+        """Sample id -> sha256 of those that are active and whose picture is kept."""
+        ...
+
+    def newest_pictures(self, subject: Subject, limit: int) -> list[str]:
+        """sha256 of a family's or real source's newest active samples whose picture is kept, newest first."""
+        ...
+
     def events(self, limit: int) -> list[Event]: ...
     def events_since(self, at: datetime) -> list[Event]: ...
 
@@ -604,6 +633,10 @@ class Registry(Protocol):
         ...
 
     def audit(self) -> list[AuditRow]: ...
+    def audit_counts(self) -> dict[str, int]:
+        """Action -> how many rows of the audit about a version have it."""
+        ...
+
     def family_names(self) -> dict[str, str]:
         """Former family name -> present one: versions and verdicts keep the names of their time."""
         ...
@@ -740,6 +773,26 @@ class GoldenLog(Protocol):
         ...
 
 
+class Channel(Protocol):
+    """A way to people outside."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Each is sent to, and waits, by itself."""
+        ...
+
+    @property
+    def kinds(self) -> tuple[str, ...] | None:
+        """Kinds of events that it tells of; None: one message for every change of state, decision and alarm."""
+        ...
+
+    def send(self, message: Message, pictures: Sequence[Picture], recipient: str) -> None:
+        """Returns once it was taken. Raises TemporaryError when it was not."""
+        ...
+
+
 class Notifier(Protocol):
     """Tells people."""
 
@@ -754,8 +807,7 @@ class Meter(Protocol):
     def quarantined(self, adapter: str, reason: str, count: int) -> None: ...
     def fetch(self, adapter: str, seconds: float) -> None: ...
     def pictures_encoded(self, count: int) -> None: ...
-    def promotion(self, decision: str) -> None: ...
-    def notification_failed(self) -> None: ...
+    def notification_failed(self, channel: str) -> None: ...
     def job_finished(self, job: str, outcome: str, seconds: float, at: datetime) -> None: ...
 
 

@@ -7,9 +7,10 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Literal, Protocol
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import CorruptArtifact, ImageRejected, TemporaryError
+from daemon.evaluate.looks import Looking, Looks
 from daemon.explain.making import ExplainerCache
 from daemon.explain.views import ExplainedScoreView
 from daemon.intake.decode import check_size
@@ -38,6 +40,7 @@ from daemon.web.models import Decided
 
 log = structlog.get_logger("sidwatch.service")
 
+LOOP = "supervisor"  # the one loop that must always turn
 _REPORTER = "api"  # in the audit
 
 
@@ -52,8 +55,9 @@ State = Literal["starting", "ready", "draining", "stopped"]
 class Telemetry(Protocol):
     """What the service needs of `daemon.telemetry` beyond counting."""
 
-    def restore(self, status: Status) -> None: ...
-    def publish(self, status: Status) -> None: ...
+    def restore(self, status: Status, runs: Mapping[tuple[str, str], int], looks: Looks) -> None: ...
+    def publish(self, status: Status, looks: Looks) -> None: ...
+    def beat(self, loop: str, at: datetime) -> None: ...
     def store_space(self, size_bytes: int, free_bytes: int) -> None: ...
     def exposition(self) -> tuple[bytes, str]: ...
 
@@ -71,6 +75,8 @@ class Service:
     _beat: float = field(default_factory=time.monotonic)
     _lock: Lock = field(default_factory=Lock)
     _explainers: ExplainerCache = field(default_factory=ExplainerCache)
+    _looking: Looking = field(default_factory=Looking)
+    _looks: Looks = field(default_factory=Looks)
 
     def refresh(self, *, restore: bool = False) -> Status:
         """Read the snapshot anew from the store and publish it; called after every run."""
@@ -87,7 +93,15 @@ class Service:
         status = snapshot(sources, self.state, context.clock.now())
         with self._lock:
             self._status = status
-            (self.telemetry.restore if restore else self.telemetry.publish)(status)
+            if restore:
+                self._looks = self._looking.at(context)
+                self.telemetry.restore(status, context.runs.counts(), self._looks)
+            else:
+                self.telemetry.publish(status, self._looks)
+        looks = self._looking.at(context)
+        if looks != self._looks:  # after the rest: it takes longer, and no alarm waits for it
+            self._looks = looks
+            self.telemetry.publish(status, looks)
         directory = context.settings.store.directory
         self.telemetry.store_space(size_of(directory), shutil.disk_usage(directory).free)
         return status
@@ -95,6 +109,7 @@ class Service:
     def beat(self) -> None:
         """The supervisor's loop is alive."""
         self._beat = time.monotonic()
+        self.telemetry.beat(LOOP, datetime.now(UTC))  # the machine's time, as Prometheus reads it, simulated or not
 
     def beat_age(self) -> float:
         return time.monotonic() - self._beat

@@ -24,6 +24,7 @@ from daemon.model import (
     Episode,
     EvaluationRow,
     FamilyRow,
+    OutboxCounts,
     Profile,
     Subject,
     TestState,
@@ -92,6 +93,9 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         episodes=[episode_view(episode, now) for episode in samples.episodes()],
         versions=_versions(registry, audit),
         decisions=[_decision(row) for row in reversed(audit) if row.action in DECISIONS and row.version][:RECENT],
+        decision_counts={
+            decision: count for action, count in registry.audit_counts().items() if (decision := DECISIONS.get(action))
+        },
         queue=_queue(samples, fingerprint),
         quarantine=samples.quarantine_counts(),
         samples=samples.sample_counts(),
@@ -104,6 +108,7 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         shortcuts=[
             _shortcut(audit, sources.settings) for audit in samples.shortcut_audits() if audit.known or audit.unknown
         ],
+        channels=_channels(sources),
         alarm_budget=_budget(spending(samples, registry, sources.settings.alarms, now)),
         returned_at=max((row.at for row in audit if row.action == "rollback" and row.actor == WATCH), default=None),
         shadows=[views.ShadowView(**asdict(one)) for one in shadows(samples, registry, sources.settings.promotion)],
@@ -480,6 +485,15 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
             )
         )
     return found
+
+
+def _channels(sources: Sources) -> list[views.ChannelView]:
+    known = {row.channel: row for row in sources.samples.outbox_counts()}
+    configured = {channel.name for channel in sources.settings.notify.channels if channel.enabled}
+    return [
+        views.ChannelView(**asdict(known.get(name, OutboxCounts(name, 0, None, 0, 0, ""))))
+        for name in sorted(configured)
+    ]
 
 
 def _jobs(runs: RunLog) -> list[views.JobView]:

@@ -25,6 +25,7 @@ from daemon.learn.learning import Challenge, update
 from daemon.learn.recalibrating import recalibrate
 from daemon.learn.retraining import RETRAININGS, retrain
 from daemon.learn.ticketing import watch_tickets
+from daemon.notify.delivering import deliver
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.promote.returning import return_from_damage
@@ -33,11 +34,13 @@ from daemon.runs import Leases, execute, tick
 from daemon.schedule import Schedule
 from daemon.service import Service
 from daemon.settings import AdapterSettings
+from daemon.systemd import tell_manager
 from daemon.transitions import note_transitions
 
 log = structlog.get_logger("sidwatch.supervisor")
 
 BEAT = 1.0  # seconds between two turns of the loop
+NOTIFY = "notify"  # the job that sends what waits in the outbox
 CLOCK_JUMP = 5.0  # seconds by which wall and monotonic time may part before all jobs are rescheduled
 
 
@@ -105,6 +108,7 @@ class Supervisor:
         self._service.state = "ready"
         schedule.start()
         log.info("ready", jobs=sorted(self._jobs))
+        tell_manager("READY=1")
         self._turn(schedule, threads)
         schedule.stop()
         return self._drain(threads)
@@ -114,6 +118,7 @@ class Supervisor:
         wall, monotonic = clock.now(), clock.monotonic()
         while not self._stop.wait(BEAT):
             self._service.beat()
+            tell_manager("WATCHDOG=1")
             self._leases.extend()
             parted = (clock.now() - wall).total_seconds() - (clock.monotonic() - monotonic)
             if abs(parted) > CLOCK_JUMP:
@@ -128,6 +133,7 @@ class Supervisor:
 
     def _drain(self, threads: list[threading.Thread]) -> bool:
         self._service.state = "draining"
+        tell_manager("STOPPING=1")
         for job in self._jobs.values():
             job.wake.set()
         until = time.monotonic() + self._context.settings.schedule.drain_deadline.total_seconds()
@@ -177,6 +183,8 @@ class Supervisor:
             Job(JOB, None, self._retrain_due),
             Job("reembed", None, lambda: migrate(self._context)),
         ]
+        if self._context.channels:
+            jobs.append(Job(NOTIFY, settings.notify.retry_every, lambda: f"{deliver(self._context)} sent"))
         for adapter in settings.adapters:
             if adapter.enabled:
                 jobs.append(Job(f"intake_{adapter.name}", adapter.every, self._poll(adapter)))
@@ -202,6 +210,10 @@ class Supervisor:
 
         return poll
 
+    def _tell(self) -> None:
+        if self._context.channels:
+            self._tick(NOTIFY)  # a job of its own: a mail server never holds up a cycle
+
     def _retrain(self, job: str) -> object:
         with self._training:
             return run_update(self._context, job)
@@ -221,8 +233,12 @@ class Supervisor:
             self._context,
             may_learn=lambda: self._context.registry.champion() is not None or self._intake.none,
             aside=self._ask_to_retrain,
+            noticed=self._service.refresh,
+            handed_over=self._tell,
         )
         self._context.clock.after_cycle()
+        if report.told:
+            self._tell()
         if self._context.migrations.active() is not None:
             self._tick("reembed")  # a job of its own: the second encoder never holds up a cycle
         return report
@@ -262,6 +278,7 @@ def run_until_idle(context: Context, service: Service, holder: str, stop: thread
     cycles = 0
     while not stop.is_set():
         report = run_one_cycle(context, leases)
+        deliver(context)
         moved = migrate_once(context, leases)
         service.refresh()
         cycles += 1

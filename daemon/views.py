@@ -237,6 +237,17 @@ class AlarmBudgetView(View):
     run_length: float  # votes between two false alarms of what is known
 
 
+class ChannelView(View):
+    """Messages to people outside on one channel."""
+
+    channel: str
+    waiting: int
+    oldest: datetime | None  # since when the oldest of them waits
+    sent: int
+    failures: int  # attempts that failed
+    error: str  # of the last failure of a message that waits
+
+
 class ServiceView(View):
     version: str
     state: Literal["starting", "ready", "draining", "stopped"]
@@ -272,7 +283,8 @@ class Status(View):
     real_sources: list[SourceView]
     episodes: list[EpisodeView]
     versions: list[VersionView]
-    decisions: list[DecisionView]
+    decisions: list[DecisionView]  # the newest, newest first
+    decision_counts: dict[str, int] = {}  # decision -> how many ever, whoever made them
     queue: list[QueueView]
     quarantine: dict[str, int]  # reason -> samples
     samples: dict[str, int]  # total, active, quarantined
@@ -287,6 +299,7 @@ class Status(View):
     returned_at: datetime | None = None  # when a previous version last came back by itself
     shadows: list[ShadowView] = []
     approval_waiting_since: datetime | None = None  # the first version that a person is to approve
+    channels: list[ChannelView] = []
     flapping: str | None = None  # why promotion is no longer automatic
 
 

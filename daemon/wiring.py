@@ -20,6 +20,7 @@ from daemon.intake.inspecting import InspectorClient
 from daemon.intake.polling import poll_in_child
 from daemon.learn.automatic import JOB
 from daemon.model import FEEDBACK, PUSH
+from daemon.notify.channels import make_channels
 from daemon.notify.notifying import LogNotifier
 from daemon.ports import (
     Clock,
@@ -88,6 +89,7 @@ def make_context(
         champion=ChampionCache(registry),
         progress=progress,
         derived=derived,
+        channels=() if read_only else make_channels(settings.notify.channels),
     )
 
 
@@ -97,6 +99,10 @@ def make_telemetry(settings: Settings) -> Telemetry:
     telemetry.add_job("cycle")
     telemetry.add_job("reembed")
     telemetry.add_job(JOB)
+    for channel in settings.notify.channels:
+        if channel.enabled:
+            telemetry.add_job("notify")
+            telemetry.add_channel(channel.name)
     telemetry.add_adapter(FEEDBACK)
     telemetry.add_adapter(PUSH)
     for adapter in settings.adapters:

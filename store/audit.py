@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from daemon.model import AuditRow
 from store import tables as t
@@ -67,6 +67,13 @@ def read(connection: Connection) -> list[AuditRow]:
     """The whole chain, oldest first."""
     rows = connection.execute(select(t.audit).order_by(t.audit.c.number)).mappings()
     return [AuditRow(**{name: row[name] for name in AuditRow.__slots__}) for row in rows]
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Action -> how many rows about a version have it."""
+    a = t.audit.c
+    query = select(a.action, func.count()).where(a.version.is_not(None)).group_by(a.action)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def verify(rows: Sequence[AuditRow]) -> str | None:

@@ -174,6 +174,11 @@ class SqlRegistry:
         with self._database.read() as connection:
             return audit.read(connection)
 
+    def audit_counts(self) -> dict[str, int]:
+        """Action -> how many rows about a version have it."""
+        with self._database.read() as connection:
+            return audit.counts(connection)
+
     def family_names(self) -> dict[str, str]:
         """Former family name -> present one, of families that were renamed or merged."""
         with self._database.read() as connection:

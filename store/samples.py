@@ -9,6 +9,7 @@ from store.events import Events
 from store.families import Families
 from store.forgetting import Forgetting
 from store.measurements import Measurements
+from store.outbox import Outbox
 from store.overview import Overview
 from store.pushes import Pushes
 from store.releases import Releases
@@ -32,6 +33,7 @@ class SqlSampleStore(
     Shortcuts,
     StatisticsFiles,
     Events,
+    Outbox,
     Alarms,
     Overview,
     LooksAtSamples,

@@ -370,6 +370,23 @@ class EventRow(Base, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
 
+class OutboxEntry(Base, table=True):
+    """A message for one recipient, from the event it tells of until it was taken, and afterwards."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("event_id", "channel", "recipient"), Index(None, "sent_at", "channel"))
+    id: int | None = Field(default=None, primary_key=True)
+    event_id: int = Field(foreign_key="event.id")
+    channel: str
+    recipient: str  # "" where the channel has but one
+    message: dict[str, Any] = Field(sa_type=CanonicalJson)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    attempts: int = 0  # that failed
+    next_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    error: str = Field(default="", sa_type=Text)  # of the last failure
+
+
 class RunRow(Base, table=True):
     """One tick of one job and what became of it."""
 
@@ -601,6 +618,7 @@ subject_state = _table("subject_state")
 service_alarm = _table("service_alarm")
 episode = _table("episode")
 event = _table("event")
+outbox = _table("outbox")
 run = _table("run")
 statistics = _table("statistics")
 statistics_revision = _table("statistics_revision")

@@ -1,4 +1,4 @@
-"""Notify: events wait in the store until they were sent; a repeat after a crash carries the same key."""
+"""Notify: every event becomes, once, the messages that wait in the outbox for each channel's recipients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import structlog
 
 from daemon.context import Context
 from daemon.errors import TemporaryError
-from daemon.model import Episode, Event
+from daemon.model import Episode, Event, OutboxMessage
+from daemon.notify.examples import worst_examples
+from daemon.notify.message import TOLD_BY_THE_CHANGE_OF_STATE, compose, subject_of
 
 # Action in the audit -> (kind of event, how people say it).
 KINDS = {
@@ -27,7 +29,11 @@ log = structlog.get_logger("sidwatch.events")
 
 
 def notify(context: Context) -> int:
-    """Send what was not sent yet, oldest first; returns how many. What fails stays for the next cycle."""
+    """Tell what was not told yet, oldest first; returns how many events. What fails stays for the next cycle.
+
+    The event was written together with the change that it tells of. Here its messages go into the outbox in the
+    transaction that marks it; `deliver` sends them, beside the cycle, for a mail server may take its time.
+    """
     announce_decisions(context)
     episodes = context.samples.episodes(open_only=True)
     now = context.clock.now()
@@ -42,13 +48,32 @@ def notify(context: Context) -> int:
         try:
             context.notifier.send(event)
         except TemporaryError as error:
-            context.meter.notification_failed()
+            context.meter.notification_failed("log")
             log.warning("notification failed; it will be tried again", event_key=event.key, error=str(error))
             break
         assert event.id is not None
-        context.samples.mark_sent([event.id], context.clock.now())
+        context.samples.hand_over(event.id, _messages(context, event), context.clock.now())
         sent += 1
     return sent
+
+
+def _messages(context: Context, event: Event) -> list[OutboxMessage]:
+    """What each recipient of each channel is to be told of an event."""
+    interested = [channel for channel in context.channels if wants(channel.kinds, event.kind)]
+    if not interested:
+        return []
+    settings = context.settings
+    subject = subject_of(event)
+    examples = worst_examples(context, subject, settings.notify.pictures) if subject else []
+    message = compose(event, page=settings.page_address, examples=examples, simulated=settings.simulated).to_json()
+    return [
+        OutboxMessage(channel.name, recipient, message) for channel in interested for recipient in channel.recipients
+    ]
+
+
+def wants(kinds: Collection[str] | None, kind: str) -> bool:
+    """Whether a channel is told of events of a kind; kinds: those it was given, None: one message a change of state."""
+    return kind in kinds if kinds is not None else kind not in TOLD_BY_THE_CHANGE_OF_STATE
 
 
 def repeats(event: Event, quiet: Collection[str]) -> bool:

@@ -56,12 +56,10 @@ def carry_out(context: Context, challenge: Challenge, verdict: Verdict, more: Ma
         context.registry.promote(
             version.id, expected=expected, actor="gate", reason=verdict.reason, verdict=evidence, at=now
         )
-        context.meter.promotion("promoted")
         settle(context)
         return verdict.decision
     state = STATE_OF[verdict.decision]
     context.registry.record_verdict(version.id, state, evidence, "gate", verdict.reason, now)
-    context.meter.promotion(state)
     return verdict.decision
 
 
@@ -98,15 +96,12 @@ def approve(context: Context, version_id: str, actor: str, reason: str) -> Audit
         raise ChampionMoved(
             f"{version_id} was compared with another champion: {error}; `sidwatch models reject` puts it away"
         ) from error
-    context.meter.promotion("promoted")
     return row
 
 
 def reject_by_hand(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:
     """A person turns a version that waits down. Raises BadInputError when it does not wait."""
-    row = context.registry.refuse(version_id, actor=actor, reason=reason, at=context.clock.now())
-    context.meter.promotion("rejected")
-    return row
+    return context.registry.refuse(version_id, actor=actor, reason=reason, at=context.clock.now())
 
 
 def promote_by_hand(
@@ -129,9 +124,7 @@ def roll_back(context: Context, actor: str, reason: str, *, with_forgotten: bool
     champion, previous = context.registry.champion(), context.registry.previous()
     if champion is None or previous is None:
         raise BadInputError("there is no previous champion to go back to; `sidwatch models list` shows the versions")
-    row = replace_champion(context, previous, champion, actor, reason, "rollback", with_forgotten=with_forgotten)
-    context.meter.promotion("rolled_back")
-    return row
+    return replace_champion(context, previous, champion, actor, reason, "rollback", with_forgotten=with_forgotten)
 
 
 def check_vectors(context: Context, version: VersionRecord) -> None:

@@ -78,6 +78,5 @@ def _bring_back(context: Context, champion: VersionRecord, target: VersionRecord
         log.warning("the previous version could not be brought back", error=str(error))
         return None
     log.warning("the previous version is in force again", version=target.id, reason=reason)
-    context.meter.promotion("rolled_back")
     settle(context)
     return row

@@ -16,7 +16,6 @@ from daemon.learn.learning import solve_beside
 from daemon.learn.settling import settle
 from daemon.model import PROFILES, Event, Migration, PendingSample
 from daemon.ports import EncoderService
-from daemon.promote.promoting import STATE_OF
 from daemon.reembed.recorded import record, restore
 from daemon.reembed.shadow import judge_migration, same_samples, shadow_figures
 
@@ -139,7 +138,6 @@ def _carry_out(context: Context, migration: Migration) -> None:
         decision = "hold"  # `models promote` switches; the verdict says that the gate would have
     if decision != "promote":
         context.migrations.turn_down(migration.id, "rejected" if decision == "reject" else "held", at)
-        context.meter.promotion(STATE_OF[decision])
         return
     try:
         context.migrations.switch(migration.id, at)
@@ -148,7 +146,6 @@ def _carry_out(context: Context, migration: Migration) -> None:
         context.migrations.advance(migration.id, "judged", "shadow", at)
         return
     context.encoders.use(migration.to_fingerprint)
-    context.meter.promotion("promoted")
     log.warning("another encoder is in force", encoder=migration.to_fingerprint, champion=migration.version)
     settle(context)
     evaluate(context)  # a new champion is never without figures

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, get_args
 
@@ -19,6 +20,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from daemon.evaluate.looks import Looks
 from daemon.model import REASONS
 from daemon.telemetry.series import gauges
 from daemon.views import DecisionView, EpisodeView, Status
@@ -26,20 +28,32 @@ from daemon.views import DecisionView, EpisodeView, Status
 PREFIX: Final = "sidwatch_"
 OUTCOMES: Final = ("ok", "failed", "timed_out", "lost", "skipped")
 DECISIONS: Final[tuple[str, ...]] = get_args(DecisionView.model_fields["decision"].annotation)
+_NOTHING_SEEN: Final = Looks()
 _SAMPLES: Final = (5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 _HOUR: Final = 3600.0
 _LONG_SECONDS: Final = (60, 600, _HOUR, 6 * _HOUR, 24 * _HOUR, 72 * _HOUR, 168 * _HOUR, 336 * _HOUR, 720 * _HOUR)
 _SHORT_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
+class _Gauges(Collector):
+    """The gauges of one snapshot and their text, written once: a scrape of 200 families' series only copies it."""
+
+    def __init__(self, metrics: tuple[Metric, ...]) -> None:
+        self.metrics = metrics
+        self.text = generate_latest(self)
+
+    def collect(self) -> Iterable[Metric]:
+        return self.metrics
+
+
 class _Snapshot(Collector):
     """The gauges of the last snapshot; swapped as a whole, so a scrape never sees half of one."""
 
     def __init__(self) -> None:
-        self.metrics: tuple[Metric, ...] = gauges(None, cap=0, prefix=PREFIX)
+        self.gauges = _Gauges(gauges(None, cap=0, prefix=PREFIX))
 
     def collect(self) -> Iterable[Metric]:
-        return self.metrics
+        return self.gauges.metrics
 
 
 class Telemetry:
@@ -55,9 +69,12 @@ class Telemetry:
         self._cap = family_cap
         self._lock = threading.Lock()
         self._episodes_seen: set[tuple[str, str, datetime]] = set()
-        self.registry = registry = CollectorRegistry(auto_describe=True)
+        self._alarmed: dict[str, float] = {}  # family -> seconds since 1970, by this machine
         self._snapshot = _Snapshot()
-        registry.register(self._snapshot)
+        self._counting = registry = CollectorRegistry(auto_describe=True)  # what happens: few series
+        self.registry = CollectorRegistry()  # both
+        self.registry.register(self._snapshot)
+        self.registry.register(registry)
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(PREFIX + name, text, labels, registry=registry)
@@ -88,15 +105,22 @@ class Telemetry:
         for unknown in (self._store_size, self._store_free):
             unknown.set(float("nan"))  # 0 would read as a full disk until the first look
         self._beat = gauge("loop_beat_timestamp_seconds", "Last sign of life of a loop, in wall time.", "loop")
-        self._notification_failures = counter("notification_failures", "Notifications that could not be sent.")
+        self._notification_failures = counter(
+            "notification_failures", "Attempts to send a notification that failed.", "channel"
+        )
+        self._notifications = counter("notifications_sent", "Notifications that a channel took.", "channel")
+        self.add_channel("log")
         self._encoded = counter("pictures_encoded", "Pictures that went through the encoder.")
 
     # --- one snapshot -------------------------------------------------------------------------------------
 
-    def restore(self, status: Status) -> None:
+    def restore(
+        self, status: Status, runs: Mapping[tuple[str, str], int] | None = None, looks: Looks = _NOTHING_SEEN
+    ) -> None:
         """Raise the counters to what the store remembers, then publish; called before readiness.
 
-        Counters never go back: one that is already higher stays. Calling it twice changes nothing.
+        runs: (job, outcome) -> how many runs ended so. Counters never go back: one that is already higher stays.
+        Calling it twice changes nothing.
         """
         for adapter in status.adapters:
             self.add_adapter(adapter.name)
@@ -105,29 +129,44 @@ class Telemetry:
                 _raise_to(self._rejected.labels(adapter.name, _known(reason, REASONS)), n)
             for reason, n in adapter.quarantined.items():
                 _raise_to(self._quarantined.labels(adapter.name, _known(reason, REASONS)), n)
-        for decision in DECISIONS:
-            n = sum(made.decision == decision for made in status.decisions)
-            _raise_to(self._promotions.labels(decision), n)
+        for (job, outcome), n in (runs or {}).items():
+            self.add_job(job)
+            _raise_to(self._runs.labels(job, _known(outcome, OUTCOMES)), n)
         finished = [(run.job, run.finished_at) for run in status.jobs if run.outcome == "ok" and run.finished_at]
         for job, at in sorted(finished, key=lambda pair: pair[1]):
             self.add_job(job)
             self._job_success.labels(job).set(at.timestamp())
-        self.publish(status)
+        self._publish(status, looks, restoring=True)
 
-    def publish(self, status: Status) -> None:
+    def publish(self, status: Status, looks: Looks = _NOTHING_SEEN) -> None:
         """Replace every gauge by the snapshot's; series of what vanished vanish. New episodes enter the histograms."""
-        self._snapshot.metrics = gauges(status, self._cap, PREFIX)
-        with self._lock:
-            self._observe(status.episodes)
+        self._publish(status, looks, restoring=False)
 
-    def _observe(self, episodes: list[EpisodeView]) -> None:
+    def _publish(self, status: Status, looks: Looks, *, restoring: bool) -> None:
+        with self._lock:
+            self._observe(status.episodes, restoring)
+            found = gauges(status, self._cap, PREFIX, self._alarmed, looks)
+            if found != self._snapshot.gauges.metrics:
+                self._snapshot.gauges = _Gauges(found)
+            # From the store, for people decide in processes of their own.
+            for decision, n in status.decision_counts.items():
+                _raise_to(self._promotions.labels(_known(decision, DECISIONS)), n)
+            for channel in status.channels:
+                _raise_to(self._notifications.labels(channel.channel), channel.sent)
+                _raise_to(self._notification_failures.labels(channel.channel), channel.failures)
+
+    def _observe(self, episodes: list[EpisodeView], restoring: bool) -> None:
         current: set[tuple[str, str, datetime]] = set()
+        now = time.time()
         for episode in episodes:
             alarmed = ("alarmed", episode.family, episode.opened_at)
             current.add(alarmed)
             if alarmed not in self._episodes_seen:
                 self._detect_samples.observe(episode.samples_to_alarm)
                 self._detect_seconds.observe(max(0.0, (episode.alarmed_at - episode.opened_at).total_seconds()))
+                at = episode.alarmed_at.timestamp() if restoring else now
+                if at <= now:  # a time to come is a simulated one: when it was in ours, nobody remembers
+                    self._alarmed[episode.family] = max(at, self._alarmed.get(episode.family, 0.0))
             if episode.learned_at is not None:
                 learned = ("learned", episode.family, episode.opened_at)
                 current.add(learned)
@@ -142,6 +181,8 @@ class Telemetry:
                     self._recover_seconds.observe(max(0.0, seconds))
         # Episodes that left the snapshot are old and do not come back: forgetting them keeps memory flat.
         self._episodes_seen = current
+        families = {episode.family for episode in episodes}
+        self._alarmed = {family: at for family, at in self._alarmed.items() if family in families}
 
     # --- what happens -------------------------------------------------------------------------------------
 
@@ -182,10 +223,6 @@ class Telemetry:
         if outcome == "ok":
             self._job_success.labels(job).set(at.timestamp())
 
-    def promotion(self, decision: str) -> None:
-        """Count a decision: promoted, held, rejected or rolled_back."""
-        self._promotions.labels(_known(decision, DECISIONS)).inc()
-
     def beat(self, loop: str, at: datetime) -> None:
         """Record a loop's sign of life; at: wall time, aware."""
         self._beat.labels(loop).set(at.timestamp())
@@ -195,9 +232,14 @@ class Telemetry:
         self._store_size.set(size_bytes)
         self._store_free.set(free_bytes)
 
-    def notification_failed(self) -> None:
-        """Count a notification that could not be sent."""
-        self._notification_failures.inc()
+    def add_channel(self, channel: str) -> None:
+        """Make a channel's counters exist at 0."""
+        self._notifications.labels(channel)
+        self._notification_failures.labels(channel)
+
+    def notification_failed(self, channel: str) -> None:
+        """Count a notification that could not be sent, of a way that keeps no count in the store."""
+        self._notification_failures.labels(channel).inc()
 
     def pictures_encoded(self, n: int) -> None:
         """Count n pictures that went through the encoder."""
@@ -205,7 +247,7 @@ class Telemetry:
 
     def exposition(self) -> tuple[bytes, str]:
         """Everything in the Prometheus text format and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+        return self._snapshot.gauges.text + generate_latest(self._counting), CONTENT_TYPE_PLAIN_0_0_4
 
 
 def _known(word: str, words: tuple[str, ...]) -> str:

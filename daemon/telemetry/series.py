@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, get_args
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
 
+from daemon.evaluate.looks import MARGINS, Looks
 from daemon.figures import HELD_OUT
-from daemon.model import ALARM_KINDS, BATCH_STATES, HANDLINGS, OPEN_STATES
+from daemon.model import ALARM_KINDS, BATCH_STATES, HANDLINGS, OPEN_STATES, Subject
 from daemon.states import state_of
 from daemon.views import FamilyView, SourceView, Status
 
@@ -19,6 +20,7 @@ CHALLENGER: Final = "challenger"  # the latest that the gate did not promote
 NEWEST: Final = 50  # detected families kept because they are new, before those kept because they are active
 FAMILY_STATES: Final[tuple[str, ...]] = get_args(FamilyView.model_fields["state"].annotation)
 SOURCE_STATES: Final[tuple[str, ...]] = get_args(SourceView.model_fields["state"].annotation)
+_NOTHING_SEEN: Final = Looks()
 EVADING: Final = frozenset({"evading", "inverted"})
 
 # name without prefix -> (help, labels); the names are those of docs, `_ratio` and `_seconds` are base units
@@ -44,12 +46,24 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "family_eval_samples": ("Raw samples behind a family's figures.", ("family",)),
     "family_last_sample_timestamp_seconds": ("When a family's last sample arrived.", ("family",)),
     "family_state": ("1 for the state a family is in.", ("family", "state")),
+    "family_alarm_timestamp_seconds": (
+        "When a family was last proved to evade, by the machine's clock even where time is simulated.",
+        ("family",),
+    ),
+    "family_nearest_distance": (
+        "Distance of a family's mean activations from the nearest other family's.",
+        ("family", "nearest"),
+    ),
     "family_episode": (
         "1 for what people did about a family's open episode; nothing when it has none.",
         ("family", "handling"),
     ),
     "family_evidence_log10": ("Evidence (log10 of the e-value) that a family evades.", ("family", "test")),
     "family_evidence_alarm_log10": ("The evidence at which that test alarms.", ("family", "test")),
+    "decorrelation_penalty": (
+        "Distance of a head's activations from uncorrelated ones, ||I - Gram||, less what chance gives.",
+        ("role",),
+    ),
     "mean_average_precision_ratio": ("Unweighted mean over families with n >= 10.", ("role", "profile")),
     "worst_family_average_precision_ratio": ("The worst family with n >= 25.", ("role", "profile")),
     "real_false_positive_ratio": (
@@ -76,6 +90,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "adapter_last_success_timestamp_seconds": ("When an adapter last delivered without fault; 0: never.", ("adapter",)),
     "adapter_interval_seconds": ("How often an adapter is polled.", ("adapter",)),
+    "notifications_waiting": ("Messages of a channel that were not taken yet.", ("channel",)),
+    "notifications_oldest_timestamp_seconds": ("Since when the oldest of them waits.", ("channel",)),
     "queue_samples": ("Samples that wait for a stage.", ("stage",)),
     "queue_oldest_timestamp_seconds": ("Arrival of the oldest sample that waits for a stage.", ("stage",)),
 }
@@ -99,22 +115,55 @@ class _Sheet:
         return tuple(self._families.values())
 
 
-def gauges(status: Status | None, cap: int, prefix: str = "sidwatch_") -> tuple[Metric, ...]:
+def gauges(
+    status: Status | None,
+    cap: int,
+    prefix: str = "sidwatch_",
+    alarmed: Mapping[str, float] | None = None,
+    looks: Looks = _NOTHING_SEEN,
+) -> tuple[Metric, ...]:
     """Every gauge that the snapshot feeds, as metric families.
 
     status: the snapshot; None: nothing is known yet, the families are there without series. cap: most families (and
-    most real sources) with series of their own. Returns one metric family per entry of `GAUGES`, in that order.
+    most real sources) with series of their own. alarmed: family -> when it was last proved to evade, seconds since 1970
+    by the machine's clock. looks: how the newest pictures score. Returns one metric family per entry of `GAUGES`,
+    in that order, and the histograms of margins.
     """
     sheet = _Sheet(prefix)
     if status is not None:
         _models(sheet, status)
-        _families(sheet, status.families, cap)
+        _families(sheet, status.families, cap, alarmed or {}, looks)
         _episodes(sheet, status, cap)
         _sources(sheet, status.real_sources, cap)
         _alarms(sheet, status, cap)
         _shortcuts(sheet, status, cap)
         _work(sheet, status)
-    return sheet.metrics()
+        for role, penalty in looks.penalties.items():
+            sheet.set("decorrelation_penalty", penalty, role)
+    return (*sheet.metrics(), *_margins(status, looks, cap, prefix))
+
+
+def _margins(status: Status | None, looks: Looks, cap: int, prefix: str) -> tuple[Metric, ...]:
+    """Histograms of logit less threshold on the newest pictures: of each family, and of all photographs together."""
+    of_families = GaugeHistogramMetricFamily(
+        prefix + "family_score_margin",
+        "Logit less threshold on a family's newest pictures, each by a head that has not learned it.",
+        labels=["family"],
+    )
+    of_reals = GaugeHistogramMetricFamily(
+        prefix + "real_score_margin", "The same on the newest photographs of every real source.", labels=[]
+    )
+    bounds = [*map(str, MARGINS), "+Inf"]
+    for family in own_series(status.families, cap)[0] if status is not None else ():
+        subject = Subject("family", family.name)
+        if subject in looks.margins:
+            buckets = list(zip(bounds, map(float, looks.margins[subject]), strict=True))
+            of_families.add_metric([family.name], buckets, looks.margin_sums[subject])
+    reals = [subject for subject in looks.margins if subject.kind == "source"]
+    if reals:
+        sums = [float(sum(counts)) for counts in zip(*(looks.margins[s] for s in reals), strict=True)]
+        of_reals.add_metric([], list(zip(bounds, sums, strict=True)), sum(looks.margin_sums[s] for s in reals))
+    return of_families, of_reals
 
 
 def own_series(families: Sequence[FamilyView], cap: int) -> tuple[list[FamilyView], list[FamilyView]]:
@@ -159,13 +208,19 @@ def _models(sheet: _Sheet, status: Status) -> None:
             sheet.set("worst_family_average_precision_ratio", view.worst_ap, CHALLENGER, view.profile)
 
 
-def _families(sheet: _Sheet, families: Sequence[FamilyView], cap: int) -> None:
+def _families(
+    sheet: _Sheet, families: Sequence[FamilyView], cap: int, alarmed: Mapping[str, float], looks: Looks
+) -> None:
     for state in FAMILY_STATES:
         sheet.set("families", sum(family.state == state for family in families), state)
     sheet.set("families_evading", sum(family.state in EVADING for family in families))
     own, folded = own_series(families, cap)
     for family in own:
         _family(sheet, family)
+        if family.name in looks.nearest:
+            nearest, distance = looks.nearest[family.name]
+            sheet.set("family_nearest_distance", distance, family.name, nearest)
+        sheet.set("family_alarm_timestamp_seconds", alarmed.get(family.name), family.name)
     if folded:
         # The fold keeps what adds up (samples, last activity, whether any family is in a state); a mean AP over
         # strangers would mean nothing.
@@ -267,6 +322,9 @@ def _work(sheet: _Sheet, status: Status) -> None:
             success = adapter.last_success_at
             sheet.set("adapter_last_success_timestamp_seconds", success if success is not None else 0, adapter.name)
             sheet.set("adapter_interval_seconds", adapter.interval_seconds, adapter.name)
+    for channel in status.channels:
+        sheet.set("notifications_waiting", channel.waiting, channel.channel)
+        sheet.set("notifications_oldest_timestamp_seconds", channel.oldest, channel.channel)
     for queue in status.queue:
         sheet.set("queue_samples", queue.samples, queue.stage)
         sheet.set("queue_oldest_timestamp_seconds", queue.oldest, queue.stage)

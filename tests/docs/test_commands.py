@@ -22,6 +22,7 @@ COMMANDS = {
     "families list", "families show", "families rename", "families merge", "families split", "families retire",
     "families anchor", "families unanchor", "samples show", "samples relabel",
     "episodes list", "episodes show", "episodes ack", "episodes snooze", "episodes close",
+    "notifications list", "notifications test", "health",
     "models list", "models show", "models promote", "models rollback", "models import",
     "models approve", "models reject", "models diff", "models card", "models export",
     "adapters list", "adapters check", "backtest",

@@ -17,7 +17,7 @@ from daemon.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "dashboards/prometheus/rules"
-OVERVIEW = ROOT / "dashboards/grafana/overview.json"
+BOARDS = sorted((ROOT / "dashboards/grafana").glob("*.json"))
 
 
 def rules(name: str) -> list[dict[str, Any]]:
@@ -26,13 +26,17 @@ def rules(name: str) -> list[dict[str, Any]]:
 
 
 def panels() -> list[dict[str, Any]]:
-    return list(json.loads(OVERVIEW.read_text())["panels"])
+    return [panel for board in BOARDS for panel in json.loads(board.read_text())["panels"]]
 
 
 def exported() -> set[str]:
     names = set()
     for metric in Telemetry("1").registry.collect():
-        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(metric.type, [""])
+        suffixes = {
+            "counter": ["_total"],
+            "histogram": ["_bucket", "_count", "_sum"],
+            "gaugehistogram": ["_bucket"],
+        }.get(metric.type, [""])
         names |= {metric.name + suffix for suffix in suffixes}
     return names
 
@@ -41,6 +45,7 @@ def test_every_metric_in_rules_and_panels_is_exported() -> None:
     texts = [rule["expr"] for name in ("recording.yml", "alerts.yml") for rule in rules(name)]
     texts += [rule["annotations"]["description"] for rule in rules("alerts.yml")]
     texts += [target["expr"] for panel in panels() for target in panel["targets"]]
+    texts += [a["target"]["expr"] for board in BOARDS for a in json.loads(board.read_text())["annotations"]["list"]]
     used = {name for text in texts for name in re.findall(r"\bsidwatch_\w+", text)}
     assert len(used) > 15
     assert used - exported() == set()
@@ -73,7 +78,8 @@ def test_the_alerts_of_the_operations_list_are_there() -> None:
         "GeneratorFamilyDegraded", "RealPoolShift", "NovelGeneratorFamily", "PipelineFault", "SamplesStale",
         "GeneratorFamilyInsufficient", "FamilyNotLearned",
         "UpdateRejected", "ApprovalWaiting", "ChampionReturned", "PromotionFlapping", "ChampionStale", "AdapterStale",
-        "RejectRateHigh", "JobFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown", "Watchdog",
+        "RejectRateHigh", "JobFailing", "NotificationsFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown",
+        "Watchdog",
     }  # fmt: skip
 
 
@@ -93,7 +99,32 @@ def test_every_panel_has_unit_description_and_the_datasource_variable() -> None:
         assert panel["datasource"]["uid"] == "${datasource}"
 
 
-def test_generating_the_dashboard_again_gives_the_same_bytes() -> None:
+def test_generating_the_dashboards_again_gives_the_same_bytes() -> None:
     pytest.importorskip("grafana_foundation_sdk", reason="the extra `dashboards` is not installed")
-    built = runpy.run_path(str(ROOT / "dashboards/build.py"))["overview"]()
-    assert built.encode() == OVERVIEW.read_bytes()
+    program = runpy.run_path(str(ROOT / "dashboards/build.py"))
+    built = {f"{board.name}.json": program["render"](board).encode() for board in program["BOARDS"]}
+    assert set(built) == {"overview.json", "family.json", "versions.json", "intake.json", "service.json"}
+    assert built == {path.name: path.read_bytes() for path in BOARDS}
+
+
+def test_no_two_dashboards_share_an_id_and_titles_say_what_is_shown() -> None:
+    boards = [json.loads(board.read_text()) for board in BOARDS]
+    assert len({board["uid"] for board in boards}) == len(boards) == 5
+    assert all(board["title"].startswith("sidwatch: ") and board["description"] for board in boards)
+    for board in boards:
+        titles = [panel["title"] for panel in board["panels"]]
+        assert len(set(titles)) == len(titles)
+
+
+def test_every_exported_metric_but_plain_descriptions_is_shown_or_alerted_on() -> None:
+    texts = [board.read_text() for board in BOARDS] + [(RULES / "alerts.yml").read_text()]
+    texts.append((RULES / "recording.yml").read_text())
+    shown = {name for text in texts for name in re.findall(r"\bsidwatch_\w+", text)}
+    families = {re.sub(r"_(total|bucket|count|sum|gcount|gsum)$", "", name) for name in shown}
+    unseen = {metric.name for metric in Telemetry("1").registry.collect()} - families
+    assert unseen == {
+        "sidwatch_real_false_positive_left_out_ratio",
+        "sidwatch_real_pool_shift_alarm_log10",
+        "sidwatch_queue_oldest_timestamp_seconds",
+        "sidwatch_episode_detect_seconds",
+    }

@@ -239,7 +239,7 @@ WRITES = {
         "update_episode",
         "add_event",
         "save_subject_states",
-        "mark_sent",
+        "hand_over",
     ),
     "registry": ("add_version", "promote"),
 }

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from daemon.evaluate.looks import Looks
+from daemon.model import Subject
 from daemon.telemetry import Telemetry
-from daemon.views import AlarmView, ShadowView
+from daemon.views import AlarmView, ChannelView, ShadowView
 from tests.unit.web.snapshot import NOW, empty_status, family, status
 
 
@@ -44,6 +48,38 @@ def test_at_ten_times_the_cap_an_evading_newcomer_has_its_own_series_and_the_res
     names = {s.labels["family"] for m in telemetry.registry.collect() for s in m.samples if "family" in s.labels}
     assert len(names) == 201
     assert "other" in names
+
+
+def test_an_alarm_is_dated_by_this_machine_and_after_a_restart_by_the_store() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.restore(status(episodes=[]))
+    before = time.time()
+    telemetry.publish(status())
+    noticed = value(telemetry, "family_alarm_timestamp_seconds", family="aurora_v2")
+    assert noticed is not None and before <= noticed <= time.time()
+    telemetry.publish(status())
+    assert value(telemetry, "family_alarm_timestamp_seconds", family="aurora_v2") == noticed
+
+    alarmed_at = next(e.alarmed_at for e in status().episodes if e.family == "aurora_v2")
+    restarted = Telemetry("0.1.0")
+    restarted.restore(status())
+    assert value(restarted, "family_alarm_timestamp_seconds", family="aurora_v2") == alarmed_at.timestamp()
+    simulated = [e.model_copy(update={"alarmed_at": datetime(2130, 1, 1, tzinfo=UTC)}) for e in status().episodes]
+    restarted = Telemetry("0.1.0")
+    restarted.restore(status(episodes=simulated))
+    assert value(restarted, "family_alarm_timestamp_seconds", family="aurora_v2") is None
+
+
+def test_messages_are_counted_by_channel_from_the_store() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.add_channel("mail")
+    assert value(telemetry, "notifications_sent_total", channel="mail") == 0
+    mail = ChannelView(channel="mail", waiting=2, oldest=NOW, sent=7, failures=3, error="the mail server answered 451")
+    telemetry.restore(status(channels=[mail]))
+    assert value(telemetry, "notifications_waiting", channel="mail") == 2
+    assert value(telemetry, "notifications_oldest_timestamp_seconds", channel="mail") == NOW.timestamp()
+    assert value(telemetry, "notifications_sent_total", channel="mail") == 7
+    assert value(telemetry, "notification_failures_total", channel="mail") == 3
 
 
 def test_a_family_named_other_does_not_collide_with_the_fold() -> None:
@@ -96,15 +132,136 @@ def test_what_waits_what_is_in_the_shadow_and_what_is_missing_are_gauges() -> No
     assert value(telemetry, "shadow_samples", version="v4") is None
 
 
+def test_decisions_are_counted_from_the_audit_even_those_that_the_snapshot_no_longer_lists() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.restore(status(decision_counts={"promoted": 80, "held": 300}))
+    assert value(telemetry, "promotions_total", decision="held") == 300
+    assert value(telemetry, "promotions_total", decision="waiting") == 0
+    telemetry.publish(status(decision_counts={"promoted": 81, "held": 300}))  # by a person's command, in its process
+    assert value(telemetry, "promotions_total", decision="promoted") == 81
+
+
+def test_runs_are_counted_on_from_the_run_log() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.restore(status(), {("cycle", "ok"): 41, ("cycle", "lost"): 2})
+    telemetry.job_finished("cycle", "ok", 1.0, NOW)
+    assert value(telemetry, "job_runs_total", job="cycle", outcome="ok") == 42
+    assert value(telemetry, "job_runs_total", job="cycle", outcome="lost") == 2
+    assert value(telemetry, "job_runs_total", job="cycle", outcome="timed_out") == 0
+
+
+def test_penalties_of_versions_that_lost_their_role_vanish() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.publish(status(), Looks({"champion": 0.1, "challenger": 0.2}))
+    telemetry.publish(status(), Looks({"champion": 0.1}))
+    assert value(telemetry, "decorrelation_penalty", role="champion") == 0.1
+    assert value(telemetry, "decorrelation_penalty", role="challenger") is None
+
+
+def test_what_is_scraped_is_what_the_registry_holds() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.restore(status())
+    telemetry.beat("supervisor", NOW)
+    text = telemetry.exposition()[0].decode()
+    scraped = [sample for metric in text_string_to_metric_families(text) for sample in metric.samples]
+    held = [sample for metric in telemetry.registry.collect() for sample in metric.samples]
+    assert len(scraped) > 300
+    assert sorted((s.name, sorted(s.labels.items()), repr(s.value)) for s in scraped) == sorted(
+        (s.name, sorted(s.labels.items()), repr(float(s.value))) for s in held
+    )
+
+
+LOOKS = Looks(
+    {"champion": 0.1},
+    {
+        Subject("family", "dalle_2"): tuple(range(12)),
+        Subject("source", "kodak"): (3,) * 12,
+        Subject("source", "x"): (1,) * 12,
+    },
+    {Subject("family", "dalle_2"): 4.5, Subject("source", "kodak"): -9.0, Subject("source", "x"): -3.0},
+    {"dalle_2": ("progan", 2.5)},
+)
+
+
+def test_margins_are_histograms_of_each_family_and_of_all_photographs_together() -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.publish(status(), LOOKS)
+    assert value(telemetry, "family_score_margin_bucket", family="dalle_2", le="0.0") == 5
+    assert value(telemetry, "family_score_margin_bucket", family="dalle_2", le="+Inf") == 11
+    assert value(telemetry, "real_score_margin_bucket", le="-8.0") == 4
+    assert value(telemetry, "real_score_margin_gsum") == -12
+    assert value(telemetry, "family_nearest_distance", family="dalle_2", nearest="progan") == 2.5
+    assert b"# TYPE sidwatch_family_score_margin histogram" in telemetry.exposition()[0]
+
+
+TABLE = [
+    "build_info",
+    "model_info",
+    "family_average_precision_ratio",
+    "family_average_precision_lower_ratio",
+    "family_average_precision_upper_ratio",
+    "family_recall_at_threshold_ratio",
+    "family_eval_samples",
+    "family_last_sample_timestamp_seconds",
+    "family_state",
+    "family_evidence_log10",
+    "family_evidence_alarm_log10",
+    "mean_average_precision_ratio",
+    "worst_family_average_precision_ratio",
+    "real_false_positive_ratio",
+    "real_false_positive_left_out_ratio",
+    "real_pool_samples",
+    "real_pool_shift_evidence_log10",
+    "novelty_evidence_log10",
+    "decorrelation_penalty",
+    "family_score_margin_bucket",
+    "real_score_margin_bucket",
+    "family_nearest_distance",
+    "episode_detect_samples_bucket",
+    "episode_detect_seconds_bucket",
+    "episode_recover_seconds_bucket",
+    "samples_ingested_total",
+    "samples_rejected_total",
+    "samples_quarantined_total",
+    "adapter_last_success_timestamp_seconds",
+    "adapter_interval_seconds",
+    "adapter_fetch_duration_seconds_bucket",
+    "job_runs_total",
+    "job_last_success_timestamp_seconds",
+    "job_duration_seconds_bucket",
+    "promotions_total",
+    "queue_samples",
+    "queue_oldest_timestamp_seconds",
+    "store_size_bytes",
+    "store_free_bytes",
+    "loop_beat_timestamp_seconds",
+    "notification_failures_total",
+    "pictures_encoded_total",
+]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_metric_has_series_once_the_service_has_something_to_say(name: str) -> None:
+    telemetry = Telemetry("0.1.0")
+    telemetry.add_job("cycle")
+    alarms = [
+        AlarmView(kind=kind, about=about, raised_at=None, evidence_log10=0.5, alarm_log10=2.0, text="")
+        for kind, about in (("real_pool_shift", ""), ("novel_family", "uploads"))
+    ]
+    telemetry.restore(status(alarms=alarms), looks=LOOKS)
+    telemetry.beat("supervisor", NOW)
+    telemetry.job_finished("cycle", "ok", 1.0, NOW)
+    names = {sample.name for metric in telemetry.registry.collect() for sample in metric.samples}
+    assert "sidwatch_" + name in names
+
+
 def test_runs_decisions_and_beats_are_recorded_and_unknown_words_refused() -> None:
     telemetry = Telemetry("0.1.0")
     telemetry.job_finished("cycle", "ok", 2.0, NOW)
     telemetry.job_finished("cycle", "failed", -5.0, NOW + timedelta(hours=1))
-    telemetry.promotion("held")
     telemetry.beat("supervisor", NOW)
     assert value(telemetry, "job_last_success_timestamp_seconds", job="cycle") == NOW.timestamp()
     assert value(telemetry, "job_duration_seconds_sum", job="cycle") == 2.0
-    assert value(telemetry, "promotions_total", decision="held") == 1
     assert value(telemetry, "loop_beat_timestamp_seconds", loop="supervisor") == NOW.timestamp()
     with pytest.raises(ValueError, match="no_such_reason"):
         telemetry.rejected("inbox", "no_such_reason")

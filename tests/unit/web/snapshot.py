@@ -182,6 +182,7 @@ def status(**changes: object) -> Status:
             decision("v0002-51b07e3f", "promoted", 40, "stable_diffusion_1_4: AP .55 to .96"),
             decision("v0001-e2a9c684", "promoted", 90, "first version"),
         ],
+        decision_counts={"promoted": 3, "held": 1},
         queue=[
             QueueView(stage="embed", samples=48, oldest=NOW - timedelta(seconds=75)),
             QueueView(stage="score", samples=0, oldest=None),

@@ -7,9 +7,11 @@ from store.corrections import Corrections
 from store.episodes import Episodes
 from store.events import Events
 from store.families import Families
+from store.figures_past import PastFigures
 from store.forgetting import Forgetting
 from store.measurements import Measurements
 from store.overview import Overview
+from store.quarantine import Quarantine
 from store.reports import Reports
 from store.sample_facts import LooksAtSamples
 from store.scores import Scores
@@ -30,6 +32,8 @@ class SqlSampleStore(
     Events,
     Alarms,
     Overview,
+    PastFigures,
+    Quarantine,
     LooksAtSamples,
 ):
     """Samples, vectors, scores, statistics, measurements, alarms."""

@@ -1,4 +1,4 @@
-"""By hand: what a person asks of the running service over HTTP; each is one audited transaction, then a cycle follows."""
+"""By hand: what a person asks of the running service over HTTP; each is one audited transaction, then a cycle."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class ByHand:
         now = self._now()
         done = self.context.samples.snooze_episode(episode, now + length, actor, reason, now)
         assert done.snoozed_until is not None
-        return self._done(f"episode {done.id} of {done.family} is snoozed until {done.snoozed_until:%Y-%m-%d %H:%M} UTC")
+        return self._done(
+            f"episode {done.id} of {done.family} is snoozed until {done.snoozed_until:%Y-%m-%d %H:%M} UTC"
+        )
 
     def close(self, episode: int, actor: str, reason: str) -> Done:
         """A person ends it; its family's test begins anew when it stands alarmed."""

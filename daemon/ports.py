@@ -456,7 +456,7 @@ class SampleStore(Corrections, Protocol):
         ...
 
     def measured_mark(self) -> tuple[int, int]:
-        """Two numbers that change whenever a measurement is stored or dropped: what was made from them is out of date."""
+        """Two numbers, one of which changes whenever a measurement is stored or dropped."""
         ...
 
 

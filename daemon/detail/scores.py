@@ -89,7 +89,9 @@ def histogram(family: NDArray[np.float64], reals: NDArray[np.float64], bins: int
     if not family.size or not reals.size:
         return None
     together = np.concatenate([family, reals])
-    low, high = np.percentile(together, [_TRIM, 100 - _TRIM]) if together.size > 200 else (together.min(), together.max())
+    low, high = (
+        np.percentile(together, [_TRIM, 100 - _TRIM]) if together.size > 200 else (together.min(), together.max())
+    )
     if high <= low:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, bins + 1)

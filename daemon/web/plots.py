@@ -62,6 +62,7 @@ def family_plot(points: Sequence[PointView], reigns: Sequence[ReignView]) -> Plo
         "kind": "time",
         "x": [_seconds(point.at) for point in measured],
         "series": [
+            {"label": "recall", "y": [_digits(point.recall) for point in measured], "colour": "plain"},
             {
                 "label": "AP",
                 "y": [_digits(point.ap) for point in measured],
@@ -69,7 +70,6 @@ def family_plot(points: Sequence[PointView], reigns: Sequence[ReignView]) -> Plo
                 "upper": [_digits(point.upper) for point in measured],
                 "colour": "accent",
             },
-            {"label": "recall", "y": [_digits(point.recall) for point in measured], "colour": "plain"},
         ],
         "marks": _marks(reigns, measured[0].at if measured else None),
         "range": [0, 1],
@@ -93,6 +93,7 @@ def histogram_plot(view: HistogramView, family: str, threshold: float | None) ->
             {"label": family, "y": [_digits(share) for share in view.family], "colour": "accent"},
         ],
         "marks": marks,
+        "across": [_digits(view.edges[0]), _digits(view.edges[-1])],
         "range": None,
         "words": words,
     }

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from daemon import __version__
 from daemon.web import examples
@@ -47,13 +48,13 @@ def _document(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 ),
                 routes=app.routes,
             )
-            app.openapi_schema = _completed(found)
+            app.openapi_schema = _completed(found, app)
         return app.openapi_schema
 
     return document
 
 
-def _completed(found: dict[str, Any]) -> dict[str, Any]:
+def _completed(found: dict[str, Any], app: FastAPI) -> dict[str, Any]:
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = _PROBLEM
@@ -63,6 +64,14 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
             _complete(path, method, operation)
+    # FastAPI leaves out of an example what is null there, which the schema asks for.
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.path in found["paths"]:
+            for code, answer in route.responses.items():
+                for kind, content in answer.get("content", {}).items():
+                    for method in route.methods & {"GET", "POST"}:
+                        told = found["paths"][route.path][method.lower()]["responses"][str(code)]["content"]
+                        told[kind]["example"] = content["example"]
     return found
 
 

@@ -79,7 +79,14 @@
     }
   });
 
-  // --- try it: show what was dropped ---
+  // --- try it: take what is dropped anywhere on the field, and show it ---
+  document.addEventListener("dragover", (event) => event.target.closest?.(".drop") && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    if (!event.target.closest?.(".drop") || !event.dataTransfer.files.length) return;
+    event.preventDefault();
+    by("picture").files = event.dataTransfer.files;
+    by("picture").dispatchEvent(new Event("change", { bubbles: true }));
+  });
   document.addEventListener("change", (event) => {
     if (event.target.id !== "picture") return;
     const preview = by("preview");

@@ -11,6 +11,8 @@
       const { left, top, width, height } = u.bbox;
       ctx.save();
       ctx.font = `${11 * devicePixelRatio}px sans-serif`;
+      ctx.textAlign = "left";
+      ctx.textBaseline = "alphabetic";
       ctx.strokeStyle = ctx.fillStyle = colours.soft;
       ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
       let free = -Infinity; // where the next label may begin
@@ -74,7 +76,7 @@
         series,
         bands,
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
-        scales: { x: { time: plot.kind === "time" }, y: plot.range ? { range: plot.range } : {} },
+        scales: { x: { time: plot.kind === "time", ...(plot.across ? { range: plot.across } : {}) }, y: plot.range ? { range: plot.range } : {} },
         axes: [axis, { ...axis, size: 52 }],
         cursor: { drag: { x: false, y: false } },
         hooks: { draw: [marks(plot, colours)] },

@@ -148,7 +148,8 @@ def _summary(report: ReportView) -> list[tuple[str, str]]:
         ("encoder", report.encoder),
         (
             "mAP",
-            f"{ratio(report.mean_ap_first)} at first, {ratio(report.mean_ap)} now; laundered {ratio(report.mean_ap_laundered)}",
+            f"{ratio(report.mean_ap_first)} at first, {ratio(report.mean_ap)} now; "
+            f"laundered {ratio(report.mean_ap_laundered)}",
         ),
         ("worst family", worst),
         ("photographs called synthetic", f"{percent(report.false_positive_rate)}{aim}"),

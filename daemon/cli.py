@@ -29,6 +29,7 @@ from daemon.commands import (
     models,
     notifications,
     reembedding,
+    reporting,
     running,
     samples,
     working,
@@ -74,6 +75,7 @@ feedback.register(app)
 explaining.register(app)
 reembedding.register(app)
 backtesting.register(app)
+reporting.register(app)
 app.add_typer(families.app, name="families")
 app.add_typer(samples.app, name="samples")
 app.add_typer(episodes.app, name="episodes")

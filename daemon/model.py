@@ -622,6 +622,41 @@ class AdapterRow:
     failure: str = ""  # why the last poll failed
 
 
+class Claim(NamedTuple):
+    """What one delivery says of a sample."""
+
+    adapter: str
+    uri: str
+    label: str | None
+    family: str | None  # as it was claimed, whatever the family is called by now
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedSample:
+    """A sample that is set apart."""
+
+    sha256: str
+    reason: str  # of REASONS
+    detail: str
+    since: datetime
+    has_blob: bool
+    claims: tuple[Claim, ...]  # oldest first
+
+
+class PastFigure(NamedTuple):
+    """What a version's measurement said of one family, at one time."""
+
+    version: str
+    family: str
+    at: datetime
+    n: int
+    ap: float | None  # None below the sample floor
+    ap_lower: float | None
+    ap_upper: float | None
+    recall: float | None
+
+
 class LearnedRow(NamedTuple):
     """A sample that an encoder's statistics hold, and as what."""
 

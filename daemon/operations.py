@@ -75,6 +75,9 @@ class served:
             read_token=http.read_token,
             ingest_token=http.ingest_token,
             write_token=http.write_token,
+            tokens=http.tokens,
+            requests_per_minute=http.requests_per_minute,
+            pictures=http.pictures,
             max_upload=http.max_upload,
         )
         self._server = WebServer(app, http.host, http.port) if http.enabled else None

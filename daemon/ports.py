@@ -47,10 +47,12 @@ from daemon.model import (
     OutboxCounts,
     OutboxMessage,
     OutboxRow,
+    PastFigure,
     PendingSample,
     Profile,
     Prompt,
     Pushed,
+    QuarantinedSample,
     Receipt,
     Release,
     Reported,
@@ -294,10 +296,30 @@ class SampleStore(Corrections, Protocol):
         ...
 
     def quarantine(self, sample_id: int, reason: str, detail: str, at: datetime) -> None: ...
+    def quarantined(self, limit: int, offset: int = 0) -> list[QuarantinedSample]:
+        """A part of what is in quarantine, in the order of the deliveries."""
+        ...
+
+    def quarantined_count(self) -> int: ...
+    def release(self, sha256s: Sequence[str], actor: str, reason: str, at: datetime) -> int:
+        """Let samples out of quarantine, as they are, in one audited transaction; all of them or none.
+
+        What put one there may put it there again. Raises BadInputError: no such sample, it is not in quarantine, or
+        its deliveries contradict each other, which `relabel` settles.
+        """
+        ...
 
     # embed
     def without_vector(self, fingerprint: str, profile: Profile, limit: int) -> list[PendingSample]:
         """Active samples with a blob and without that vector, in order of (delivery time, sha256)."""
+        ...
+
+    def pictures_of(self, sample_ids: Sequence[int]) -> dict[int, str]:
+        """The sha256 of those of the samples that are active and whose picture is kept."""
+        ...
+
+    def has_picture(self, sha256: str) -> bool:
+        """Whether there is such a sample, not forgotten, whose picture is kept."""
         ...
 
     def blob(self, sha256: str) -> bytes:
@@ -569,6 +591,14 @@ class SampleStore(Corrections, Protocol):
 
     def sample_counts(self) -> dict[str, int]:
         """active, quarantined, total."""
+        ...
+
+    def past_figures(self, window: str, profile: Profile, since: datetime) -> list[PastFigure]:
+        """What every version's measurements since then said of the families, oldest first."""
+        ...
+
+    def measured_mark(self) -> tuple[int, int]:
+        """Two numbers, one of which changes whenever a measurement is stored or dropped."""
         ...
 
 

@@ -19,8 +19,10 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from daemon.by_hand import ByHand
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
+from daemon.detail.looker import Looker
 from daemon.errors import CorruptArtifact, ImageRejected, TemporaryError
 from daemon.evaluate.looks import Looking, Looks
 from daemon.explain.making import ExplainerCache
@@ -77,6 +79,12 @@ class Service:
     _explainers: ExplainerCache = field(default_factory=ExplainerCache)
     _looking: Looking = field(default_factory=Looking)
     _looks: Looks = field(default_factory=Looks)
+    detail: Looker = field(init=False)
+    by_hand: ByHand = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.detail = Looker(self.context, self.status)
+        self.by_hand = ByHand(self.context, self.refresh)
 
     def refresh(self, *, restore: bool = False) -> Status:
         """Read the snapshot anew from the store and publish it; called after every run."""
@@ -188,10 +196,10 @@ class Service:
         with _unusable():
             return file_of(load_version(registry, record), registry, name)
 
-    def decide(self, version: str, approved: bool, reason: str) -> Decided:
+    def decide(self, version: str, approved: bool, reason: str, actor: str = "api") -> Decided:
         act = approve if approved else reject_by_hand
         with _unusable():
-            row = act(self.context, version, "api", reason)
+            row = act(self.context, version, actor, reason)
         tick(self.context, "cycle")
         self.refresh()
         champion = self.context.registry.champion()

@@ -49,6 +49,15 @@ class ClockSettings(Section):
         return self
 
 
+Scope = Literal["read", "ingest", "operate"]
+
+
+class TokenSettings(Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+    token: SecretStr = Field(min_length=16)
+    scopes: tuple[Scope, ...] = Field(min_length=1)
+
+
 class HttpSettings(Section):
     enabled: bool = True
     host: str = "127.0.0.1"
@@ -56,6 +65,9 @@ class HttpSettings(Section):
     read_token: SecretStr | None = None
     ingest_token: SecretStr | None = None
     write_token: SecretStr | None = None
+    tokens: tuple[TokenSettings, ...] = ()
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = 1200
+    pictures: bool = True
     max_upload: Size = parse_size("20MiB")
 
 

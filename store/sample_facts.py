@@ -10,6 +10,7 @@ from daemon.corrections.model import DeliveryFacts, LearnedFacts, RelabelFacts, 
 from daemon.errors import BadInputError
 from daemon.model import FileFacts, Subject
 from store import tables as t
+from store.database import chunks
 from store.deciding import read_deliveries, read_relabels
 from store.parts import Part, with_subject
 
@@ -68,6 +69,23 @@ class LooksAtSamples(Part):
                 relabelled=_relabelled(connection, sample_id),
                 never_learned=row.trust == "untrusted" or (row.label == "synthetic" and row.anchored_at is not None),
             )
+
+    def pictures_of(self, sample_ids: Sequence[int]) -> dict[int, str]:
+        """The sha256 of those whose picture is kept; see `daemon.ports.SampleStore.pictures_of`."""
+        s = t.sample.c
+        found: dict[int, str] = {}
+        with self._database.read() as connection:
+            for ids in chunks(sample_ids):
+                query = select(s.id, s.sha256).where(s.id.in_(ids), s.has_blob, s.state == "active")
+                found.update((row.id, row.sha256) for row in connection.execute(query))
+        return found
+
+    def has_picture(self, sha256: str) -> bool:
+        """Whether the picture is kept; see `daemon.ports.SampleStore.has_picture`."""
+        s = t.sample.c
+        query = select(s.id).where(s.sha256 == sha256, s.has_blob, s.state != "forgotten")
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
 
 def _the_one(connection: Connection, prefix: str) -> str:

@@ -7,11 +7,13 @@ from store.corrections import Corrections
 from store.episodes import Episodes
 from store.events import Events
 from store.families import Families
+from store.figures_past import PastFigures
 from store.forgetting import Forgetting
 from store.measurements import Measurements
 from store.outbox import Outbox
 from store.overview import Overview
 from store.pushes import Pushes
+from store.quarantine import Quarantine
 from store.releases import Releases
 from store.sample_facts import LooksAtSamples
 from store.scores import Scores
@@ -36,6 +38,8 @@ class SqlSampleStore(
     Outbox,
     Alarms,
     Overview,
+    PastFigures,
+    Quarantine,
     LooksAtSamples,
 ):
     """Samples, vectors, scores, statistics, measurements, alarms."""

@@ -94,8 +94,11 @@ class Watch:
         return group_votes(1.0 - flagged, groups, voted)[0]
 
 
-def look(context: Context) -> Watch | None:
-    """Read it; None when there is nothing to count, no champion, or too small a real pool."""
+def look(context: Context, *, back: bool = False) -> Watch | None:
+    """Read it; None when there is nothing to count, no champion, or too small a real pool.
+
+    back: look at what was counted, too, when nothing is new.
+    """
     champion = context.champion.get()
     if champion is None:
         return None
@@ -111,10 +114,14 @@ def look(context: Context) -> Watch | None:
         if not row.learned and row.subject not in retired and row.sample_id not in reported
     ]
     suspect = suspect_ranges(context.samples.alarms())
-    if not replayed and not any(
-        row.subject not in states or row.score_id > states[row.subject].last_score_id
-        for row in rows
-        if not is_suspect(row, suspect)
+    if (
+        not back
+        and not replayed
+        and not any(
+            row.subject not in states or row.score_id > states[row.subject].last_score_id
+            for row in rows
+            if not is_suspect(row, suspect)
+        )
     ):
         return None
     labelled = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE).without(reported)

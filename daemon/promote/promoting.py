@@ -35,7 +35,6 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> str:
         reason = f"{verdict.reason}; first in the shadow for {settings.shadow_samples} live pictures or {days:g} days"
         evidence = _evidence(challenge, verdict)
         context.registry.record_verdict(version.id, "shadow", evidence, "gate", reason, context.clock.now())
-        context.meter.promotion("shadow")
         return "shadow"
     return carry_out(context, challenge, verdict, {})
 
@@ -49,7 +48,6 @@ def carry_out(context: Context, challenge: Challenge, verdict: Verdict, more: Ma
     if verdict.decision == "promote" and why is not None:
         reason = f"{verdict.reason}; {why}: `sidwatch models approve {version.id}` or `reject`"
         context.registry.record_verdict(version.id, "waiting", evidence, "gate", reason, now)
-        context.meter.promotion("waiting")
         return "wait"
     if verdict.decision == "promote":
         expected = challenge.champion.record.id if challenge.champion else None

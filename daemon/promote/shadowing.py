@@ -76,7 +76,6 @@ def end_shadow(context: Context) -> tuple[str, str] | None:
             was_for = (record.verdict or {}).get("trigger_groups")
             evidence = {**kept, "decision": "hold", "reason": obstacle, "learned": [], "was_for": was_for}
             context.registry.record_verdict(record.id, "held", evidence, "gate", obstacle, now)
-            context.meter.promotion("held")
             return record.id, "hold"
         return record.id, _ask_again(context, shadow, load_version(context.registry, record), champion)
     return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from daemon.model import EvaluationRow
 from daemon.registry.facts import Facts
+from daemon.registry.markdown import plain, table
 
 _LIMITS = """\
 - It judges feature vectors of the encoder named above and no other; vectors of two fingerprints never meet.
@@ -57,7 +58,7 @@ def _summary(facts: Facts) -> str:
     ]
     settings = about.get("settings") or {}
     told = ", ".join(f"{key} {_short(value)}" for key, value in sorted(settings.items()))
-    return _table(["", ""], [*lines, ("settings", told or "none")])
+    return table(["", ""], [*lines, ("settings", told or "none")])
 
 
 def _short(value: Any) -> str:
@@ -73,7 +74,7 @@ def _learned(facts: Facts) -> str:
         (kind, name, profile, n, "" if modelled else "too few: not modelled")
         for kind, name, profile, n, modelled in rows
     ]
-    return "\n\n".join([_table(["kind", "name", "profile", "pictures", ""], told), *_left_out(facts)])
+    return "\n\n".join([table(["kind", "name", "profile", "pictures", ""], told), *_left_out(facts)])
 
 
 def _left_out(facts: Facts) -> list[str]:
@@ -84,7 +85,7 @@ def _left_out(facts: Facts) -> list[str]:
         (e["kind"], _named(facts, e["kind"], e["name"]), e["source"], e["profile"], e["samples"], e["why"])
         for e in rows
     ]
-    return ["Left out of it:", _table(["kind", "name", "source", "profile", "pictures", "why"], told)]
+    return ["Left out of it:", table(["kind", "name", "source", "profile", "pictures", "why"], told)]
 
 
 def _named(facts: Facts, kind: str, name: str) -> str:
@@ -102,7 +103,7 @@ def _thresholds(facts: Facts) -> str:
         )
         for profile, t in facts.artifact.thresholds.items()
     ]
-    return _table(["profile", "logit above which it is synthetic", "stated false-positive rate", "placed by"], rows)
+    return table(["profile", "logit above which it is synthetic", "stated false-positive rate", "placed by"], rows)
 
 
 def _figures(figures: Sequence[EvaluationRow]) -> str:
@@ -131,8 +132,8 @@ def _figures(figures: Sequence[EvaluationRow]) -> str:
     ]
     return "\n\n".join(
         [
-            _table(["family", "profile", "pictures", "average precision", "recall at the threshold"], families),
-            _table(["real source", "profile", "pictures", "false-positive rate"], sources),
+            table(["family", "profile", "pictures", "average precision", "recall at the threshold"], families),
+            table(["real source", "profile", "pictures", "false-positive rate"], sources),
         ]
     )
 
@@ -159,7 +160,7 @@ def _verdict(facts: Facts) -> str:
         for check in verdict.get("checks", [])
     ]
     columns = ["check", "profile", "subject", "champion", "this", "difference", "lower", "upper", "n", "outcome"]
-    return f"{str(verdict['decision']).capitalize()}: {_plain(verdict['reason'])}\n\n{_table(columns, rows)}"
+    return f"{str(verdict['decision']).capitalize()}: {plain(verdict['reason'])}\n\n{table(columns, rows)}"
 
 
 def _number(value: float | None) -> str:
@@ -168,15 +169,4 @@ def _number(value: float | None) -> str:
 
 def _decisions(facts: Facts) -> str:
     rows = [(f"{row.at:%Y-%m-%d %H:%M}", row.action, row.reason, row.number) for row in facts.decisions]
-    return _table(["when (UTC)", "what", "why", "audit row"], rows) if rows else "None yet."
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(_plain(cell) for cell in line)} |" for line in lines)
-
-
-def _plain(value: object) -> str:
-    """On one line and inside its cell, whatever a person wrote; no markup of theirs comes alive."""
-    text = " ".join(str(value).split())
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
+    return table(["when (UTC)", "what", "why", "audit row"], rows) if rows else "None yet."

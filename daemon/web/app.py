@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import SecretStr
-from starlette.exceptions import HTTPException
 
 from daemon.errors import TemporaryError
 from daemon.explain.views import ExplainedScoreView
 from daemon.model import Candidate, Report
-from daemon.views import (
-    AdapterView,
-    DecisionView,
-    EpisodeView,
-    FamilyView,
-    FeedbackView,
-    JobView,
-    PushView,
-    QueueView,
-    ScoreView,
-    SourceView,
-    Status,
-    VersionView,
-)
-from daemon.web import problems
+from daemon.settings import TokenSettings
+from daemon.views import FeedbackView, PushView, ScoreView, Status
+from daemon.web import examples, problems
 from daemon.web.feedback import add_feedback
-from daemon.web.guard import Guard, Writers
+from daemon.web.guard import Guard, Operators, Tokens
 from daemon.web.models import ModelService, add_models
-from daemon.web.page import render, render_waiting
+from daemon.web.operate import OperatingService, add_operations
+from daemon.web.pages import PageService, add_pages
 from daemon.web.samples import add_samples
+from daemon.web.schema import describe
+from daemon.web.twins import Twin, add_twins
 from daemon.web.upload import read_picture
 
 STATIC = Path(__file__).parent / "static"
@@ -43,7 +34,7 @@ SCORING_AT_ONCE = 4  # uploads held in memory at a time; further ones are asked 
 UPLOAD_SECONDS = 30.0
 
 
-class WebService(ModelService, Protocol):
+class WebService(ModelService, PageService, OperatingService, Twin, Protocol):
     """What the application asks of the service; every method may be called from any thread."""
 
     simulated: bool  # pictures or clock are simulated: said wherever figures are shown
@@ -82,34 +73,35 @@ def create_app(
     read_token: SecretStr | None = None,
     ingest_token: SecretStr | None = None,
     write_token: SecretStr | None = None,
+    tokens: Sequence[TokenSettings] = (),
+    requests_per_minute: int | None = None,
+    pictures: bool = True,
     max_upload: int = 20 * 1024 * 1024,
     beat_limit: float = 15.0,
 ) -> FastAPI:
     """Build the application.
 
     read_token: when set, everything but health and readiness asks for it. ingest_token: what brings something in asks
-    for it; None: nothing may be. write_token: what changes state asks for it; None: nothing here does. max_upload:
-    largest picture, bytes.
+    for it; None: nothing may be. write_token: what changes state asks for it; None: nothing here does. tokens: more of
+    them, each with its scopes. requests_per_minute: of one caller; None: no limit. pictures: small copies of pictures
+    are shown. max_upload: largest picture, bytes.
     beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
     """
     # The interactive documentation would load scripts from elsewhere; the schema itself is served.
     app = FastAPI(title="sidwatch", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
-    app.add_middleware(Guard, read_token=read_token, ingest_token=ingest_token, write_token=write_token)
+    known = Tokens(read_token, ingest_token, write_token, tokens)
+    app.add_middleware(Guard, tokens=known, requests_per_minute=requests_per_minute)
     problems.register(app)
+    places = asyncio.Semaphore(SCORING_AT_ONCE)
     _add_probes(app, service, beat_limit)
-    _add_twins(app, service)
-    _add_scoring(app, service, max_upload)
+    add_twins(app, service)
+    _add_scoring(app, service, places, max_upload)
     add_feedback(app, service, max_upload)
     add_samples(app, service, max_upload)
-    add_models(app, service, Writers(write_token))
-
-    @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
-    def page() -> HTMLResponse:
-        try:
-            return HTMLResponse(render(service.status(), simulated=service.simulated))
-        except TemporaryError as error:
-            return HTMLResponse(render_waiting(str(error)), 503, {"Retry-After": problems.RETRY_SECONDS})
-
+    add_models(app, service, Operators(known))
+    add_operations(app, service, Operators(known))
+    add_pages(app, service, places, max_upload, pictures)
+    describe(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 
@@ -139,65 +131,8 @@ def _add_probes(app: FastAPI, service: WebService, beat_limit: float) -> None:
         app.add_api_route(path, probe, methods=["GET", "HEAD"], include_in_schema=False)
 
 
-def _add_twins(app: FastAPI, service: WebService) -> None:
-    @app.get("/v1/status")
-    def status() -> Status:
-        """The whole snapshot."""
-        return service.status()
-
-    @app.get("/v1/families")
-    def families() -> list[FamilyView]:
-        """Every family with its state and figures."""
-        return service.status().families
-
-    @app.get("/v1/families/{name}")
-    def family(name: str) -> FamilyView:
-        """One family."""
-        for known in service.status().families:
-            if known.name == name:
-                return known
-        raise HTTPException(404, "there is no family of that name")
-
-    @app.get("/v1/sources")
-    def sources() -> list[SourceView]:
-        """Every real source with its state and figures."""
-        return service.status().real_sources
-
-    @app.get("/v1/versions")
-    def versions() -> list[VersionView]:
-        """The versions."""
-        return service.status().versions
-
-    @app.get("/v1/episodes")
-    def episodes() -> list[EpisodeView]:
-        """The incidents."""
-        return service.status().episodes
-
-    @app.get("/v1/decisions")
-    def decisions() -> list[DecisionView]:
-        """What was decided on the versions."""
-        return service.status().decisions
-
-    @app.get("/v1/queue")
-    def queue() -> list[QueueView]:
-        """The work that waits."""
-        return service.status().queue
-
-    @app.get("/v1/adapters")
-    def adapters() -> list[AdapterView]:
-        """The adapters."""
-        return service.status().adapters
-
-    @app.get("/v1/jobs")
-    def jobs() -> list[JobView]:
-        """The jobs."""
-        return service.status().jobs
-
-
-def _add_scoring(app: FastAPI, service: WebService, max_upload: int) -> None:
-    places = asyncio.Semaphore(SCORING_AT_ONCE)
-
-    @app.post("/v1/score", openapi_extra={"requestBody": _SCORE_BODY})
+def _add_scoring(app: FastAPI, service: WebService, places: asyncio.Semaphore, max_upload: int) -> None:
+    @app.post("/v1/score", openapi_extra={"requestBody": _SCORE_BODY}, responses=_SCORE_ANSWERS)
     async def score(request: Request, explain: bool = False) -> ExplainedScoreView | ScoreView:
         """Judge one picture: the multipart field `image`, or a raw body of type image/*; explain=true says why."""
         if places.locked():
@@ -207,6 +142,7 @@ def _add_scoring(app: FastAPI, service: WebService, max_upload: int) -> None:
             return await run_in_threadpool(service.explain if explain else service.score, content)
 
 
+_SCORE_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": examples.SCORE}}}}
 _BINARY = {"type": "string", "format": "binary"}
 _SCORE_BODY = {
     "required": True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import FastAPI, Header, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from daemon.errors import TemporaryError
 from daemon.model import Report
 from daemon.views import FeedbackView
+from daemon.web import examples
 from daemon.web.upload import read_report
 
 REPORTS_AT_ONCE = 4  # uploads held in memory at a time; further ones are asked to come back
@@ -40,7 +41,7 @@ def add_feedback(app: FastAPI, service: Takes, max_upload: int) -> None:
     """Add the endpoint. max_upload: largest picture, bytes."""
     places = asyncio.Semaphore(REPORTS_AT_ONCE)
 
-    @app.post("/v1/feedback", status_code=202, openapi_extra={"requestBody": _BODY})
+    @app.post("/v1/feedback", status_code=202, openapi_extra={"requestBody": _BODY}, responses=_ANSWERS)
     async def feedback(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> FeedbackView:
         """Say that a picture is real, or synthetic; asks for the ingest token.
 
@@ -66,6 +67,7 @@ def _claim(fields: dict[str, object]) -> Claim:
         raise HTTPException(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
 
 
+_ANSWERS: dict[int | str, dict[str, Any]] = {202: {"content": {"application/json": {"example": examples.FEEDBACK}}}}
 _TEXTS = {
     "verdict": {"type": "string", "enum": ["real", "synthetic"]},
     "family": {"type": "string"},

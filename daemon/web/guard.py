@@ -1,25 +1,33 @@
-"""What stands before every endpoint: security headers and, when asked for, the read token."""
+"""What stands before every endpoint: security headers, who calls and what they may, how often."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
+from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from daemon.settings import Scope as Right
+from daemon.settings import TokenSettings
 from daemon.web.problems import problem
+from daemon.web.rate import Buckets
 
 INGEST_PATHS: Final = frozenset({"/v1/feedback", "/v1/samples"})  # a POST there brings something in
 OPEN_PATHS: Final = frozenset({"/-/healthy", "/healthz", "/-/ready", "/readyz"})
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+        "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "object-src 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -27,30 +35,80 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_BEARER: Final = {"WWW-Authenticate": 'Bearer realm="sidwatch"'}
+_BASIC: Final = {"WWW-Authenticate": 'Basic realm="sidwatch"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a known token."""
+
+    name: str
+    rights: frozenset[Right]
+    bearer: bool  # a browser sends the other kind by itself, on behalf of any page that asks it to
+
+
+class Tokens:
+    """The tokens that are known. The three of their own settings have a name too, for the audit."""
+
+    def __init__(
+        self,
+        read_token: SecretStr | None = None,
+        ingest_token: SecretStr | None = None,
+        write_token: SecretStr | None = None,
+        more: Iterable[TokenSettings] = (),
+    ) -> None:
+        own: list[tuple[str, SecretStr | None, frozenset[Right]]] = [
+            ("reader", read_token, frozenset({"read"})),
+            ("ingest", ingest_token, frozenset({"ingest"})),
+            ("api", write_token, frozenset({"read", "operate"})),
+        ]
+        own += [(token.name, token.token, frozenset(token.scopes)) for token in more]
+        self._known = [(name, _bytes(token), rights) for name, token, rights in own if token is not None]
+        # A write token alone does not close what may be read: that is what a token made for reading says.
+        self.reading_is_open = read_token is None and all("read" not in token.scopes for token in more)
+
+    def grants(self, right: Right) -> bool:
+        """Whether any token has that right."""
+        return any(right in rights for _, _, rights in self._known)
+
+    def caller(self, authorization: str) -> Caller | None:
+        """Whose token an Authorization header carries; every known token is compared, in constant time each."""
+        scheme, _, value = authorization.partition(" ")
+        given = value.strip().encode()
+        if scheme.lower() == "basic":
+            try:
+                given = base64.b64decode(given, validate=True).partition(b":")[2]
+            except binascii.Error:
+                return None
+        elif scheme.lower() != "bearer":
+            return None
+        found = [(name, rights) for name, token, rights in self._known if secrets.compare_digest(given, token)]
+        if not found:
+            return None
+        return Caller(found[0][0], frozenset().union(*(rights for _, rights in found)), scheme.lower() == "bearer")
 
 
 class Guard:
-    """ASGI middleware. read_token: when set, everything but health and readiness asks for it, or for write_token.
+    """ASGI middleware: adds the headers to every answer, and answers itself what may not pass.
 
-    The token comes as `Authorization: Bearer …`, or as the password of basic authentication so that a browser can
-    ask for it. ingest_token: what brings something in asks for this one instead, as a bearer token alone, which no
-    browser sends by itself; None: nothing may be brought in.
+    A token comes as `Authorization: Bearer …`, or as the password of basic authentication so that a browser can ask
+    for it; that way it may only read. requests_per_minute: of one caller; None: no limit.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        read_token: SecretStr | None,
-        ingest_token: SecretStr | None = None,
-        write_token: SecretStr | None = None,
+        tokens: Tokens,
+        requests_per_minute: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
-        self._ingest_token = _bytes(ingest_token)
-        both = (read_token, write_token) if read_token is not None else ()
-        self._tokens = [token for token in map(_bytes, both) if token is not None]
+        self._tokens = tokens
+        self._buckets = Buckets(requests_per_minute, clock) if requests_per_minute is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers to every answer; answer 401 instead of passing on what lacks the token."""
+        """Pass on what may pass, with `state.caller`."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -63,63 +121,63 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refusal = self._refusal(scope["path"], scope["method"], Headers(scope=scope).get("authorization", ""))
+        caller = self._tokens.caller(Headers(scope=scope).get("authorization", ""))
+        scope.setdefault("state", {})["caller"] = caller
+        path, method = scope["path"], scope["method"]
+        refusal = None if path in OPEN_PATHS else self._throttled(scope, caller) or self._refusal(path, method, caller)
         await (refusal or self._app)(scope, receive, send_guarded)
 
-    def _refusal(self, path: str, method: str, authorization: str) -> JSONResponse | None:
-        if path in INGEST_PATHS and method == "POST":
-            if self._ingest_token is None:
-                return problem(403, "nothing may be brought in over HTTP; set http.ingest_token in config.yaml")
-            scheme, _, value = authorization.partition(" ")
-            if scheme.lower() == "bearer" and secrets.compare_digest(value.strip().encode(), self._ingest_token):
-                return None
-            return problem(
-                401,
-                "send the ingest token (http.ingest_token) as a bearer token",
-                {"WWW-Authenticate": 'Bearer realm="sidwatch"'},
-            )
-        if path in OPEN_PATHS or self._allowed(authorization):
+    def _throttled(self, scope: Scope, caller: Caller | None) -> JSONResponse | None:
+        if self._buckets is None:
+            return None
+        # An unknown token counts for its address: so guessing is slow.
+        client = scope.get("client")
+        key = f"token {caller.name}" if caller is not None else f"address {client[0] if client else ''}"
+        wait = self._buckets.take(key)
+        if wait <= 0:
             return None
         return problem(
-            401,
-            "send the read token (http.read_token) as a bearer token",
-            {"WWW-Authenticate": 'Basic realm="sidwatch"'},
+            429,
+            "too many requests (http.requests_per_minute); try again when Retry-After is over",
+            {"Retry-After": str(max(1, round(wait + 0.5)))},
         )
 
-    def _allowed(self, authorization: str) -> bool:
-        if not self._tokens:
-            return True
-        scheme, _, value = authorization.partition(" ")
-        given = value.strip().encode()
-        if scheme.lower() == "basic":
-            try:
-                given = base64.b64decode(given, validate=True).partition(b":")[2]
-            except binascii.Error:
-                return False
-        elif scheme.lower() != "bearer":
-            return False
-        return any(secrets.compare_digest(given, token) for token in self._tokens)
+    def _refusal(self, path: str, method: str, caller: Caller | None) -> JSONResponse | None:
+        if path in INGEST_PATHS and method == "POST":
+            return self._ingest_refusal(caller)
+        if self._tokens.reading_is_open or (caller is not None and "read" in caller.rights):
+            return None
+        if caller is not None:
+            return problem(403, "this token may not read (scope read)")
+        return problem(401, "send the read token (http.read_token) as a bearer token", _BASIC)
+
+    def _ingest_refusal(self, caller: Caller | None) -> JSONResponse | None:
+        if caller is not None and caller.bearer and "ingest" in caller.rights:
+            return None
+        if not self._tokens.grants("ingest"):
+            return problem(403, "nothing may be brought in over HTTP; set http.ingest_token in config.yaml")
+        if caller is not None and caller.bearer:
+            return problem(403, "this token may not bring anything in (scope ingest); send http.ingest_token")
+        return problem(401, "send the ingest token (http.ingest_token) as a bearer token", _BEARER)
 
 
-def _bytes(token: SecretStr | None) -> bytes | None:
-    return token.get_secret_value().encode() if token is not None else None
+class Operators:
+    """A dependency of every endpoint that changes state: gives the caller's name, for the audit."""
 
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
 
-class Writers:
-    """Who may change state: whoever sends the write token as a bearer token, and nobody when there is none.
-
-    Basic authentication does not do: a browser sends it by itself, on behalf of any page that asks it to.
-    """
-
-    def __init__(self, write_token: SecretStr | None) -> None:
-        self._token = _bytes(write_token)
-
-    def check(self, authorization: str) -> None:
-        """Raises HTTPException: 403 when the API changes nothing, 401 without the token."""
-        if self._token is None:
+    def __call__(self, request: Request) -> str:
+        """Raises HTTPException: 403 when the API changes nothing or the token may not, 401 without a token."""
+        caller: Caller | None = request.state.caller
+        if caller is not None and caller.bearer and "operate" in caller.rights:
+            return caller.name
+        if not self._tokens.grants("operate"):
             raise HTTPException(403, "the API changes nothing until http.write_token is set; the command line does")
-        scheme, _, value = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not secrets.compare_digest(value.strip().encode(), self._token):
-            raise HTTPException(
-                401, "send the write token (http.write_token) as a bearer token", {"WWW-Authenticate": "Bearer"}
-            )
+        if caller is not None and caller.bearer:
+            raise HTTPException(403, "this token may not change state (scope operate); send http.write_token")
+        raise HTTPException(401, "send the write token (http.write_token) as a bearer token", _BEARER)
+
+
+def _bytes(token: SecretStr) -> bytes:
+    return token.get_secret_value().encode()

@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 from daemon.registry.consumer import FILES, Document
 from daemon.views import View
 from daemon.web.entity import answer
-from daemon.web.guard import Writers
+from daemon.web.guard import Operators
 
 
 class Reason(BaseModel):
     """The body of a decision."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "figures looked at"}})
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]  # for the audit
 
@@ -40,15 +40,13 @@ class ModelService(Protocol):
     def model_file(self, version: str, name: str) -> Document | None:
         """One of FILES of a version that is or was in force; None: there is no such version."""
 
-    def decide(self, version: str, approved: bool, reason: str) -> Decided:
+    def decide(self, version: str, approved: bool, reason: str, actor: str) -> Decided:
         """A person's word on a version that waits. Raises BadInputError, CorruptArtifact, ChampionMoved."""
 
 
-def add_models(app: FastAPI, service: ModelService, writers: Writers) -> None:
+def add_models(app: FastAPI, service: ModelService, operators: Operators) -> None:
     """Add the endpoints."""
-
-    def writer(request: Request) -> None:
-        writers.check(request.headers.get("authorization", ""))
+    actor = Depends(operators)
 
     @app.head("/v1/models/champion", include_in_schema=False)
     @app.get("/v1/models/champion")
@@ -65,12 +63,12 @@ def add_models(app: FastAPI, service: ModelService, writers: Writers) -> None:
             raise HTTPException(404, "there is no such file of a version that is or was champion")
         return answer(request, found)
 
-    @app.post("/v1/models/{version}/approve", dependencies=[Depends(writer)])
-    def approve(version: str, body: Reason) -> Decided:
-        """Let a version that passed the gate and waits come into force; asks for the write token."""
-        return service.decide(version, True, body.reason)
+    @app.post("/v1/models/{version}/approve")
+    def approve(version: str, body: Reason, who: str = actor) -> Decided:
+        """Let a version that passed the gate and waits come into force; asks for the scope operate."""
+        return service.decide(version, True, body.reason, who)
 
-    @app.post("/v1/models/{version}/reject", dependencies=[Depends(writer)])
-    def reject(version: str, body: Reason) -> Decided:
-        """Turn a version that passed the gate and waits down; asks for the write token."""
-        return service.decide(version, False, body.reason)
+    @app.post("/v1/models/{version}/reject")
+    def reject(version: str, body: Reason, who: str = actor) -> Decided:
+        """Turn a version that passed the gate and waits down; asks for the scope operate."""
+        return service.decide(version, False, body.reason, who)

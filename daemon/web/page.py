@@ -1,58 +1,178 @@
-"""The status page: the snapshot made into HTML on the server. Names come from outside, so all text is escaped."""
+"""The pages: views made into HTML on the server. Names come from outside, so all text is escaped."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import cache
-from typing import Final
+from typing import Any, Final, Literal, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
+from daemon.detail.history import History
+from daemon.detail.views import EpisodeDetailView, QuarantineView, VersionDetailView
+from daemon.explain.views import ExplainedScoreView
 from daemon.views import EpisodeView, FamilyFigures, FamilyView, SourceView, Status
+from daemon.web import format as show
+from daemon.web.plots import family_plot, mean_plot
 
 PROFILES: Final = ("raw", "laundered")
-SHOWN: Final = 200  # rows of one table; /v1/ has them all
+ROWS: Final = 200  # of one table on one page
+SPARK: Final = 24  # measurements in a small line
 _ORDER: Final = {"inverted": 0, "evading": 1, "degraded": 2, "misjudged": 2, "insufficient": 4}
-_STEPS: Final = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min"))
+
+Column = Literal["state", "name", "ap", "laundered", "recall", "n", "evidence", "last"]
+COLUMNS: Final = get_args(Column)
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """A figure and its interval on a scale from 0 to 1, in percent of the bar's width."""
+class Wanted:
+    """How the table of families is to be shown."""
 
-    left: float  # lower end
-    width: float  # of the interval
-    at: float | None  # the figure itself
+    sort: Column = "state"
+    descending: bool = False
+    search: str = ""
+    state: str = ""
+    page: int = 1
+
+    def link(self, **changes: Any) -> str:
+        """The query of the same table with something changed; what is not changed stays, but for the page."""
+        values: dict[str, Any] = {
+            "sort": self.sort,
+            "order": "desc" if self.descending else "asc",
+            "q": self.search,
+            "state": self.state,
+            "page": 1,
+            **changes,
+        }
+        defaults = {"sort": "state", "order": "asc", "q": "", "state": "", "page": 1}
+        kept = [f"{name}={show.path(str(value))}" for name, value in values.items() if value != defaults[name]]
+        return "?" + "&".join(kept) if kept else "?"
+
+    def toggle(self, column: Column) -> str:
+        """The query of the table sorted by a column; sorted by it already, the other way round."""
+        order = "desc" if self.sort == column and not self.descending else "asc"
+        return self.link(sort=column, order=order)
+
+    def direction(self, column: Column) -> str:
+        """For aria-sort."""
+        if self.sort != column:
+            return "none"
+        return "descending" if self.descending else "ascending"
 
 
-def render(status: Status, *, simulated: bool) -> str:
-    """The page of one snapshot. simulated: say on the page that the figures are not of real pictures."""
-    families = sorted(status.families, key=_family_order)
-    sources = sorted(status.real_sources, key=lambda source: (_ORDER.get(source.state, 3), source.name))
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            status=status,
-            simulated=simulated or status.service.simulated,
-            profiles=PROFILES,
-            families=families[:SHOWN],
-            families_left=max(0, len(families) - SHOWN),
-            sources=sources[:SHOWN],
-            sources_left=max(0, len(sources) - SHOWN),
-            evading=[family for family in families if family.state in ("evading", "inverted")],
-            standing=[alarm for alarm in status.alarms if alarm.raised_at is not None],
-            misjudged=[source for source in sources if source.state == "misjudged"],
-            open_episodes=[episode for episode in status.episodes if is_open(episode)],
-            now=status.service.now,
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every page shows around its own."""
+
+    status: Status
+    simulated: bool
+
+    def render(self, template: str, page: str, **values: Any) -> str:
+        """One page. page: which entry of the navigation it belongs to."""
+        return render_part(
+            template,
+            status=self.status,
+            simulated=self.simulated or self.status.service.simulated,
+            now=self.status.service.now,
+            page=page,
+            evading=[family for family in self.status.families if family.state in ("evading", "inverted")],
+            **values,
         )
+
+
+def overview(frame: Frame, history: History, wanted: Wanted) -> str:
+    """The families, how all of them fare over time, open episodes, real sources."""
+    status = frame.status
+    found = selected(status.families, wanted)
+    start = (wanted.page - 1) * ROWS
+    sources = sorted(status.real_sources, key=lambda source: (_ORDER.get(source.state, 3), source.name))
+    return frame.render(
+        "overview.html",
+        "overview",
+        profiles=PROFILES,
+        wanted=wanted,
+        families=found[start : start + ROWS],
+        found=len(found),
+        pages=max(1, -(-len(found) // ROWS)),
+        states=("inverted", "evading", "degraded", "insufficient", "detected"),
+        sparks={family.name: show.spark(history.recent(family.name, SPARK)) for family in found[start : start + ROWS]},
+        mean=mean_plot(history.mean, history.reigns),
+        mean_points=history.mean,
+        sources=sources[:ROWS],
+        sources_left=max(0, len(sources) - ROWS),
+        standing=[alarm for alarm in status.alarms if alarm.raised_at is not None],
+        misjudged=[source for source in sources if source.state == "misjudged"],
+        open_episodes=[episode for episode in status.episodes if is_open(episode)],
     )
 
 
-def render_waiting(reason: str) -> str:
+def family(frame: Frame, view: FamilyView, history: History) -> str:
+    """One family; what takes longer to compute is asked for by the page itself."""
+    points = history.families.get(view.name, [])
+    return frame.render(
+        "family.html",
+        "overview",
+        family=view,
+        points=points,
+        over_time=family_plot(points, history.reigns),
+        episodes=[episode for episode in frame.status.episodes if episode.family == view.name],
+    )
+
+
+def versions(frame: Frame) -> str:
+    """All versions, decisions and windows."""
+    return frame.render("versions.html", "versions")
+
+
+def version(frame: Frame, detail: VersionDetailView) -> str:
+    """One version: verdict, difference, card."""
+    return frame.render("version.html", "versions", detail=detail, card=card_as_html(detail.card))
+
+
+def episodes(frame: Frame) -> str:
+    """Every episode."""
+    return frame.render("episodes.html", "episodes", open_episodes=[e for e in frame.status.episodes if is_open(e)])
+
+
+def episode(frame: Frame, detail: EpisodeDetailView) -> str:
+    """One episode's timeline."""
+    return frame.render("episode.html", "episodes", detail=detail, open=is_open(detail.episode))
+
+
+def intake(frame: Frame, quarantine: QuarantineView, page: int, size: int, pictures: bool) -> str:
+    """Adapters, the queue, the quarantine, jobs."""
+    return frame.render(
+        "intake.html",
+        "intake",
+        quarantine=quarantine,
+        page_number=page,
+        pages=max(1, -(-quarantine.total // size)),
+        pictures=pictures,
+    )
+
+
+def try_it(frame: Frame) -> str:
+    """Where a picture is dropped."""
+    return frame.render("try.html", "try")
+
+
+def judged(view: ExplainedScoreView) -> str:
+    """What became of the picture."""
+    most = max((abs(one.value) for one in view.explanation.contributions), default=0.0) or 1.0
+    return render_part("judged.html", view=view, most=most, shown=12)
+
+
+def waiting(reason: str) -> str:
     """The page while there is no snapshot yet. reason: one line."""
-    return _environment().get_template("waiting.html").render(reason=reason)
+    return render_part("waiting.html", reason=reason)
+
+
+def error(code: int, title: str, detail: str) -> str:
+    """A page for what cannot be shown."""
+    return render_part("error.html", code=code, title=title, detail=detail)
 
 
 def is_open(episode: EpisodeView) -> bool:
@@ -60,87 +180,56 @@ def is_open(episode: EpisodeView) -> bool:
     return not episode.recovered and episode.state not in ("recovered", "closed")
 
 
-def ago(then: datetime, now: datetime) -> str:
-    """The time between two moments, short, for a person.
-
-    >>> ago(datetime(2026, 1, 1), datetime(2026, 1, 4))
-    '3 d ago'
-    >>> ago(datetime(2026, 1, 4), datetime(2026, 1, 1))
-    'in 3 d'
-    """
-    seconds = (now - then).total_seconds()
-    length = span(timedelta(seconds=abs(seconds)))
-    if abs(seconds) < 1:
-        return "now"
-    return f"{length} ago" if seconds > 0 else f"in {length}"
-
-
-def span(length: timedelta) -> str:
-    """A length of time, short, for a person.
-
-    >>> span(timedelta(minutes=90)), span(timedelta(hours=7)), span(timedelta(seconds=4))
-    ('90 min', '7 h', '4 s')
-    """
-    seconds = length.total_seconds()
-    for limit, unit, name in _STEPS:
-        if seconds >= limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds:.0f} s"
+def selected(families: Sequence[FamilyView], wanted: Wanted) -> list[FamilyView]:
+    """The families that are searched for, in the order that is asked for; what has no figure comes last."""
+    needle = wanted.search.lower()
+    found = [one for one in families if needle in one.name.lower() and (not wanted.state or one.state == wanted.state)]
+    if wanted.sort == "state":
+        return sorted(found, key=_urgency, reverse=wanted.descending)
+    if wanted.sort == "name":
+        return sorted(found, key=lambda one: one.name, reverse=wanted.descending)
+    value = _VALUES[wanted.sort]
+    with_value = sorted(
+        (one for one in found if value(one) is not None), key=lambda one: value(one) or 0.0, reverse=wanted.descending
+    )
+    return with_value + [one for one in found if value(one) is None]
 
 
-def ratio(value: float | None) -> str:
-    """A figure between 0 and 1 without the leading zero; a dash when there is none.
-
-    >>> ratio(0.9456), ratio(1.0), ratio(None), ratio(0.9999)
-    ('.946', '1.00', '–', '1.00')
-    """
-    if value is None:
-        return "–"
-    text = f"{value:.3f}"
-    return f"{value:.2f}" if text.startswith("1") else text.removeprefix("0")
+def card_as_html(card: str) -> Markup:
+    """A model card's Markdown as HTML; markup that somebody wrote into a name stays text."""
+    text = card.partition("\n")[2]  # the page has its own heading
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link"]).render(text)
+    return Markup(html)  # markdown-it escapes; html is off
 
 
-def percent(value: float | None) -> str:
-    """A share in percent; a dash when there is none.
-
-    >>> percent(0.0534), percent(None)
-    ('5.3 %', '–')
-    """
-    return "–" if value is None else f"{100 * value:.1f} %"
+def _urgency(family: FamilyView) -> tuple[int, float, str]:
+    ap = _figure(family, "raw", "ap")
+    return _ORDER.get(family.state, 3), 2.0 if ap is None else ap, family.name
 
 
-def bar(value: float | None, lower: float | None, upper: float | None) -> Bar | None:
-    """Where a figure and its interval lie; None without an interval.
-
-    >>> bar(0.5, 0.25, 0.75)
-    Bar(left=25.0, width=50.0, at=50.0)
-    """
-    if lower is None or upper is None:
-        return None
-    left, right = (100 * min(1.0, max(0.0, end)) for end in (lower, upper))
-    at = None if value is None else round(100 * min(1.0, max(0.0, value)), 2)
-    return Bar(round(left, 2), round(max(0.8, right - left), 2), at)
+def _figure(family: FamilyView, profile: str, name: str) -> float | None:
+    figures: FamilyFigures | None = family.profiles.get(profile)
+    value: float | None = getattr(figures, name) if figures is not None else None
+    return value
 
 
-def share(evidence: float | None, alarm: float | None) -> float | None:
-    """How far the evidence has come towards the alarm, in percent; None when no test runs.
-
-    >>> share(1.5, 3.0), share(9.0, 3.0), share(-2.0, 3.0), share(None, 3.0)
-    (50.0, 100.0, 0.0, None)
-    """
-    if evidence is None or alarm is None or alarm <= 0:
-        return None
-    return round(100 * min(1.0, max(0.0, evidence / alarm)), 1)
-
-
-def _family_order(family: FamilyView) -> tuple[int, float, str]:
-    raw: FamilyFigures | None = family.profiles.get("raw")
-    ap = raw.ap if raw is not None and raw.ap is not None else 2.0
-    return _ORDER.get(family.state, 3), ap, family.name
+_VALUES: Final[Mapping[str, Callable[[FamilyView], float | None]]] = {
+    "ap": lambda one: _figure(one, "raw", "ap"),
+    "laundered": lambda one: _figure(one, "laundered", "ap"),
+    "recall": lambda one: _figure(one, "raw", "recall"),
+    "n": lambda one: _figure(one, "raw", "n"),
+    "evidence": lambda one: show.share(one.evidence_log10, one.alarm_log10),
+    "last": lambda one: one.last_sample_at.timestamp(),
+}
 
 
 def _figures(view: FamilyView | SourceView, profile: str) -> object | None:
     return view.profiles.get(profile)
+
+
+def render_part(template: str, **values: Any) -> str:
+    """A template by itself, such as a fragment that the page asks for."""
+    return _environment().get_template(template).render(**values)
 
 
 @cache
@@ -152,6 +241,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(ago=ago, ratio=ratio, percent=percent)
-    environment.globals.update(bar=bar, share=share, figures=_figures)
+    environment.filters.update(
+        ago=show.ago, ratio=show.ratio, percent=show.percent, signed=show.signed, segment=show.path
+    )
+    environment.globals.update(bar=show.bar, share=show.share, side=show.side, figures=_figures)
     return environment

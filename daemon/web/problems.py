@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from daemon.errors import BadInputError, ChampionMoved, ImageRejected, SidwatchError, TemporaryError
@@ -41,17 +41,39 @@ async def _sidwatch(_request: Request, error: Exception) -> JSONResponse:
     return problem(500, str(error))
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if _is_page(request):
+        title = HTTPStatus(error.status_code).phrase
+        return HTMLResponse(_page(error.status_code, title, str(error.detail)), error.status_code, error.headers)
     return problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return problem(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+    text = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    if _is_page(request):
+        return HTMLResponse(_page(422, "This address is not understood", text), 422)
+    return problem(422, text)
 
 
-async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, _error: Exception) -> Response:
     # The text of an unexpected error may hold paths or secrets; the log has it in full.
-    return problem(500, "an unexpected error; the service's log says more")
+    text = "an unexpected error; the service's log says more"
+    if _is_page(request):
+        return HTMLResponse(_page(500, "Something went wrong", text), 500)
+    return problem(500, text)
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a person's browser asks, for a page."""
+    return (
+        request.method == "GET" and "text/html" in request.headers.get("accept", "") and "/v1/" not in request.url.path
+    )
+
+
+def _page(status: int, title: str, detail: str) -> str:
+    from daemon.web.page import error  # which imports much that a probe does without
+
+    return error(status, title, detail)

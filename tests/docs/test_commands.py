@@ -25,7 +25,7 @@ COMMANDS = {
     "notifications list", "notifications test", "health",
     "models list", "models show", "models promote", "models rollback", "models import",
     "models approve", "models reject", "models diff", "models card", "models export",
-    "adapters list", "adapters check", "backtest",
+    "adapters list", "adapters check", "backtest", "report",
 }  # fmt: skip
 MAKES_ITS_OWN_CONFIGURATION = {"demo", "init"}
 

@@ -2,18 +2,107 @@
 
 from __future__ import annotations
 
-from daemon.errors import SidwatchError, TemporaryError
-from daemon.explain.views import ExplainedScoreView, ExplanationView
-from daemon.model import Candidate, Report
+from datetime import timedelta
+
+from daemon.by_hand import Done
+from daemon.detail.history import History
+from daemon.detail.views import (
+    EpisodeDetailView,
+    EvidenceView,
+    FamilyScoresView,
+    QuarantinedView,
+    QuarantineView,
+    VersionDetailView,
+)
+from daemon.errors import BadInputError, CorruptArtifact, SidwatchError, TemporaryError
+from daemon.explain.views import ExplainedScoreView, ExplanationView, FamilyExplanationView
+from daemon.model import Candidate, Label, Report
 from daemon.registry.consumer import Document
 from daemon.views import FeedbackView, PushView, ScoreView, Status
+from daemon.web import examples
 from daemon.web.models import Decided
 from tests.unit.web.snapshot import score, status
+
+
+class FakeDetail:
+    """Answers with the examples of the OpenAPI document; what is not there it says as the real one does."""
+
+    def __init__(self) -> None:
+        self.thumbnails: dict[str, bytes] = {}
+        self.set_apart: list[QuarantinedView] = []
+        self.past = History([], [], {})
+
+    def history(self) -> History:
+        return self.past
+
+    def scores(self, family: str) -> FamilyScoresView:
+        return FamilyScoresView.model_validate({**examples.FAMILY_SCORES, "family": family})
+
+    def evidence(self, family: str) -> EvidenceView | None:
+        return EvidenceView.model_validate({**examples.EVIDENCE, "family": family})
+
+    def explanation(self, family: str) -> FamilyExplanationView:
+        return FamilyExplanationView.model_validate({**examples.EXPLANATION, "family": family})
+
+    def version(self, version: str) -> VersionDetailView:
+        if version == "v0009-damaged0":
+            raise CorruptArtifact("/secret/path: its digest differs")
+        if version != "v0003-9c41d2aa":
+            raise BadInputError(f"there is no version {version}")
+        return VersionDetailView.model_validate(examples.VERSION_DETAIL)
+
+    def episode(self, number: int) -> EpisodeDetailView:
+        if number != 3:
+            raise BadInputError(f"there is no episode {number}")
+        return EpisodeDetailView.model_validate(examples.EPISODE_DETAIL)
+
+    def quarantine(self, limit: int, offset: int) -> QuarantineView:
+        return QuarantineView(samples=self.set_apart[offset : offset + limit], total=len(self.set_apart))
+
+    def thumbnail(self, sha256: str) -> bytes | None:
+        return self.thumbnails.get(sha256)
+
+
+class FakeHand:
+    """Notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.refusal: SidwatchError | None = None
+
+    def _done(self, *asked: object) -> Done:
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(asked)
+        return Done(text="done")
+
+    def acknowledge(self, episode: int, actor: str, reason: str) -> Done:
+        return self._done("acknowledge", episode, actor, reason)
+
+    def snooze(self, episode: int, length: timedelta, actor: str, reason: str) -> Done:
+        return self._done("snooze", episode, length, actor, reason)
+
+    def close(self, episode: int, actor: str, reason: str) -> Done:
+        return self._done("close", episode, actor, reason)
+
+    def release(self, sha256: str, actor: str, reason: str) -> Done:
+        return self._done("release", sha256, actor, reason)
+
+    def confirm(self, sha256: str, label: Label, family: str | None, actor: str, reason: str) -> Done:
+        return self._done("confirm", sha256, label, family, actor, reason)
+
+    def discard(self, sha256: str, actor: str, reason: str) -> Done:
+        return self._done("discard", sha256, actor, reason)
+
+    def roll_back(self, actor: str, reason: str) -> Done:
+        return self._done("roll_back", actor, reason)
 
 
 class FakeService:
     def __init__(self, snapshot: Status | SidwatchError | None = None) -> None:
         self.simulated = False
+        self.detail = FakeDetail()
+        self.by_hand = FakeHand()
         self.snapshot = snapshot if snapshot is not None else status()
         self.reasons: list[str] = []
         self.age = 0.2
@@ -84,7 +173,7 @@ class FakeService:
     def model_file(self, version: str, name: str) -> Document | None:
         return Document(name.encode(), "application/octet-stream") if version == "v0001-aaaaaaaa" else None
 
-    def decide(self, version: str, approved: bool, reason: str) -> Decided:
+    def decide(self, version: str, approved: bool, reason: str, actor: str) -> Decided:
         if self.refusal is not None:
             raise self.refusal
         self.decided.append((version, approved, reason))

@@ -110,7 +110,7 @@ def test_the_read_token_does_not_write_and_the_write_token_reads() -> None:
     service = FakeService()
     web = writing(service, read="look")
     look, pen = {"Authorization": "Bearer look"}, {"Authorization": "Bearer pen"}
-    assert web.post(APPROVE, json={"reason": "mine"}, headers=look).status_code == 401
+    assert web.post(APPROVE, json={"reason": "mine"}, headers=look).status_code == 403
     assert (web.get(PATH, headers=look).status_code, web.get(PATH, headers=pen).status_code) == (200, 200)
     assert web.get(PATH).status_code == 401
     assert web.post(APPROVE, json={"reason": "mine"}, headers=pen).status_code == 200

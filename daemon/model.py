@@ -228,6 +228,15 @@ class VersionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PromotionNotice:
+    """A promotion or a return that the webhook is to hear of."""
+
+    event_id: str  # the same in every attempt: the hash of the audit's row
+    body: str  # canonical JSON, sent byte for byte
+    attempts: int = 0  # that failed
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRow:
     """One link of the append-only, hash-chained audit."""
 

@@ -38,6 +38,7 @@ from daemon.model import (
     MigrationState,
     PendingSample,
     Profile,
+    PromotionNotice,
     Receipt,
     Reported,
     Run,
@@ -491,6 +492,25 @@ class Registry(Protocol):
         ...
 
     def audit(self) -> list[AuditRow]: ...
+    def due_notices(self, now: datetime, limit: int) -> list[PromotionNotice]:
+        """Notices of promotions that wait for the webhook and are due, oldest first.
+
+        Each was written in the transaction of its promotion.
+        """
+        ...
+
+    def notice_delivered(self, event_id: str, at: datetime) -> None:
+        """The webhook took it."""
+        ...
+
+    def notice_failed(self, event_id: str, error: str, next_at: datetime) -> None:
+        """It could not be delivered; it is due again then."""
+        ...
+
+    def skip_notices(self) -> int:
+        """Give up every notice that waits, for there is no webhook; returns how many."""
+        ...
+
     def family_names(self) -> dict[str, str]:
         """Former family name -> present one: versions and verdicts keep the names of their time."""
         ...

@@ -266,6 +266,28 @@ class PromotionSettings(Section):
     flapping_window: Duration = parse_duration("7d")
 
 
+class WebhookSettings(Section):
+    url: SecretStr | None = None
+    secret: SecretStr | None = None
+    every: Duration = parse_duration("15s")
+    timeout: Duration = parse_duration("10s")
+    longest_wait: Duration = parse_duration("1h")
+
+    @model_validator(mode="after")
+    def _an_address_that_can_be_told_with_a_secret(self) -> WebhookSettings:
+        if self.url is None:
+            return self
+        if not self.url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("`url` begins with https:// or http://")
+        if self.secret is None or len(self.secret.get_secret_value()) < 16:
+            raise ValueError("a webhook needs `secret`, at least 16 characters: who receives it checks the signature")
+        if min(self.every, self.timeout, self.longest_wait).total_seconds() <= 0:
+            raise ValueError("`every`, `timeout` and `longest_wait` must be longer than nothing")
+        if self.longest_wait.total_seconds() > 86400:
+            raise ValueError("`longest_wait` is at most 1d")
+        return self
+
+
 class RecoverySettings(Section):
     min_samples: int = Field(10, ge=2)
     ap: float = Field(0.90, gt=0.5, lt=1)
@@ -307,6 +329,7 @@ class Settings(BaseSettings):
     learn: LearnSettings = LearnSettings()
     gate: GateSettings = GateSettings()
     promotion: PromotionSettings = PromotionSettings()
+    webhook: WebhookSettings = WebhookSettings()
     recovery: RecoverySettings = RecoverySettings()
     explain: ExplainSettings = ExplainSettings()
     reembed: ReembedSettings = ReembedSettings()

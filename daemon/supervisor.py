@@ -14,14 +14,18 @@ from types import FrameType
 
 import structlog
 
+from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
 from daemon.errors import SidwatchError, TemporaryError
 from daemon.evaluate.measuring import evaluate
 from daemon.intake.breaker import Breaker
 from daemon.intake.taking_in import intake
-from daemon.learn.learning import update
+from daemon.learn.importing_export import waits_for_gate
+from daemon.learn.learning import Challenge, Make, update
 from daemon.learn.retraining import RETRAININGS, retrain
+from daemon.model import Subject
+from daemon.notify.webhook import deliver
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.promote.returning import return_from_damage
@@ -91,6 +95,8 @@ class Supervisor:
         """Work until stopped, then drain; returns whether everything ended within the drain deadline."""
         self._recover()
         return_from_damage(self._context)  # before anything is read of the champion
+        if self._context.settings.webhook.url is None:
+            deliver(self._context)  # a webhook that is configured later hears of later promotions only
         self._service.refresh(restore=True)
         threads = [
             threading.Thread(target=self._serve, args=[job], name=job.name, daemon=True) for job in self._jobs.values()
@@ -171,6 +177,8 @@ class Supervisor:
             Job("update", None, lambda: run_update(self._context)),
             *(Job(name, None, partial(self._retrain, name)) for name in RETRAININGS),
             Job("reembed", None, lambda: migrate(self._context)),
+            Job("gate_imports", None, lambda: gate_imports(self._context)),
+            Job("webhook", settings.webhook.every if settings.webhook.url else None, lambda: deliver(self._context)),
         ]
         for adapter in settings.adapters:
             if adapter.enabled:
@@ -243,6 +251,7 @@ def run_until_idle(context: Context, service: Service, holder: str, stop: thread
         cycles += 1
         if report.idle and not moved:
             break
+    deliver(context)
     return cycles
 
 
@@ -299,7 +308,30 @@ class UpdateOutcome:
 
 def run_update(context: Context, job: str = "update") -> UpdateOutcome:
     """The `update` job, or one of RETRAININGS: a challenger from everything there is, through the gate."""
-    challenge = update(context) if job == "update" else retrain(context, job)
+    return _through_the_gate(context, update(context) if job == "update" else retrain(context, job))
+
+
+def gate_imports(context: Context) -> UpdateOutcome:
+    """The `gate_imports` job: imported challengers pass through the gate, one after another; says what became of the last.
+
+    One that was compared with a champion that is gone by then stays a challenger, to be promoted by hand.
+    """
+    outcome = UpdateOutcome("no imported version waits for the gate")
+    for record in waits_for_gate(context):
+        champion = context.registry.champion()
+        if champion is not None and champion.id == record.parent:
+            outcome = _through_the_gate(context, update(context, _as_it_is(load_version(context.registry, record))))
+    return outcome
+
+
+def _as_it_is(version: LoadedVersion) -> Make:
+    def make(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> LoadedVersion:
+        return version
+
+    return make
+
+
+def _through_the_gate(context: Context, challenge: Challenge | None) -> UpdateOutcome:
     if challenge is None:
         return UpdateOutcome("nothing new was learned since the last version")
     verdict = judge(context, challenge)

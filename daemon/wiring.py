@@ -95,6 +95,7 @@ def make_telemetry(settings: Settings) -> Telemetry:
     telemetry = Telemetry(__version__)
     telemetry.add_job("cycle")
     telemetry.add_job("reembed")
+    telemetry.add_job("webhook")
     telemetry.add_adapter(FEEDBACK)
     for adapter in settings.adapters:
         if adapter.enabled:

@@ -10,13 +10,16 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 
 from daemon.corrections.naming import present_names
 from daemon.errors import BadInputError, ChampionMoved
-from daemon.model import AuditRow, VersionRecord
+from daemon.failpoints import failpoint
+from daemon.model import AuditRow, PromotionNotice, VersionRecord
+from daemon.notify.notices import notice_of
 from store import audit
 from store import tables as t
 from store.database import Database
 from store.deciding import read_rules
 from store.files import read_checked, sha256_hex, write_files
 from store.layout import Layout
+from store.notices import add_notice, due_notices, note_delivered, note_failed, skip_waiting
 
 _ACTIONS = {"held": "hold", "rejected": "reject", "waiting": "wait"}
 
@@ -41,7 +44,9 @@ class SqlRegistry:
     ) -> VersionRecord:
         """Store the artifact's files, then the row; the same manifest again returns the row that is there."""
         manifest_sha256, tensors_sha256 = sha256_hex(manifest), sha256_hex(tensors)
+        failpoint("version.before_files")
         write_files({self._layout.tensors(tensors_sha256): tensors, self._layout.manifest(manifest_sha256): manifest})
+        failpoint("version.files_written")
         v = t.version
         with self._database.write(durable=True) as connection:
             there = connection.execute(select(v.c.id).where(v.c.manifest_sha256 == manifest_sha256)).scalar()
@@ -62,6 +67,7 @@ class SqlRegistry:
                         tensors_sha256=tensors_sha256,
                     )
                 )
+                failpoint("version.row_inserted")
             return _version(connection, there)
 
     def record_verdict(
@@ -130,6 +136,7 @@ class SqlRegistry:
         with self._database.write(durable=True) as connection:
             record = _waiting(connection, version, "rejected")
             _set_state(connection, version, "rejected", record.verdict)
+            failpoint("refuse.state_set")
             return audit.append(
                 connection,
                 at=at,
@@ -172,6 +179,26 @@ class SqlRegistry:
         with self._database.read() as connection:
             return audit.read(connection)
 
+    def due_notices(self, now: datetime, limit: int) -> list[PromotionNotice]:
+        """Notices of promotions that wait for the webhook and are due, oldest first."""
+        with self._database.read() as connection:
+            return due_notices(connection, now, limit)
+
+    def notice_delivered(self, event_id: str, at: datetime) -> None:
+        """The webhook took it; the first time stays."""
+        with self._database.write(durable=True) as connection:
+            note_delivered(connection, event_id, at)
+
+    def notice_failed(self, event_id: str, error: str, next_at: datetime) -> None:
+        """It could not be delivered; it is due again then."""
+        with self._database.write() as connection:
+            note_failed(connection, event_id, error, next_at)
+
+    def skip_notices(self) -> int:
+        """Give up every notice that waits, for there is no webhook; returns how many."""
+        with self._database.write() as connection:
+            return skip_waiting(connection)
+
     def family_names(self) -> dict[str, str]:
         """Former family name -> present one, of families that were renamed or merged."""
         with self._database.read() as connection:
@@ -202,11 +229,15 @@ def promote_in(
         raise ChampionMoved(f"the champion is {champion or 'none'}, not {expected or 'none'}; decide again")
     if champion == version:
         raise BadInputError(f"{version} is the champion already")
+    failpoint("promote.before_champion")
     _set_alias(connection, "champion", version)
+    failpoint("promote.champion_set")
     if champion is not None:
         _set_alias(connection, "previous", champion)
+        failpoint("promote.previous_set")
     _set_state(connection, version, "promoted", record.verdict if verdict is None else verdict)
-    return audit.append(
+    failpoint("promote.state_set")
+    row = audit.append(
         connection,
         at=at,
         actor=actor,
@@ -216,6 +247,10 @@ def promote_in(
         reason=reason,
         payload={**({} if verdict is None else {"verdict": dict(verdict)}), **(more or {})},
     )
+    failpoint("promote.audited")
+    add_notice(connection, notice_of(row, record))
+    failpoint("promote.notice_added")
+    return row
 
 
 def record_verdict_in(
@@ -236,7 +271,9 @@ def record_verdict_in(
         raise BadInputError(f"{version} is the champion; promote or roll back to another version first")
     if record.state == state and record.verdict == dict(verdict):
         return
+    failpoint("verdict.before_state")
     _set_state(connection, version, state, verdict)
+    failpoint("verdict.state_set")
     audit.append(
         connection,
         at=at,
@@ -247,6 +284,7 @@ def record_verdict_in(
         reason=reason,
         payload={"verdict": dict(verdict), **(more or {})},
     )
+    failpoint("verdict.audited")
 
 
 def _waiting(connection: Connection, version: str, wanted: str) -> VersionRecord:

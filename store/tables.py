@@ -219,6 +219,21 @@ class Audit(Base, table=True):
     hash: str = Field(unique=True)
 
 
+class PromotionNotice(Base, table=True):
+    """A change of the champion that the webhook is to hear of; written with it."""
+
+    __tablename__ = "promotion_notice"
+    __table_args__ = (Index(None, "state", "next_at"),)
+    audit_number: int = Field(primary_key=True, foreign_key="audit.number", sa_column_kwargs={"autoincrement": False})
+    event_id: str = Field(unique=True)
+    body: str = Field(sa_type=Text)
+    state: str  # waiting, delivered, skipped
+    attempts: int = 0
+    next_at: datetime = Field(sa_type=UtcDateTime)
+    delivered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    error: str = Field(default="", sa_type=Text)
+
+
 class Evaluation(Base, table=True):
     """A measured figure; the newest of each (subject, profile, window) counts."""
 
@@ -541,6 +556,7 @@ score = _table("score")
 version = _table("version")
 alias = _table("alias")
 audit = _table("audit")
+promotion_notice = _table("promotion_notice")
 evaluation = _table("evaluation")
 test_state = _table("test_state")
 subject_state = _table("subject_state")

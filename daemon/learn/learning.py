@@ -17,6 +17,7 @@ from daemon.drift.standing import pipeline_fault_stands
 from daemon.errors import BadInputError, CorruptArtifact, TemporaryError
 from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
 from daemon.learn.bookkeeping import bring_up_to_date
+from daemon.learn.importing_export import LEARNER
 from daemon.learn.settling import settle
 from daemon.learn.triggers import attempts, due_triggers, may_start, new_family_weight
 from daemon.model import PROFILES, FamilyRow, LabelledVectors, Profile, Subject
@@ -76,7 +77,10 @@ def _judged_without_it(context: Context, champion: LoadedVersion) -> bool:
     record = champion.record
     _, until = context.samples.taken_out_since(record.fingerprint, record.statistics_revision)
     return any(
-        version.parent == record.id and version.statistics_revision >= until and version.verdict is not None
+        version.parent == record.id
+        and version.learner != LEARNER  # what another store learned is not known
+        and version.statistics_revision >= until
+        and version.verdict is not None
         for version in context.registry.versions()
     )
 

@@ -9,6 +9,7 @@ import structlog
 
 from daemon.context import Context
 from daemon.errors import TemporaryError
+from daemon.failpoints import failpoint
 from daemon.model import Episode, Event
 
 # Action in the audit -> (kind of event, how people say it).
@@ -45,6 +46,7 @@ def notify(context: Context) -> int:
             log.warning("notification failed; it will be tried again", event_key=event.key, error=str(error))
             break
         assert event.id is not None
+        failpoint("notify.sent")
         context.samples.mark_sent([event.id], context.clock.now())
         sent += 1
     return sent

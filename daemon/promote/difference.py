@@ -84,9 +84,7 @@ def family_differences(comparison: Comparison, settings: GateSettings) -> dict[S
     return profile_differences([comparison], settings)[0]
 
 
-def profile_differences(
-    comparisons: Sequence[Comparison], settings: GateSettings
-) -> list[dict[Subject, Difference]]:
+def profile_differences(comparisons: Sequence[Comparison], settings: GateSettings) -> list[dict[Subject, Difference]]:
     """`family_differences` of each comparison; all of them share the weights of their groups."""
     rows = [subject_rows(comparison, synthetic=True) for comparison in comparisons]
     questions = [
@@ -96,7 +94,8 @@ def profile_differences(
     ]
     drawn = replicate_together(questions, settings.prevalence, settings.replicates, settings.seed)
     values = [
-        [average_precision(reals[0], side[0], settings.prevalence) for side in families] for reals, families in questions
+        [average_precision(reals[0], side[0], settings.prevalence) for side in families]
+        for reals, families in questions
     ]
     found = []
     for number, (comparison, own) in enumerate(zip(comparisons, rows, strict=True)):

@@ -1,7 +1,8 @@
 """Failpoints: named places at which a test has the process killed, to prove that nothing is lost or half done there.
 
-`SIDWATCH_FAILPOINT=NAME` ends the process by SIGKILL at its first passage of NAME, `NAME:3` at the third; a process that
-leads its group takes the group along. `SIDWATCH_FAILPOINT_TRACE=FILE` appends the name of every passage to a file.
+`SIDWATCH_FAILPOINT=NAME` ends the process by SIGKILL at its first passage of NAME, `NAME:3` at the third; a
+process that leads its group takes the group along. `SIDWATCH_FAILPOINT_TRACE=FILE` appends every passage's
+name to a file.
 Without these variables of the environment a failpoint does nothing.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 
 _lock = threading.Lock()
 _passed: dict[str, int] = {}  # name -> passages so far
@@ -23,7 +25,7 @@ def failpoint(name: str) -> None:
     with _lock:
         _passed[name] = count = _passed.get(name, 0) + 1
         if trace is not None:
-            with open(trace, "a", encoding="utf-8") as file:
+            with Path(trace).open("a", encoding="utf-8") as file:
                 file.write(name + "\n")
     if wanted in (f"{name}:{count}", name if count == 1 else None):
         _die()

@@ -240,7 +240,7 @@ def _import_for_configured(settings: Settings, path: Path, imported: Imported) -
 
 
 def import_exported(settings: Settings, folder: Path, progress: Progress = no_progress) -> dict[str, Any]:
-    """An exported folder becomes a challenger and passes through the gate: here, or in the service that runs on this state.
+    """An exported folder becomes a challenger and passes through the gate, here or in the running service.
 
     The same folder again adds nothing. Raises BadInputError, CorruptArtifact, TemporaryError.
     """

@@ -155,8 +155,8 @@ def import_(
 ) -> None:
     """Make another store's version, or a published head, a challenger.
 
-    The version in an exported folder passes through the gate. A checkpoint (orthogonal, linear probe or concept model) is
-    promoted by hand.
+    The version in an exported folder passes through the gate. A checkpoint (orthogonal, linear probe or concept
+    model) is promoted by hand.
     """
     from daemon.operations import import_exported, import_head
 

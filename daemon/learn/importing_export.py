@@ -58,8 +58,8 @@ def read_exported(folder: Path) -> Exported:
 def add_exported(exported: Exported, context: Context) -> VersionRecord:
     """Make it a challenger to the champion; the very same version that is there already is returned as it is.
 
-    Which of this store's pictures it has learned elsewhere is not known. So it counts as if it knew all that was learned
-    here: each is judged by the head of its fold, which never saw the picture's group.
+    Which of this store's pictures it has learned elsewhere is not known. So it counts as if it knew all that was
+    learned here: each is judged by the head of its fold, which never saw the picture's group.
     Raises BadInputError when there is no champion, or one of another encoder.
     """
     champion = context.registry.champion()

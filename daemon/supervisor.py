@@ -312,7 +312,7 @@ def run_update(context: Context, job: str = "update") -> UpdateOutcome:
 
 
 def gate_imports(context: Context) -> UpdateOutcome:
-    """The `gate_imports` job: imported challengers pass through the gate, one after another; says what became of the last.
+    """The `gate_imports` job: imported challengers pass through the gate; says what became of the last.
 
     One that was compared with a champion that is gone by then stays a challenger, to be promoted by hand.
     """

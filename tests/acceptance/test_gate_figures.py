@@ -1,4 +1,4 @@
-"""What the gate promises of equal, better and harmful challengers; seeded, with the settings of the shipped config.yaml."""
+"""What the gate says of equal, better and harmful challengers; seeded, with the shipped config.yaml."""
 
 from __future__ import annotations
 

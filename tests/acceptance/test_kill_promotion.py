@@ -1,8 +1,8 @@
 """SIGKILL at every failpoint of the promotion path: one champion, a whole audit, and the same end as undisturbed.
 
-Each scenario is a command on a copy of a prepared state. Undisturbed, it tells which failpoints it passes and how often;
-then it is killed at each of these passages, and run again. The processes are forked from one that has imported the
-program, which saves most of the time; each runs the command's own `main` in a process group of its own.
+Each scenario is a command on a copy of a prepared state. Undisturbed, it tells which failpoints it passes and how
+often; then it is killed at each of these passages, and run again. The processes are forked from one that has imported
+the program, which saves most of the time; each runs the command's own `main` in a process group of its own.
 """
 
 from __future__ import annotations

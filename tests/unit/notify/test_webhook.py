@@ -8,6 +8,7 @@ import hmac
 import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -99,7 +100,7 @@ def test_what_fails_is_sent_again_later_with_the_same_id_and_bytes(world: World)
         world.clock.catch_up(world.clock.now() + timedelta(seconds=5))
     assert receiver.ids == [row.hash] * 4
     assert len({request.content for request in receiver.seen}) == 1
-    assert [(after - before).seconds for before, after in zip(moments, moments[1:], strict=False)] == [10, 20, 40]
+    assert [(after - before).seconds for before, after in pairwise(moments)] == [10, 20, 40]
 
 
 def test_one_notice_that_is_refused_holds_up_no_other(world: World) -> None:

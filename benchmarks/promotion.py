@@ -2,9 +2,9 @@
 
     python -m benchmarks.promotion [--rows 100000] [--state FOLDER] [--json FILE]
 
-Fifty families and ten real sources, vectors delivered ready-made (each stored under both profiles), a champion that knows
-all families but one. The last one's pictures arrive and raise the alarm; from then on it is timed: `learn` (the statistics
-take the new rows in, the closed form is solved), `gate` and `promote`, on the real store. Two threads of BLAS.
+Fifty families and ten real sources, vectors delivered ready-made (each stored under both profiles), a champion that
+knows all families but one. The last one's pictures arrive and raise the alarm; from then on it is timed: `learn` (the
+statistics take the new rows in, the closed form is solved), `gate` and `promote`, on the real store. Two threads of BLAS.
 Prints a table and writes JSON; exit status 1 when it takes longer than promised, or nothing is promoted. A state made
 once is kept with --state and copied for each run.
 """
@@ -28,8 +28,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.heads.world import CHUNK, DIMENSION, World
 from daemon.app import opened
 from daemon.context import Context
@@ -40,8 +38,14 @@ from daemon.learn.learning import learn, update
 from daemon.model import Admission, Candidate
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
-from daemon.settings import ClockSettings, EncoderSettings, ExternalEncoderSettings, Settings, StoreSettings
-from daemon.settings import HttpSettings
+from daemon.settings import (
+    ClockSettings,
+    EncoderSettings,
+    ExternalEncoderSettings,
+    HttpSettings,
+    Settings,
+    StoreSettings,
+)
 
 SECONDS = 10.0  # the promise
 FINGERPRINT = "b" * 64
@@ -169,8 +173,8 @@ def main() -> int:
     for stage, took in stages.items():
         print(f"{stage:10s} {took:7.2f} s")
     print(
-        f"{'total':10s} {found['total_seconds']:7.2f} s  ({found['cpu_seconds']:.2f} s of CPU, {found['samples']} samples, "
-        f"d = {DIMENSION}, {WORLD.families} families, peak {found['peak_gigabytes']:.2f} GB, load {found['load']:.1f})"
+        f"{'total':10s} {found['total_seconds']:7.2f} s  ({found['cpu_seconds']:.2f} s of CPU, {found['samples']} samples, d = "
+        f"{DIMENSION}, {WORLD.families} families, peak {found['peak_gigabytes']:.2f} GB, load {found['load']:.1f})"
     )
     print(f"{found['decision']}: {found['reason']}")
     arguments.json.write_text(json.dumps(found, indent=2) + "\n")

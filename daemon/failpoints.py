@@ -27,7 +27,7 @@ def failpoint(name: str) -> None:
         if trace is not None:
             with Path(trace).open("a", encoding="utf-8") as file:
                 file.write(name + "\n")
-    if wanted is not None and wanted in (f"{name}:{count}", name if count == 1 else ""):
+    if wanted == f"{name}:{count}" or (count == 1 and wanted == name):
         _die()
 
 

@@ -52,7 +52,17 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     barred = samples.untrusted() | samples.anchored()
     rows = {profile: learnable(samples.labelled_vectors(fingerprint, profile), barred) for profile in PROFILES}
     gone = to_take_out(learned, rows["raw"])
-    files = samples.statistics(fingerprint)
+    held = {row.sample_id for row in learned} - gone
+    if adding:
+        # Scored first, learned later; what was learned as something else needs no such score any more.
+        held.update(set(_unscored(context, fingerprint)) - gone)
+    fresh = {
+        profile: own.take([i for i, s in enumerate(own.sample_ids.tolist()) if s not in held] if adding else [])
+        for profile, own in rows.items()
+    }
+    touched = {row.subject for row in learned if row.sample_id in gone}
+    touched.update(*(own.subjects for own in fresh.values()))
+    files = samples.statistics(fingerprint, touched)
 
     def read(profile: Profile, wanted: Sequence[LearnedRow]) -> Rows:
         vectors = samples.vectors_of(fingerprint, profile, [row.sample_id for row in wanted])
@@ -60,14 +70,9 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
 
     changed = subtracted(files, learned, gone, read)
     new: set[int] = set()
-    if adding:
-        held = {row.sample_id for row in learned} - gone
-        # Scored first, learned later; what was learned as something else needs no such score any more.
-        held.update(set(_unscored(context, fingerprint)) - gone)
-        for profile in PROFILES:
-            fresh = rows[profile].take([i for i, s in enumerate(rows[profile].sample_ids.tolist()) if s not in held])
-            new.update(fresh.sample_ids.tolist())
-            _add(changed, files, fresh, profile)
+    for profile, own in fresh.items():
+        new.update(own.sample_ids.tolist())
+        _add(changed, files, own, profile)
     if changed:
         packed = {key: (group.n, group.to_bytes() if group.n else b"") for key, group in changed.items()}
         now = context.clock.now()

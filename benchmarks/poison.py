@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -98,6 +99,7 @@ class Service:
         self.statistics: dict[GroupKey, GroupStatistics] = {}
         self.revision = 0
         self.attempts = 0
+        self.reasons: list[str] = []
         self.barred = {ANCHOR}
         known = [Delivered(subject, world.draw(subject, OLD_ROWS)) for subject in (*OLD, ANCHOR)]
         self.take_in([*known, *(Delivered(source, world.draw(source, REAL_ROWS)) for source in SOURCES)])
@@ -132,12 +134,12 @@ class Service:
                 before = self.statistics.get(key, GroupStatistics.empty(DIMENSION))
                 self.statistics[key] = before.add(vectors[train], folds[train])
 
-    def solve(self, parent: LoadedVersion | None) -> LoadedVersion:
-        """A version from everything, as the service solves one."""
+    def solve(self, parent: LoadedVersion | None, weight: float = 1.0) -> LoadedVersion:
+        """A version from everything, as the service solves one; weight: of families that are new to it."""
         rows = self.rows()
         teaching = {"raw": rows.take([i for i, s in enumerate(rows.subjects) if s not in self.barred])}
         origin = Origin("p" * 64, "closed_form", "benchmark", self.revision, {})
-        settings = HeadSettings(**SETTINGS.head.model_dump())
+        settings = HeadSettings(**SETTINGS.head.model_dump(), log_priors=((NEW.name, math.log(weight)),))
         artifact = fit_version(self.statistics, teaching, teaching, settings, SETTINGS.threshold.alpha, origin)  # type: ignore[arg-type]
         parent_id = parent.record.id if parent else None
         name = f"v{self.revision}"
@@ -162,16 +164,23 @@ class Service:
         )
 
     def challenge(self, trigger: Subject) -> str:
-        """Solve, ask the gate, promote; returns its decision."""
-        challenger = self.solve(self.champion)
-        rows = gate_rows(self.rows(), ())
-        self.attempts += 1
-        verdict = gate(
-            [compare(self.champion, challenger, "raw", rows)], [trigger], self.attempts, gate_settings(SETTINGS)
-        )
-        if verdict.decision == "promote":
-            self.champion, self.attempts = challenger, 0
-        return verdict.decision
+        """Solve, ask the gate, promote; with less weight on what is new when others would suffer, as the service does.
+
+        Returns the gate's last decision.
+        """
+        rows, decision = gate_rows(self.rows(), ()), "hold"
+        for weight in SETTINGS.learn.new_family_weights if trigger == NEW else (1.0,):
+            challenger = self.solve(self.champion, weight)
+            self.attempts += 1
+            compared = compare(self.champion, challenger, "raw", rows)
+            verdict = gate([compared], [trigger], self.attempts, gate_settings(SETTINGS))
+            self.reasons.append(verdict.reason)
+            decision = verdict.decision
+            if decision == "promote":
+                self.champion, self.attempts = challenger, 0
+            if decision == "promote" or not verdict.harm:
+                break
+        return decision
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,10 @@ from pathlib import Path
 from benchmarks.heads.world import CHUNK, DIMENSION, World
 from daemon.app import opened
 from daemon.context import Context
-from daemon.drift.opening import opened as opened_episodes
 from daemon.evaluate.measuring import evaluate
 from daemon.evaluate.scoring import score
 from daemon.learn.learning import learn, update
-from daemon.model import Admission, Candidate, TestState
+from daemon.model import Admission, Candidate, Episode
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.settings import (
@@ -120,18 +119,19 @@ def raise_alarm(context: Context) -> None:
     champion = context.champion.get()
     assert champion is not None
     now = context.clock.now()
-    state = TestState(
-        version=champion.record.id,
-        subject=WORLD.keys[NEW].subject,
-        state={},
-        log10_evidence=9.0,
-        log10_alarm=3.0,
-        votes=NEW_ROWS,
-        last_score_id=0,
-        first_vote_at=now,
+    episode = Episode(
+        id=None,
+        family=WORLD.keys[NEW].subject.name,
+        state="alarmed",
+        champion=champion.record.id,
+        opened_at=now,
         alarmed_at=now,
+        samples_to_alarm=NEW_ROWS,
+        ap_before=None,
+        auroc_before=None,
+        note="written by the benchmark",
     )
-    context.samples.save_tests([], opened_episodes(context, [state], "written by the benchmark"))
+    context.samples.save_tests([], [episode])
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class World:
         self.random = np.random.default_rng([7, seed])
         self.centres: dict[Subject, Matrix] = {}
         for subject, far in (
-            *((one, 5.0) for one in (*OLD, NEW, ANCHOR)),
+            *((one, 8.0) for one in (*OLD, NEW, ANCHOR)),
             *((one, 2.0) for one in (*SOURCES, HIS_SOURCE)),
         ):
             direction = self.random.standard_normal(DIMENSION)

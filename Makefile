@@ -11,7 +11,7 @@ UNFINISHED := $(VENV)/.setup-unfinished
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads bench-intake bench-scrape rules-test dashboards clean
+.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads bench-intake bench-poison bench-promotion bench-scrape rules-test dashboards clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,12 @@ rules-test: setup  ## promtool and amtool: rules, their cases, both configuratio
 	promtool check config --syntax-only dashboards/prometheus/prometheus.yml deploy/prometheus.yml
 	amtool check-config dashboards/prometheus/alertmanager.yml deploy/alertmanager.yml
 	$(QUIET) $(PY) -m pytest -q tests/docs/test_dashboards.py tests/docs/test_deploy.py
+
+bench-promotion: setup  ## from the alarm to a promoted version on a store of 100,000 samples
+	HF_HUB_OFFLINE=1 $(PY) -m benchmarks.promotion $(ARGS)
+
+bench-poison: setup  ## what poisoned deliveries do to promotions, over their share
+	$(QUIET) $(PY) -m benchmarks.poison $(ARGS)
 
 dashboards: setup  ## generate dashboards/grafana and docs/reference-states.md again
 	$(PY) dashboards/build.py

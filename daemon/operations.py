@@ -21,6 +21,7 @@ from daemon.evaluate.outside import OUTSIDE, measure_outside
 from daemon.figures import HELD_OUT, LEFT_OUT, summaries
 from daemon.intake.taking_in import intake, material_for
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
+from daemon.learn.importing_export import Exported, add_exported, read_exported
 from daemon.model import Batch, EvaluationRow, Material, Trust, VersionRecord
 from daemon.ports import Progress
 from daemon.promote.promoting import approve, check_vectors, promote_by_hand, reject_by_hand, roll_back
@@ -29,7 +30,15 @@ from daemon.registry.shadows import Shadow, shadows
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
-from daemon.supervisor import Interrupted, StopSignals, Supervisor, UpdateOutcome, run_until_idle, run_update
+from daemon.supervisor import (
+    Interrupted,
+    StopSignals,
+    Supervisor,
+    UpdateOutcome,
+    gate_imports,
+    run_until_idle,
+    run_update,
+)
 from daemon.views import AdapterView, ScoreView, Status
 from daemon.web import WebServer, create_app
 from daemon.wiring import make_poller, make_telemetry
@@ -233,6 +242,41 @@ def _import_for_configured(settings: Settings, path: Path, imported: Imported) -
                 f"{encoder.dimension}: configure the encoder that it was trained with, or state --encoder-fingerprint"
             )
         return _import(imported, state.context, encoder.fingerprint)
+
+
+def import_exported(settings: Settings, folder: Path, progress: Progress = no_progress) -> dict[str, Any]:
+    """An exported folder becomes a challenger and passes through the gate, here or in the running service.
+
+    The same folder again adds nothing. Raises BadInputError, CorruptArtifact, TemporaryError.
+    """
+    exported = read_exported(folder)
+    try:
+        with opened(settings, encoder=False, progress=progress) as state:
+            record = _add(exported, folder, state.context)
+            outcome = gate_imports(state.context) if record.verdict is None else UpdateOutcome("it was judged before")
+            record = state.context.registry.version(record.id)
+    except StateLocked:
+        with opened(settings, encoder=False, lock=False) as state:
+            record = _add(exported, folder, state.context)
+            outcome = UpdateOutcome(
+                "the running service was asked to judge it; `sidwatch models list` shows the outcome"
+            )
+            tick(state.context, "gate_imports")
+    return {
+        "version": record.id,
+        "state": record.state,
+        "kind": exported.artifact.head.kind,
+        "encoder": record.fingerprint,
+        "decision": outcome.decision,
+        "outcome": outcome.text,
+    }
+
+
+def _add(exported: Exported, folder: Path, context: Context) -> VersionRecord:
+    try:
+        return add_exported(exported, context)
+    except BadInputError as error:
+        raise BadInputError(f"{folder}: {error}") from error
 
 
 def _import(imported: Imported, context: Context, fingerprint: str) -> dict[str, Any]:

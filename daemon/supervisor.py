@@ -14,6 +14,7 @@ from types import FrameType
 
 import structlog
 
+from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
 from daemon.errors import SidwatchError, TemporaryError
@@ -21,10 +22,12 @@ from daemon.evaluate.measuring import evaluate
 from daemon.intake.breaker import Breaker
 from daemon.intake.taking_in import intake
 from daemon.learn.automatic import JOB, learn_aside
-from daemon.learn.learning import Challenge, update
+from daemon.learn.importing_export import waits_for_gate
+from daemon.learn.learning import Challenge, Make, update
 from daemon.learn.recalibrating import recalibrate
 from daemon.learn.retraining import RETRAININGS, retrain
 from daemon.learn.ticketing import watch_tickets
+from daemon.model import Subject
 from daemon.notify.delivering import deliver
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
@@ -182,6 +185,7 @@ class Supervisor:
             *(Job(name, None, partial(self._retrain, name)) for name in RETRAININGS),
             Job(JOB, None, self._retrain_due),
             Job("reembed", None, lambda: migrate(self._context)),
+            Job("gate_imports", None, lambda: gate_imports(self._context)),
         ]
         if self._context.channels:
             jobs.append(Job(NOTIFY, settings.notify.retry_every, lambda: f"{deliver(self._context)} sent"))
@@ -284,6 +288,7 @@ def run_until_idle(context: Context, service: Service, holder: str, stop: thread
         cycles += 1
         if report.idle and not moved:
             break
+    deliver(context)
     return cycles
 
 
@@ -342,6 +347,30 @@ def run_update(context: Context, job: str = "update") -> UpdateOutcome:
     """The job `update`, `recalibrate`, or one of RETRAININGS: a challenger through the gate."""
     learners: dict[str, Callable[[Context], Challenge | None]] = {"update": update, "recalibrate": recalibrate}
     challenge = learners[job](context) if job in learners else retrain(context, job)
+    return _outcome(context, challenge)
+
+
+def gate_imports(context: Context) -> UpdateOutcome:
+    """The `gate_imports` job: imported challengers pass through the gate; says what became of the last.
+
+    One that was compared with a champion that is gone by then stays a challenger, to be promoted by hand.
+    """
+    outcome = UpdateOutcome("no imported version waits for the gate")
+    for record in waits_for_gate(context):
+        champion = context.registry.champion()
+        if champion is not None and champion.id == record.parent:
+            outcome = _outcome(context, update(context, _as_it_is(load_version(context.registry, record))))
+    return outcome
+
+
+def _as_it_is(version: LoadedVersion) -> Make:
+    def make(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> LoadedVersion:
+        return version
+
+    return make
+
+
+def _outcome(context: Context, challenge: Challenge | None) -> UpdateOutcome:
     if challenge is None:
         return UpdateOutcome("nothing new was learned since the last version")
     return _decided(context, challenge)

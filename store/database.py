@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from daemon.errors import ConfigurationError, TemporaryError
+from daemon.failpoints import failpoint
 from store.migrations import HEAD, REVISIONS
 
 T = TypeVar("T")
@@ -62,8 +63,10 @@ class Database:
                     self._writing = connection
                     try:
                         yield connection
+                        failpoint("transaction.before_commit")
                     finally:
                         self._writing = None
+                failpoint("transaction.committed")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daemon.errors import CorruptArtifact, TemporaryError
+from daemon.failpoints import failpoint
 
 TEMPORARY_SUFFIX = ".tmp"
 _WRITERS = 16
@@ -50,6 +51,7 @@ def _write_file(path: Path, content: bytes) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(content)
+            failpoint("file.before_fsync")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -57,7 +59,9 @@ def _write_file(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise TemporaryError(f"no space left for {path}; make room and try again") from error
         raise
+    failpoint("file.before_rename")
     temporary.rename(path)
+    failpoint("file.renamed")
 
 
 def read_checked(path: Path, digest: str) -> bytes:

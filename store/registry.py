@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 
 from daemon.corrections.naming import present_names
 from daemon.errors import BadInputError, ChampionMoved
+from daemon.failpoints import failpoint
 from daemon.model import AuditRow, VersionRecord
 from store import audit
 from store import tables as t
@@ -41,7 +42,9 @@ class SqlRegistry:
     ) -> VersionRecord:
         """Store the artifact's files, then the row; the same manifest again returns the row that is there."""
         manifest_sha256, tensors_sha256 = sha256_hex(manifest), sha256_hex(tensors)
+        failpoint("version.before_files")
         write_files({self._layout.tensors(tensors_sha256): tensors, self._layout.manifest(manifest_sha256): manifest})
+        failpoint("version.files_written")
         v = t.version
         with self._database.write(durable=True) as connection:
             there = connection.execute(select(v.c.id).where(v.c.manifest_sha256 == manifest_sha256)).scalar()
@@ -62,6 +65,7 @@ class SqlRegistry:
                         tensors_sha256=tensors_sha256,
                     )
                 )
+                failpoint("version.row_inserted")
             return _version(connection, there)
 
     def record_verdict(
@@ -132,6 +136,7 @@ class SqlRegistry:
         with self._database.write(durable=True) as connection:
             record = _waiting(connection, version, "rejected")
             _set_state(connection, version, "rejected", record.verdict)
+            failpoint("refuse.state_set")
             return audit.append(
                 connection,
                 at=at,
@@ -209,11 +214,15 @@ def promote_in(
         raise ChampionMoved(f"the champion is {champion or 'none'}, not {expected or 'none'}; decide again")
     if champion == version:
         raise BadInputError(f"{version} is the champion already")
+    failpoint("promote.before_champion")
     _set_alias(connection, "champion", version)
+    failpoint("promote.champion_set")
     if champion is not None:
         _set_alias(connection, "previous", champion)
+        failpoint("promote.previous_set")
     _set_state(connection, version, "promoted", record.verdict if verdict is None else verdict)
-    return audit.append(
+    failpoint("promote.state_set")
+    row = audit.append(
         connection,
         at=at,
         actor=actor,
@@ -223,6 +232,8 @@ def promote_in(
         reason=reason,
         payload={**({} if verdict is None else {"verdict": dict(verdict)}), **(more or {})},
     )
+    failpoint("promote.audited")
+    return row
 
 
 def record_verdict_in(
@@ -243,7 +254,9 @@ def record_verdict_in(
         raise BadInputError(f"{version} is the champion; promote or roll back to another version first")
     if record.state == state and record.verdict == dict(verdict):
         return
+    failpoint("verdict.before_state")
     _set_state(connection, version, state, verdict)
+    failpoint("verdict.state_set")
     audit.append(
         connection,
         at=at,
@@ -254,6 +267,7 @@ def record_verdict_in(
         reason=reason,
         payload={"verdict": dict(verdict), **(more or {})},
     )
+    failpoint("verdict.audited")
 
 
 def _waiting(connection: Connection, version: str, wanted: str) -> VersionRecord:

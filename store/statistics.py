@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -33,14 +33,15 @@ class StatisticsFiles(Part):
         with self._database.read() as connection:
             return revision_of(connection, fingerprint)
 
-    def statistics(self, fingerprint: str) -> dict[StatisticsKey, bytes]:
-        """Every group's file. Raises CorruptArtifact when one does not match its digest."""
+    def statistics(self, fingerprint: str, subjects: Collection[Subject] | None = None) -> dict[StatisticsKey, bytes]:
+        """Every group's file, or those of some subjects. Raises CorruptArtifact when one does not match its digest."""
         s = t.statistics.c
         query = select(s.subject_kind, s.subject_name, s.profile, s.digest).where(s.fingerprint == fingerprint)
         with self._shards.steady, self._database.read() as connection:
             return {
                 (Subject(kind, name), profile): read_checked(self._layout.statistics_file(digest), digest)
                 for kind, name, profile, digest in connection.execute(query)
+                if subjects is None or Subject(kind, name) in subjects
             }
 
     def learned_revisions(self, fingerprint: str, sample_ids: Sequence[int]) -> NDArray[np.int64]:

@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from daemon.commands import registry
-from daemon.commands.common import ConfigOption, JsonOption, example, print_json, print_table, said, settings_of
+from daemon.commands.common import (
+    ConfigOption,
+    JsonOption,
+    example,
+    print_json,
+    print_table,
+    progress_bar,
+    said,
+    settings_of,
+)
 
 app = typer.Typer(no_args_is_help=True, help="The versions, what the gate said of them, and who is champion.")
 
@@ -142,7 +151,12 @@ def rollback(
 
 @app.command("import", epilog=example("sidwatch models import clip_orthogonal_combined.ckpt"))
 def import_(
-    file: Annotated[Path, typer.Argument(help="A checkpoint as published with arXiv 2602.12381.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="A folder that `models export` wrote, or a checkpoint published with arXiv 2602.12381."
+        ),
+    ],
     encoder_fingerprint: Annotated[
         str | None,
         typer.Option(
@@ -153,9 +167,23 @@ def import_(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a published head (orthogonal, linear probe or concept model) a challenger, to be promoted by hand."""
-    from daemon.operations import import_head
+    """Make another store's version, or a published head, a challenger.
 
+    The version in an exported folder passes through the gate. A checkpoint (orthogonal, linear probe or concept
+    model) is promoted by hand.
+    """
+    from daemon.operations import import_exported, import_head
+
+    if file.is_dir():
+        if encoder_fingerprint is not None:
+            raise typer.BadParameter("an exported folder says itself which", param_hint="--encoder-fingerprint")
+        with progress_bar() as progress:
+            done = import_exported(settings_of(config), file, progress)
+        if as_json:
+            print_json(done)
+        else:
+            typer.echo(f"{done['version']} ({done['state']}): {done['outcome']}")
+        return
     done = import_head(settings_of(config), file, encoder_fingerprint)
     if as_json:
         print_json(done)

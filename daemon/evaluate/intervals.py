@@ -91,17 +91,30 @@ def replicate_average_precision(
 
     Returns float64 (families, replicates). Source: method section 2.
     """
-    scores, groups = reals
-    order = np.argsort(-scores, kind="stable")
-    descending = scores[order]
-    sorted_groups = [groups[i] for i in order]
-    rows = max([len(groups), *(len(side[1]) for side in families)])
-    found = np.empty((len(families), replicates))
-    for first, count in _chunks(replicates, rows):
-        mass = cumulative_mass(group_weights(sorted_groups, count, seed, first))
-        for row, (fakes, fake_groups) in enumerate(families):
-            weights = group_weights(fake_groups, count, seed, first)
-            found[row, first : first + count] = weighted_average_precision(descending, mass, fakes, weights, prevalence)
+    return replicate_together([(reals, families)], prevalence, replicates, seed)[0]
+
+
+def replicate_together(
+    questions: Sequence[tuple[Side, Sequence[Side]]], prevalence: float, replicates: int, seed: int
+) -> list[NDArray[np.float64]]:
+    """What `replicate_average_precision` says of each (reals, families): every group's weights are made only once.
+
+    Models and profiles that judge the same pictures share their groups, and making the weights costs the most.
+    """
+    sides = [side for reals, families in questions for side in (reals, *families)]
+    row_of = {name: row for row, name in enumerate(dict.fromkeys(name for _, names in sides for name in names))}
+    rows = [np.array([row_of[name] for name in names], dtype=np.intp) for _, names in sides]
+    found = [np.empty((len(families), replicates)) for _, families in questions]
+    for first, count in _chunks(replicates, max([len(row_of), *(own.size for own in rows)])):
+        weights = group_weights(list(row_of), count, seed, first)
+        side = iter(rows)
+        for (reals, families), drawn in zip(questions, found, strict=True):
+            order = np.argsort(-reals[0], kind="stable")
+            descending = reals[0][order]
+            mass = cumulative_mass(weights[next(side)[order]])
+            for k, (fakes, _) in enumerate(families):
+                own = weights[next(side)]
+                drawn[k, first : first + count] = weighted_average_precision(descending, mass, fakes, own, prevalence)
     return found
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from daemon.errors import BadInputError
 from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.head import Head, Vectors
-from daemon.heads.pooling import pool_statistics
+from daemon.heads.pooling import Pooled, pool_without_each_fold
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve_pooled
 from daemon.heads.statistics import GroupKey, GroupStatistics
@@ -25,9 +25,12 @@ def fold_heads(statistics: Mapping[GroupKey, GroupStatistics], settings: HeadSet
 
     Source: method section 5, cross-fitting of small families.
     """
-    return tuple(
-        solve_pooled(pool_statistics(statistics, settings.min_group, without_fold=f), settings) for f in range(FOLDS)
-    )
+    return solve_folds(pool_without_each_fold(statistics, settings.min_group)[1:], settings)
+
+
+def solve_folds(pools: Sequence[Pooled], settings: HeadSettings) -> tuple[ClosedFormHead, ...]:
+    """`fold_heads` from the pools without each fold."""
+    return tuple(solve_pooled(pool, settings) for pool in pools)
 
 
 def held_out_scores(

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from daemon.errors import BadInputError
 from daemon.heads.artifact import ANCHORS, Anchors, VersionArtifact
 from daemon.heads.calibration import fit_platt
-from daemon.heads.crossfit import fold_heads, held_out_scores
+from daemon.heads.crossfit import held_out_scores, solve_folds
 from daemon.heads.gradient import TrainedHead
 from daemon.heads.head import Head
 from daemon.heads.outside import outside_limits
-from daemon.heads.pooling import Pooled, pool_statistics
+from daemon.heads.pooling import Pooled, pool_without_each_fold
 from daemon.heads.settings import HeadSettings
 from daemon.heads.solve import solve_pooled
 from daemon.heads.statistics import GroupKey, GroupStatistics
@@ -98,9 +98,9 @@ def fit_version(
     """
     if not reals:
         raise BadInputError("a version needs real pictures of at least one profile to place its threshold")
-    pooled = pool_statistics(statistics, settings.min_group)
+    pooled, *without = pool_without_each_fold(statistics, settings.min_group)
     head = solve_pooled(pooled, settings)
-    folds = fold_heads(statistics, settings)
+    folds = solve_folds(without, settings)
     known = {profile: _known_pictures(rows, cap) for profile, rows in calibration.items()}
     head = replace(head, limits=outside_limits(head, folds, known, origin.statistics_revision))
     thresholds = left_out_source_thresholds(pooled, statistics, threshold_rows(reals), settings, alpha, cap=cap)

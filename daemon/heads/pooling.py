@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from daemon.errors import BadInputError
 from daemon.heads.statistics import GroupKey, GroupStatistics, Moments, unpack_triangle
-from daemon.model import Subject
+from daemon.model import FOLDS, Subject
 
+_PIECE = 1 << 15  # numbers of each triangle added at once
 _BUFFER_ROWS = 2048  # rows multiplied at once: large enough for a fast product, small enough for any memory
 
 
@@ -51,7 +52,7 @@ class Pooled:
         keys = tuple(key for key, keep in zip(self.keys, kept, strict=True) if keep)
         weights = group_weights(keys)
         gone = [(key, float(w)) for key, w, keep in zip(self.keys, self.weights, kept, strict=True) if not keep]
-        removed = _weighted_second(((w / statistics[key].n, statistics[key]) for key, w in gone), None)
+        removed = _weighted_second((w / statistics[key].n, statistics[key]) for key, w in gone)
         before = len(self.sources())
         return Pooled(
             keys,
@@ -109,69 +110,95 @@ def pool_statistics(
     A group is modelled when it has `min_group` rows over ALL folds, so that a fold's head knows the families
     that the full head knows; only a group with no row left falls out.
     """
-    counts = {}
-    totals = {}
-    for key in modelled_keys({key: group.n for key, group in statistics.items()}, min_group):
-        folds = [fold for f, fold in enumerate(statistics[key].folds) if f != without_fold]
-        count = sum(fold.count for fold in folds)
-        if count:
-            counts[key] = count
-            totals[key] = np.sum([fold.total() for fold in folds], axis=0)
-    keys = tuple(counts)
-    weights = group_weights(keys)
-    if len({len(total) for total in totals.values()}) > 1:
+    return _pool(statistics, min_group, (without_fold,))[0]
+
+
+def pool_without_each_fold(statistics: Mapping[GroupKey, GroupStatistics], min_group: int) -> tuple[Pooled, ...]:
+    """The pool of everything, then that without each fold: what `pool_statistics` gives, read in one pass."""
+    return _pool(statistics, min_group, (None, *range(FOLDS)))
+
+
+def _pool(
+    statistics: Mapping[GroupKey, GroupStatistics], min_group: int, without: Sequence[int | None]
+) -> tuple[Pooled, ...]:
+    modelled = modelled_keys({key: group.n for key, group in statistics.items()}, min_group)
+    counts = {key: np.array([fold.count for fold in statistics[key].folds]) for key in modelled}
+    totals = {key: np.stack([fold.total() for fold in statistics[key].folds]) for key in modelled}
+    if len({total.shape for total in totals.values()}) > 1:
         raise BadInputError("the groups' statistics come from vectors of different dimensions")
+    factors = {key: np.zeros((len(without), FOLDS)) for key in modelled}
+    parts: list[tuple[tuple[GroupKey, ...], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]] = []
+    for p, left_out in enumerate(without):
+        kept = np.arange(FOLDS) != left_out
+        keys = tuple(key for key in modelled if counts[key][kept].sum())
+        weights = group_weights(keys)
+        own = np.array([counts[key][kept].sum() for key in keys], np.int64)
+        means = np.stack([totals[key][kept].sum(axis=0) for key in keys]) / own[:, None]
+        for key, weight, count in zip(keys, weights, own, strict=True):
+            factors[key][p, kept] = weight / count
+        parts.append((keys, own, means, weights))
     seconds = {
-        kind: _weighted_second(
-            (
-                (float(weight) / counts[key], statistics[key])
-                for key, weight in zip(keys, weights, strict=True)
-                if key.subject.kind == kind
-            ),
-            without_fold,
+        kind: _weighted_seconds(
+            ((factors[key], statistics[key]) for key in modelled if key.subject.kind == kind), len(without)
         )
         for kind in ("family", "source")
     }
-    return Pooled(
-        keys,
-        np.array([counts[key] for key in keys], np.int64),
-        np.stack([totals[key] / counts[key] for key in keys]),
-        weights,
-        seconds["family"],
-        seconds["source"],
-    )
+    return tuple(Pooled(*part, seconds["family"][p], seconds["source"][p]) for p, part in enumerate(parts))
 
 
-def _weighted_second(groups: Iterable[tuple[float, GroupStatistics]], without_fold: int | None) -> NDArray[np.float64]:
-    """Sum of factor * G over the groups: kept rows in large products, packed triangles as vectors."""
-    full: NDArray[np.float64] | None = None
-    triangle: NDArray[np.float64] | None = None
-    waiting: list[NDArray[np.float64]] = []
+def _weighted_second(groups: Iterable[tuple[float, GroupStatistics]]) -> NDArray[np.float64]:
+    """Sum of factor * G over the groups, (d, d)."""
+    return _weighted_seconds(((np.full((1, FOLDS), factor), group) for factor, group in groups), 1)[0]
+
+
+def _weighted_seconds(
+    groups: Iterable[tuple[NDArray[np.float64], GroupStatistics]], pools: int
+) -> list[NDArray[np.float64]]:
+    """Sum of factor * G over groups and folds, for each pool (d, d); every group is read once for all pools.
+
+    groups: each with its factors, (pools, FOLDS). Kept rows enter in large products, packed triangles as vectors.
+    """
+    full: list[NDArray[np.float64]] = []
+    triangles: NDArray[np.float64] | None = None
+    waiting: list[tuple[NDArray[np.float64], NDArray[np.float16]]] = []  # a fold's factors (pools,) and rows
     dimension = 0
-    for factor, group in groups:
-        if full is None:
+    for factors, group in groups:
+        if not full:
             dimension = group.dimension
-            full = np.zeros((dimension, dimension))
-        for f, fold in enumerate(group.folds):
-            if f == without_fold:
-                continue
-            if fold.packed is not None:
-                if triangle is None:
-                    triangle, scaled = np.zeros((2, len(fold.packed.triangle)))
-                triangle += np.multiply(fold.packed.triangle, factor, out=scaled)  # no array per fold
-            if len(fold.rows):
-                waiting.append(np.sqrt(factor) * fold.rows.astype(np.float64))
-        if sum(map(len, waiting)) >= _BUFFER_ROWS:
-            full += _square(waiting)
+            full = [np.zeros((dimension, dimension)) for _ in range(pools)]
+        packed = [(f, fold.packed.triangle) for f, fold in enumerate(group.folds) if fold.packed is not None]
+        if packed:
+            if triangles is None:
+                triangles = np.zeros((pools, len(packed[0][1])))
+            _add_triangles(triangles, factors[:, [f for f, _ in packed]], [triangle for _, triangle in packed])
+        waiting += [(factors[:, f], fold.rows) for f, fold in enumerate(group.folds) if len(fold.rows)]
+        if sum(len(rows) for _, rows in waiting) >= _BUFFER_ROWS:
+            _add_rows(full, waiting)
             waiting = []
-    if full is None:
+    if not full:
         raise BadInputError("there are no groups to pool")
     if waiting:
-        full += _square(waiting)
-    return full if triangle is None else full + unpack_triangle(triangle, dimension)
+        _add_rows(full, waiting)
+    if triangles is None:
+        return full
+    return [own + unpack_triangle(triangle, dimension) for own, triangle in zip(full, triangles, strict=True)]
 
 
-def _square(blocks: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    rows = np.concatenate(blocks)
-    product: NDArray[np.float64] = rows.T @ rows
-    return product
+def _add_triangles(
+    into: NDArray[np.float64], factors: NDArray[np.float64], triangles: Sequence[NDArray[np.float64]]
+) -> None:
+    """into (pools, m) += factors (pools, k) @ triangles (k, m), piece by piece so that it stays in the cache."""
+    for start in range(0, into.shape[1], _PIECE):
+        piece = slice(start, start + _PIECE)
+        into[:, piece] += factors @ np.stack([triangle[piece] for triangle in triangles])
+
+
+def _add_rows(
+    into: list[NDArray[np.float64]], folds: Sequence[tuple[NDArray[np.float64], NDArray[np.float16]]]
+) -> None:
+    """into[p] (d, d) += sum over the folds of factor * rows' rows; rows are converted once for all pools."""
+    rows = np.concatenate([part for _, part in folds]).astype(np.float64)
+    factors = np.repeat(np.stack([factors for factors, _ in folds], axis=1), [len(part) for _, part in folds], axis=1)
+    for own, factor in zip(into, np.sqrt(factors), strict=True):
+        scaled = rows[factor > 0.0] * factor[factor > 0.0, None]
+        own += scaled.T @ scaled

@@ -14,6 +14,7 @@ from daemon.drift.standing import pipeline_fault_stands
 from daemon.errors import BadInputError, CorruptArtifact
 from daemon.learn.attempts import history
 from daemon.learn.bookkeeping import bring_up_to_date
+from daemon.learn.importing_export import LEARNER as IMPORTED
 from daemon.learn.learning import (
     Challenge,
     Make,
@@ -189,7 +190,10 @@ def _judged_without_it(context: Context, champion: LoadedVersion) -> bool:
     record = champion.record
     _, until = context.samples.taken_out_since(record.fingerprint, record.statistics_revision)
     return any(
-        version.parent == record.id and version.statistics_revision >= until and version.verdict is not None
+        version.parent == record.id
+        and version.learner != IMPORTED  # what another store learned is not known
+        and version.statistics_revision >= until
+        and version.verdict is not None
         for version in context.registry.versions()
     )
 

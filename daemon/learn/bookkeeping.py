@@ -60,7 +60,17 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     else:  # what was forgotten goes; what an audit says since is followed when its rows can be learned anew
         left_out = {row.sample_id: row.raw_left_out for row in learned if row.raw_left_out is not None}
     gone = to_take_out(learned, rows["raw"], left_out)
-    files = samples.statistics(fingerprint)
+    held = {row.sample_id for row in learned} - gone
+    if adding:
+        # Scored first, learned later; what was learned as something else needs no such score any more.
+        held.update(set(_unscored(context, fingerprint)) - gone)
+    fresh: dict[Profile, LabelledVectors] = {}
+    for profile, own in rows.items() if adding else ():
+        skipped = held | left_out.keys() if profile == "raw" else held
+        fresh[profile] = own.take([i for i, s in enumerate(own.sample_ids.tolist()) if s not in skipped])
+    touched = {row.subject for row in learned if row.sample_id in gone}
+    touched.update(*(own.subjects for own in fresh.values()))
+    files = samples.statistics(fingerprint, touched)
 
     def read(profile: Profile, wanted: Sequence[LearnedRow]) -> Rows:
         vectors = samples.vectors_of(fingerprint, profile, [row.sample_id for row in wanted])
@@ -68,15 +78,9 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
 
     changed = subtracted(files, learned, gone, read)
     new: set[int] = set()
-    if adding:
-        held = {row.sample_id for row in learned} - gone
-        # Scored first, learned later; what was learned as something else needs no such score any more.
-        held.update(set(_unscored(context, fingerprint)) - gone)
-        for profile in PROFILES:
-            skipped = held | left_out.keys() if profile == "raw" else held
-            fresh = rows[profile].take([i for i, s in enumerate(rows[profile].sample_ids.tolist()) if s not in skipped])
-            new.update(fresh.sample_ids.tolist())
-            _add(changed, files, fresh, profile)
+    for profile, own in fresh.items():
+        new.update(own.sample_ids.tolist())
+        _add(changed, files, own, profile)
     if changed:
         packed = {key: (group.n, group.to_bytes() if group.n else b"") for key, group in changed.items()}
         now = context.clock.now()

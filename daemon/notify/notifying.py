@@ -9,6 +9,7 @@ import structlog
 
 from daemon.context import Context
 from daemon.errors import TemporaryError
+from daemon.failpoints import failpoint
 from daemon.model import Episode, Event, OutboxMessage
 from daemon.notify.examples import worst_examples
 from daemon.notify.message import TOLD_BY_THE_CHANGE_OF_STATE, compose, subject_of
@@ -52,6 +53,7 @@ def notify(context: Context) -> int:
             log.warning("notification failed; it will be tried again", event_key=event.key, error=str(error))
             break
         assert event.id is not None
+        failpoint("notify.sent")
         context.samples.hand_over(event.id, _messages(context, event), context.clock.now())
         sent += 1
     return sent

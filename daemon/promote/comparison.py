@@ -68,8 +68,9 @@ class GateSettings:
 
     superiority_alpha: float = 0.01  # shared by all attempts on one holdout epoch
     # Family-wise level (Holm) of proofs of harm, once over families and once over real sources. At .05 a
-    # harmless challenger would be rejected by chance one time in ten.
-    harm_alpha: float = 0.02
+    # harmless challenger would be rejected by chance one time in ten, at .02 one time in thirty; a family of 100
+    # that lost .10 AP is found at .01 too, among a hundred others.
+    harm_alpha: float = 0.01
     # One-sided level of the bounds against a margin. There are four or more of them and all must pass: at .05
     # a challenger better by .05 AP on 100 fakes is promoted in 80 % of cases, at .10 in 90 %.
     bound_alpha: float = 0.10

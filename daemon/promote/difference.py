@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtrc, stdtr, stdtrit
 
 from daemon.evaluate.average_precision import average_precision
-from daemon.evaluate.intervals import replicate_average_precision, sum_by_group
+from daemon.evaluate.intervals import Side, replicate_together, sum_by_group
 from daemon.model import Profile, Subject
 from daemon.promote.comparison import Comparison, GateSettings
 
@@ -81,30 +81,52 @@ def _resolved(alpha: float, replicates: int) -> float:
 
 def family_differences(comparison: Comparison, settings: GateSettings) -> dict[Subject, Difference]:
     """AP difference of every family, by the same group weights for both models. Source: method section 2."""
-    rows = subject_rows(comparison, synthetic=True)
+    return profile_differences([comparison], settings)[0]
+
+
+def profile_differences(comparisons: Sequence[Comparison], settings: GateSettings) -> list[dict[Subject, Difference]]:
+    """`family_differences` of each comparison; all of them share the weights of their groups."""
+    rows = [subject_rows(comparison, synthetic=True) for comparison in comparisons]
+    questions = [
+        _sides(comparison, scores, own)
+        for comparison, own in zip(comparisons, rows, strict=True)
+        for scores in (comparison.scores_champion, comparison.scores_challenger)
+    ]
+    drawn = replicate_together(questions, settings.prevalence, settings.replicates, settings.seed)
+    values = [
+        [average_precision(reals[0], side[0], settings.prevalence) for side in families]
+        for reals, families in questions
+    ]
+    found = []
+    for number, (comparison, own) in enumerate(zip(comparisons, rows, strict=True)):
+        before, after = 2 * number, 2 * number + 1
+        gained = drawn[after] - drawn[before]
+        found.append(
+            {
+                subject: Difference(
+                    profile=comparison.profile,
+                    subject=subject,
+                    champion=values[before][k],
+                    challenger=values[after][k],
+                    value=values[after][k] - values[before][k],
+                    standard_error=float(gained[k].std(ddof=1)),
+                    n=index.size,
+                    groups=len({comparison.groups[i] for i in index.tolist()}),
+                    replicates=gained[k],
+                )
+                for k, (subject, index) in enumerate(own.items())
+            }
+        )
+    return found
+
+
+def _sides(
+    comparison: Comparison, scores: NDArray[np.float64], rows: dict[Subject, NDArray[np.intp]]
+) -> tuple[Side, list[Side]]:
+    """One model's reals, and its fakes of each family, with their groups."""
     real = np.flatnonzero(~comparison.synthetic)
-    values, drawn = [], []
-    for scores in (comparison.scores_champion, comparison.scores_challenger):
-        sides = [(scores[index], [comparison.groups[i] for i in index]) for index in (real, *rows.values())]
-        values.append([average_precision(sides[0][0], side[0], settings.prevalence) for side in sides[1:]])
-        drawn.append(
-            replicate_average_precision(sides[0], sides[1:], settings.prevalence, settings.replicates, settings.seed)
-        )
-    gained = drawn[1] - drawn[0]
-    return {
-        subject: Difference(
-            profile=comparison.profile,
-            subject=subject,
-            champion=values[0][k],
-            challenger=values[1][k],
-            value=values[1][k] - values[0][k],
-            standard_error=float(gained[k].std(ddof=1)),
-            n=index.size,
-            groups=len({comparison.groups[i] for i in index}),
-            replicates=gained[k],
-        )
-        for k, (subject, index) in enumerate(rows.items())
-    }
+    reals, *families = [(scores[own], [comparison.groups[i] for i in own.tolist()]) for own in (real, *rows.values())]
+    return reals, families
 
 
 def mean_difference(differences: Sequence[Difference]) -> Difference:

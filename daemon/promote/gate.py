@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from daemon.model import Subject
 from daemon.promote.comparison import Comparison, GateSettings
-from daemon.promote.difference import Difference, family_differences, subject_rows
+from daemon.promote.difference import Difference, profile_differences, subject_rows
 from daemon.promote.family_checks import family_checks, macro_check, trigger_checks
 from daemon.promote.real_checks import (
     calibration_check,
@@ -46,7 +46,7 @@ def gate(
     if not triggers:
         raise ValueError("the gate needs at least one trigger")
     alpha = settings.attempt_alpha(attempt)
-    by_profile = [family_differences(comparison, settings) for comparison in comparisons]
+    by_profile = profile_differences(comparisons, settings)
     raw_families = by_profile[comparisons.index(raw[0])]
     gains = [_gain(raw[0], raw_families, trigger) for trigger in dict.fromkeys(triggers)]
     found = [gain for gain in gains if gain is not None]
@@ -98,7 +98,7 @@ def _non_inferior(
     raw = [comparison for comparison in comparisons if comparison.profile == "raw"]
     if len(raw) != 1 or len({comparison.profile for comparison in comparisons}) != len(comparisons):
         raise ValueError("the gate needs one raw comparison and at most one per other profile")
-    by_profile = [family_differences(comparison, settings) for comparison in comparisons]
+    by_profile = profile_differences(comparisons, settings)
     raw_families = by_profile[comparisons.index(raw[0])]
     gains = [raw_families[family] for family in dict.fromkeys(alarmed) if family in raw_families]
     gained = [c for c in trigger_checks(gains, settings.superiority_alpha, settings) if c.name == "trigger"]

@@ -12,6 +12,7 @@ from daemon.context import Context
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
 from daemon.evaluate.measuring import by_subject, comparable_vectors
 from daemon.learn.attempts import against, history
+from daemon.learn.importing_export import LEARNER
 from daemon.learn.learning import Challenge
 from daemon.learn.recalibrating import LEARNER as RECALIBRATE
 from daemon.model import PROFILES, LabelledVectors, Profile, Subject
@@ -50,6 +51,8 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
 
 def _forgets(context: Context, champion: LoadedVersion, challenger: LoadedVersion) -> bool:
     """Whether the champion holds what somebody had forgotten and the challenger nothing of the kind."""
+    if challenger.record.learner == LEARNER:  # it was learned elsewhere, nobody knows from what
+        return False
     before, after = (
         context.samples.forgotten_in(one.record.fingerprint, one.record.statistics_revision)
         for one in (champion, challenger)

@@ -30,7 +30,7 @@ Vector = NDArray[np.float32]  # (d,)
 _LARGEST_CHUNK = 8  # pictures of the backlog in one request: an urgent one waits for at most so many
 _CHUNK_BYTES = 64 * 2**20  # and of so many bytes, unless it is one picture
 _CHUNK_SECONDS = 2.0  # and for about so long: chunks of a slow encoder get smaller
-_START = 300.0  # seconds to load weights
+_START = 900.0  # seconds to import torch and load weights; a busy machine took more than 300
 _DOWNLOAD = 4 * 3600.0  # seconds to fetch them first
 _HUB_SECRETS = ("HF_TOKEN", "HF_TOKEN_PATH")
 

@@ -64,6 +64,13 @@ def test_weights_without_a_projection_or_a_text_tower_are_refused_in_one_line(fo
     save_file({**state, "visual.proj": torch.full((WIDTH, EMBEDDED), torch.nan)}, tmp_path / "nan.safetensors")
     with pytest.raises(ConfigurationError, match="not finite"):
         load_projection(settings(folder, file=str(tmp_path / "nan.safetensors")))
+    save_file({**state, "visual.proj": torch.zeros(WIDTH, 0)}, tmp_path / "none.safetensors")
+    with pytest.raises(ConfigurationError, match="holds no projection"):
+        load_projection(settings(folder, file=str(tmp_path / "none.safetensors")))
+    eight = {**state, "visual.proj": state["visual.proj"].to(torch.float8_e4m3fn)}  # numpy has no such numbers
+    save_file(eight, tmp_path / "eight.safetensors")
+    with pytest.raises(ConfigurationError, match="cannot be read as weights"):
+        load_projection(settings(folder, file=str(tmp_path / "eight.safetensors")))
     (tmp_path / "garbage.safetensors").write_bytes(b"garbage" * 9)
     with pytest.raises(ConfigurationError, match="cannot be read as weights"):
         load_projection(settings(folder, file=str(tmp_path / "garbage.safetensors")))

@@ -74,7 +74,10 @@ def test_one_message_for_each_change_of_state_with_figures_evidence_and_three_ex
     world = evading(tmp_path / "state", team)
     assert deliver(world.context) == len(team.took) > 0
     changes = [m for _, m, _ in team.took if m.kind == "family_state_changed" and m.facts["family"] == NEW]
-    assert [(m.facts.get("before"), m.facts["after"]) for m in changes] == [(None, "evading"), ("evading", "detected")]
+    assert [(m.facts.get("before"), m.facts["after"]) for m in changes] == [
+        (None, "inverted"),
+        ("inverted", "detected"),
+    ]
     alarm = changes[0]
     figures = alarm.facts["figures"]["raw"]
     assert figures["ap_lower"] <= figures["ap"] <= figures["ap_upper"]

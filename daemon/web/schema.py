@@ -69,7 +69,7 @@ def _completed(found: dict[str, Any], app: FastAPI) -> dict[str, Any]:
         if isinstance(route, APIRoute) and route.path in found["paths"]:
             for code, answer in route.responses.items():
                 for kind, content in answer.get("content", {}).items():
-                    for method in route.methods & {"GET", "POST"}:
+                    for method in {*(route.methods or ())} & {"GET", "POST"}:
                         told = found["paths"][route.path][method.lower()]["responses"][str(code)]["content"]
                         told[kind]["example"] = content["example"]
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, FastAPI, Path
@@ -35,6 +35,7 @@ from daemon.web.pages import Detail
 from daemon.web.paging import HEADERS, Part, part
 
 Found = TypeVar("Found")
+Key = TypeVar("Key")
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Parted = Annotated[Part, Depends(part)]
 
@@ -169,7 +170,7 @@ def _family(families: Sequence[FamilyView], name: str) -> FamilyView:
     raise HTTPException(404, "there is no family of that name")
 
 
-def _there(find: Any, key: object) -> Any:
+def _there(find: Callable[[Key], Found], key: Key) -> Found:
     try:
         return find(key)
     except CorruptArtifact:

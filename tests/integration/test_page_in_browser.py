@@ -18,19 +18,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import SecretStr
 
+from daemon.explain.layout import FeatureGroup, Layout
 from daemon.model import Candidate, Profile
 from daemon.service import Service
-from daemon.settings import EncoderSettings, ExternalEncoderSettings, Settings, StoreSettings, TokenSettings
+from daemon.settings import EncoderSettings, Settings, StoreSettings, TokenSettings
 from daemon.web import WebServer, create_app
 from daemon.wiring import make_telemetry
-from tests.integration.world import ADAPTER, DIMENSION, FINGERPRINT, NEW, Encoder, World, beginning, candidate
+from tests.integration.world import ADAPTER, DIMENSION, NEW, Encoder, World, beginning, candidate
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(900)]
 
 TOKEN = "a-token-of-the-test"
 CHROMIUM = os.environ.get("SIDWATCH_CHROMIUM") or shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"]
-PATIENCE = 60_000  # ms that the page may take to show something; nothing measures it
+PATIENCE = 20_000  # ms that the page may take to show something; nothing measures it
 _SEPARATOR = b"\n#"
 
 
@@ -67,14 +68,17 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    encoder = EncoderSettings(
-        name="external", external=ExternalEncoderSettings(fingerprint=FINGERPRINT, dimension=DIMENSION)
-    )
+    patch = pytest.MonkeyPatch()
+    groups = tuple(FeatureGroup(f"features_{n}", slice(4 * n, 4 * n + 4)) for n in range(DIMENSION // 4))
+    for module in ("family", "making"):  # the world's encoder has columns of its own
+        patch.setattr(f"daemon.explain.{module}.layout_of", lambda encoder, dimension: Layout(groups, None))
     root = tmp_path_factory.mktemp("site") / "state"
     world = World(
         root,
-        settings=Settings(adapters=(ADAPTER,), encoder=encoder, store=StoreSettings(directory=root)),
-        kinds={"external": PictureEncoder(name="external")},
+        settings=Settings(
+            adapters=(ADAPTER,), encoder=EncoderSettings(name="forensic"), store=StoreSettings(directory=root)
+        ),
+        kinds={"forensic": PictureEncoder()},
     )
     world.inbox.put(pictured(one) for one in beginning())
     world.until_idle()
@@ -96,6 +100,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     finally:
         server.stop(2.0)
         world.store.close()
+        patch.undo()
 
 
 @pytest.fixture(scope="module")

@@ -125,8 +125,8 @@ def _sides(
 ) -> tuple[Side, list[Side]]:
     """One model's reals, and its fakes of each family, with their groups."""
     real = np.flatnonzero(~comparison.synthetic)
-    reals, *families = [(scores[own], [comparison.groups[i] for i in own.tolist()]) for own in (real, *rows.values())]
-    return reals, families
+    sides: list[Side] = [(scores[own], [comparison.groups[i] for i in own.tolist()]) for own in (real, *rows.values())]
+    return sides[0], sides[1:]
 
 
 def mean_difference(differences: Sequence[Difference]) -> Difference:

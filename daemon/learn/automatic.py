@@ -170,7 +170,8 @@ def _made(versions: list[VersionRecord], champion: VersionRecord, revision: int)
 def _failed(context: Context) -> dict[str, datetime]:
     """When the last run of each slow learner broke, as far as the run log knows: they share a job."""
     runs = [run for run in context.runs.latest() if run.job == JOB and run.finished_at is not None]
-    broken = [run.finished_at for run in runs if run.outcome in ("failed", "timed_out", "lost") and run.finished_at]
+    # One that was lost with its process is taken up at once: a restart is no fault of the training.
+    broken = [run.finished_at for run in runs if run.outcome in ("failed", "timed_out") and run.finished_at]
     return dict.fromkeys(SLOW, max(broken)) if broken else {}
 
 

@@ -142,4 +142,4 @@ def test_a_release_becomes_a_family_and_a_kill_never_spends_more(config: Path, s
     assert (made.family, made.released, made.caption) == ("sun_2", "2024-08-01", "a cat number 0")
     said = json.loads(made.generation)
     assert (said["model"], said["revision"]) == ("lab/Sun-2", found["releases"][0]["revision"])
-    assert [check.name for check in verify_store(settings, deep=True) if not check.passed] == []
+    assert [(check.name, check.detail) for check in verify_store(settings, deep=True) if not check.ok] == []

@@ -11,7 +11,7 @@ UNFINISHED := $(VENV)/.setup-unfinished
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads dashboards clean
+.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads bench-page dashboards clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-detectors: setup  ## our alarms and river's detectors, tuned to the same r
 
 bench-heads: setup  ## the closed form beside logistic regression, the paper's recipe and river: time, memory, mAP
 	$(QUIET) $(PY) -m benchmarks.heads $(if $(SIDWATCH_TEST_DATA),--images $(SIDWATCH_TEST_DATA)/images) $(ARGS)
+
+bench-page: setup  ## what the overview costs the server with 200 families, 90 days of figures
+	$(QUIET) $(PY) benchmarks/page.py $(ARGS)
 
 dashboards: setup  ## generate dashboards/grafana and docs/reference-states.md again
 	$(PY) dashboards/build.py

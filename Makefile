@@ -11,7 +11,7 @@ UNFINISHED := $(VENV)/.setup-unfinished
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads bench-intake bench-poison bench-promotion bench-scrape rules-test dashboards clean
+.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ bench-promotion: setup  ## from the alarm to a promoted version on a store of 10
 
 bench-poison: setup  ## what poisoned deliveries do to promotions, over their share
 	$(QUIET) $(PY) -m benchmarks.poison $(ARGS)
+
+bench-page: setup  ## what the overview costs the server with 200 families, 90 days of figures
+	$(QUIET) $(PY) benchmarks/page.py $(ARGS)
 
 dashboards: setup  ## generate dashboards/grafana and docs/reference-states.md again
 	$(PY) dashboards/build.py

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.accept, pytest.mark.timeout(900)]
 TOKEN = "a-token-of-the-test"
 CHROMIUM = os.environ.get("SIDWATCH_CHROMIUM") or shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"]
-PATIENCE = 20_000  # ms that the page may take to show something; nothing measures it
+PATIENCE = 120_000  # ms that the page may take to show something; nothing measures it
 _SEPARATOR = b"\n#"
 
 

@@ -1,14 +1,13 @@
 """Small servers on this machine that speak the protocols of the Hub, of its providers and of the Images API.
 
-Their answers follow, field by field, what is documented at these addresses, read on 2026-11-29:
+Their answers follow, field by field, stored copies (looked at on 2026-11-29) of
 
-- https://huggingface.co/docs/hub/api (GET /api/models: query, `Link` header for the next page) and the fields of
-  https://huggingface.co/docs/huggingface_hub/package_reference/hf_api (`list_models`, `ModelInfo`, `expand`);
-- https://huggingface.co/docs/hub/model-cards (`base_model` and its relation: adapter, finetune, merge, quantized);
-- https://huggingface.co/docs/hub/rate-limits (429 with `RateLimit` and `RateLimit-Policy`);
+- https://huggingface.co/docs/hub/api (GET /api/models: query, `Link` header for the next page) and the sources of the
+  client huggingface_hub (`list_models`, `ModelInfo`, `expand`, the relations of `base_model`);
+- https://huggingface.co/docs/hub/rate-limits, in parts (429 with `RateLimit` and `RateLimit-Policy`);
 - https://huggingface.co/docs/inference-providers/tasks/text-to-image (`inputs`, `parameters`; raw bytes come back);
-- https://platform.openai.com/docs/api-reference/images/create (request, response with `created`, `data`, `usage`) and
-  https://platform.openai.com/docs/guides/error-codes (`error` with message, type, param, code).
+- the sources of the client openai (request and response of `images.generate`, `error` with message, type, param, code).
+  The reference page of the Images API itself was not at hand.
 
 What the real services do beside that, no test here can know.
 """

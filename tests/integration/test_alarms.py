@@ -128,6 +128,7 @@ def test_neither_order_nor_restarts_leave_a_trace_in_the_tests_of_known_families
         random.Random(5).shuffle(batch)
         other.store.close()
         other.open()
+        configure(other)
         other.inbox.put(batch)
         other.cycle()
     for name in KNOWN[:2]:

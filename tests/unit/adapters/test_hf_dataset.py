@@ -158,7 +158,7 @@ def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
         ({"path": "parquet", "revision": COMMIT}, "neither a folder nor"),
         ({"path": "https://x/y", "revision": COMMIT}, "neither a folder nor"),
         ({"path": "/a", "revision": COMMIT}, "a folder has none"),
-        ({"preset": "nonsense"}, "there are synthclic"),
+        ({"preset": "nonsense"}, "there are cnnspot_small, synthbuster_plus, synthclic"),
         ({"preset": "synthclic"}, "give the commit"),
     ],
 )

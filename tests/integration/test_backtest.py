@@ -16,14 +16,16 @@ import pytest
 from tests.acceptance.command import environment, program, sidwatch
 from tests.integration.released import RELEASED, write_collection
 
+FAMILY = 40  # pictures of each: enough after the alarm to tell that it recovered
 ARGUMENTS = ("backtest", "manifest.csv", "--period", "3", "--json", "--policy", "static", "--policy", "mixture")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("collection")
-    write_collection(made)
-    (made / "config.yaml").write_text("encoder: {name: forensic}\n", encoding="utf-8")
+    write_collection(made, per_family=FAMILY)
+    # So few pictures lose some laundered AP with every new family: a wider margin lets the story go on.
+    (made / "config.yaml").write_text("encoder: {name: forensic}\ngate: {mean_margin: 0.05}\n", encoding="utf-8")
     return made
 
 
@@ -38,7 +40,7 @@ def test_the_periods_are_those_of_the_release_dates(report: dict[str, Any]) -> N
         ["sim_transposed", "sim_nearest", "sim_pixelshuffle"],
         ["sim_diffusion", "sim_pixelshuffle_xl"],
     ]
-    assert report["pictures"] == 6 * 30 + 5 * 32
+    assert report["pictures"] == 6 * 30 + 5 * FAMILY
 
 
 def test_it_says_under_both_profiles_what_was_promised(report: dict[str, Any]) -> None:
@@ -51,7 +53,7 @@ def test_it_says_under_both_profiles_what_was_promised(report: dict[str, Any]) -
             assert promised | {"false_alarms"} <= set(own)
             assert all(0.0 < own[name] <= 1.0 for name in promised)
             assert set(own["families"]) == set(RELEASED)
-            assert all(of_families <= set(family) and family["n"] == 32 for family in own["families"].values())
+            assert all(of_families <= set(family) and family["n"] == FAMILY for family in own["families"].values())
 
 
 def test_a_family_that_evades_is_alarmed_learned_and_recovers_and_the_static_detector_stays_blind(
@@ -65,7 +67,7 @@ def test_a_family_that_evades_is_alarmed_learned_and_recovers_and_the_static_det
     assert evading == ["sim_diffusion"]
     for name in evading:
         learned, static = policies["mixture"]["families"][name], policies["static"]["families"][name]
-        assert 0 < learned["samples_to_alarm"] <= 32
+        assert 0 < learned["samples_to_alarm"] <= FAMILY
         assert learned["days_to_recovery"] > 0
         assert learned["final_ap"] > 0.95
         assert static["samples_to_alarm"] == learned["samples_to_alarm"]

@@ -39,7 +39,7 @@ def test_files_of_one_history_say_nothing() -> None:
 def test_a_dozen_files_of_one_history_are_no_shortcut(seed: int, n: int) -> None:
     found = separated(jpegs(FAKES, n, seed), jpegs(REALS, 60, seed + 20_000))
     assert found.auroc <= 0.9
-    assert found.lower <= 0.5 <= found.upper
+    assert found.lower <= 0.5  # cross-validation without a signal errs downwards, so nothing is said of the upper end
 
 
 def test_one_quality_gives_a_batch_away_though_all_are_jpegs() -> None:

@@ -270,13 +270,20 @@ VERSIONS: Final = Board(
             ),
         ),
         Drawn(
-            "Time to detect and to recover",
-            "Median time from a family's first picture to its alarm, and from there to its detection.",
+            "Time to detect, to learn and to recover",
+            "Median times: from a family's first picture to its alarm, from there to its version and to recovery.",
             "s",
             (
                 ("histogram_quantile(0.5, sum by (le) (sidwatch_episode_detect_seconds_bucket))", "to the alarm"),
+                ("histogram_quantile(0.5, sum by (le) (sidwatch_episode_learn_seconds_bucket))", "to the new version"),
                 ("histogram_quantile(0.5, sum by (le) (sidwatch_episode_recover_seconds_bucket))", "to recovery"),
             ),
+        ),
+        Drawn(
+            "Live pictures judged in the shadow",
+            "By challengers that the gate let pass, before it is asked again (promotion.mode: shadow).",
+            "short",
+            (("sidwatch_shadow_samples or vector(0)", "{{version}}"),),
         ),
         Drawn(
             "Episodes that recovered",
@@ -322,6 +329,18 @@ INTAKE: Final = Board(
                     "{{adapter}} {{reason}}",
                 ),
             ),
+        ),
+        Drawn(
+            "Batches by what their files' metadata gives away",
+            "Audits of every batch: a shortcut is told from the other label by metadata alone.",
+            "short",
+            (("sidwatch_shortcut_batches", "{{state}}"),),
+        ),
+        Drawn(
+            "What metadata alone gives away",
+            "AUROC of file metadata for the batches that it tells best.",
+            "percentunit",
+            (("sidwatch_shortcut_auroc_ratio", "{{name}}"),),
         ),
         Drawn(
             "Time since the last good poll",

@@ -217,6 +217,14 @@ FEEDBACK: Final[dict[str, Any]] = {
     "detail": "",
     "repeated": False,
 }
+PUSHED: Final[dict[str, Any]] = {
+    "receipt": 1042,
+    "sha256": "0" * 64,
+    "outcome": "stored",
+    "reason": None,
+    "detail": "",
+    "repeated": False,
+}
 DONE: Final[dict[str, Any]] = {"text": "episode 3 of flux_3 is acknowledged by ada"}
 DECIDED: Final[dict[str, Any]] = {
     "version": "v0004-07de55b1",

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from daemon.errors import TemporaryError
 from daemon.model import Candidate
 from daemon.views import PushView
+from daemon.web import examples
 from daemon.web.upload import read_report
 
 PUSHES_AT_ONCE = 4  # pictures held in memory at a time; further ones are asked to come back
@@ -77,7 +78,7 @@ def add_samples(app: FastAPI, service: Takes, max_upload: int) -> None:
     """Add the endpoint. max_upload: largest picture, bytes."""
     places = asyncio.Semaphore(PUSHES_AT_ONCE)
 
-    @app.post("/v1/samples", status_code=202, openapi_extra={"requestBody": _BODY})
+    @app.post("/v1/samples", status_code=202, openapi_extra={"requestBody": _BODY}, responses=_ANSWERS)
     async def push(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> PushView:
         """Deliver one sample; asks for the ingest token. The answer is its receipt: what it names is stored.
 
@@ -107,6 +108,7 @@ def _offer(fields: dict[str, object]) -> Offer:
         raise HTTPException(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
 
 
+_ANSWERS: dict[int | str, dict[str, Any]] = {202: {"content": {"application/json": {"example": examples.PUSHED}}}}
 _OFFERED = Offer.model_json_schema()
 _BODY = {
     "required": True,

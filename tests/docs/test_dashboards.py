@@ -126,5 +126,4 @@ def test_every_exported_metric_but_plain_descriptions_is_shown_or_alerted_on() -
         "sidwatch_real_false_positive_left_out_ratio",
         "sidwatch_real_pool_shift_alarm_log10",
         "sidwatch_queue_oldest_timestamp_seconds",
-        "sidwatch_episode_detect_seconds",
     }

@@ -116,7 +116,7 @@ def test_a_verdict_is_recorded_once(store: Store) -> None:
     )
     with pytest.raises(BadInputError, match="is the champion"):
         store.registry.record_verdict(first.id, "rejected", {}, "me", "", minutes(2))
-    with pytest.raises(BadInputError, match="held, rejected or waiting"):
+    with pytest.raises(BadInputError, match="held, rejected, waiting or shadow"):
         store.registry.record_verdict(second.id, "promoted", {}, "me", "", minutes(2))
 
 

@@ -49,7 +49,7 @@ class Scenario:
     prepare: Callable[[World], None]
     command: tuple[str, ...]
     mode: str = "auto"
-    most_per_point: int = 4  # of more passages of one failpoint, the first half and the last half of these are killed
+    most_per_point: int = 2  # of more passages of one failpoint, the first half and the last half of these are killed
 
 
 def newcomer(world: World) -> None:

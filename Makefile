@@ -8,6 +8,9 @@ UNFINISHED := $(VENV)/.setup-unfinished
 
 # One thread per process: on few cores the threads of torch and BLAS stand in each other's way.
 # Offline, because no test may need the network.
+# Files of tests run side by side, each file in order.
+JOBS ?= 2
+SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
@@ -42,7 +45,7 @@ run: setup  ## the service with config.yaml
 	@$(VENV)/bin/sidwatch run $(ARGS)
 
 test: setup  ## the test suite, without what `make accept` does; ARGS="-k gate" picks
-	$(QUIET) $(PY) -m pytest -m "not accept and not weights" $(ARGS)
+	$(QUIET) $(PY) -m pytest $(SIDE_BY_SIDE) -m "not accept and not weights" $(ARGS)
 
 check: setup  ## style, types, import rules, migrations
 	$(PY) -m ruff check .
@@ -52,7 +55,7 @@ check: setup  ## style, types, import rules, migrations
 	$(PY) -m store.migrations.check
 
 accept: setup  ## acceptance: the real command, the built wheel, real pictures, seeded figures
-	$(QUIET) $(PY) -m pytest -m "accept and not weights" --timeout 900 $(ARGS)
+	$(QUIET) $(PY) -m pytest $(SIDE_BY_SIDE) -m "accept and not weights" --timeout 1500 $(ARGS)
 
 bench: setup  ## measurements, each prints a table and writes JSON beside itself
 	$(QUIET) $(PY) benchmarks/encode.py $(ARGS)

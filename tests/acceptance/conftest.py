@@ -1,4 +1,4 @@
-"""Test data, figures that are always shown, and one undisturbed demo for all who need it."""
+"""Test data, figures that are shown at the end, and one undisturbed demo for all who need it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.demo import DemoRun, run_demo, seeds
+from tests.conftest import FIGURES
 
-_FIGURES = pytest.StashKey[list[str]]()
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 Report = Callable[..., None]
@@ -32,16 +32,8 @@ def test_data() -> Path:
 @pytest.fixture(scope="session")
 def report(pytestconfig: pytest.Config) -> Report:
     """Lines for the section `figures` at the end of the run, whatever pytest is told to capture."""
-    lines = pytestconfig.stash.setdefault(_FIGURES, [])
+    lines = pytestconfig.stash.setdefault(FIGURES, [])
     return lambda *added: lines.extend(str(line) for line in added)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = config.stash.get(_FIGURES, [])
-    if lines:
-        terminalreporter.section("figures")
-        for line in lines:
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

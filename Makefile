@@ -14,7 +14,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept bench bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards clean
+.PHONY: help setup demo run test check accept accept-long bench bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,10 @@ check: setup  ## style, types, import rules, migrations
 	$(PY) -m store.migrations.check
 
 accept: setup  ## acceptance: the real command, the built wheel, real pictures, seeded figures
-	$(QUIET) $(PY) -m pytest $(SIDE_BY_SIDE) -m "accept and not weights" --timeout 1500 $(ARGS)
+	$(QUIET) $(PY) -m pytest $(SIDE_BY_SIDE) -m "accept and not long and not weights" --timeout 1500 $(ARGS)
+
+accept-long: setup  ## the acceptance that wants hours or a machine of its own: kills at every failpoint, poison, alerts end to end
+	$(QUIET) $(PY) -m pytest -m "long and not weights" --timeout 7200 $(ARGS)
 
 bench: setup  ## measurements, each prints a table and writes JSON beside itself
 	$(QUIET) $(PY) benchmarks/encode.py $(ARGS)

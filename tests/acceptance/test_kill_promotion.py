@@ -34,7 +34,7 @@ from tests.acceptance.conftest import Report
 from tests.integration.test_returning import damage, successor
 from tests.integration.world import ADAPTER, DIMENSION, FINGERPRINT, NEW, World, beginning, candidate
 
-pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.accept, pytest.mark.long, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]
 FORKSERVER = multiprocessing.get_context("forkserver")

@@ -29,6 +29,7 @@ from tests.acceptance.conftest import Report
 from tests.acceptance.vectors import FINGERPRINT, LENGTH, NEW, newcomers, opening
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.accept,
     pytest.mark.skipif(
         not all(map(shutil.which, ("prometheus", "prometheus-alertmanager"))),

@@ -13,7 +13,7 @@ import yaml
 from tests.integration.test_service import Service
 from tests.unit.adapters.feed_server import dripping, serving
 
-DEADLINE = 5  # seconds of the hanging adapter's poll
+DEADLINE = 20  # seconds of the hanging adapter's poll: longer than a busy machine takes to start the other one's
 
 
 def test_a_hanging_source_is_cut_at_its_deadline_while_the_others_deliver(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_hanging_source_is_cut_at_its_deadline_while_the_others_deliver(tmp_pa
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
         service = Service(tmp_path)
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 180
             seen: dict[str, float] = {}
             while len(seen) < 2 and time.monotonic() < until:
                 metrics = service.get("/metrics")[1]

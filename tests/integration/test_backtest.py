@@ -149,7 +149,7 @@ def run_until(folder: Path, state: Path, moment: Any) -> None:
 
 
 def wait_for(process: subprocess.Popen[bytes], moment: Any) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not moment():
         assert process.poll() is None, "it ended before it was killed"
         assert time.monotonic() < until

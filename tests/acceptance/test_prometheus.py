@@ -39,8 +39,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "dashboards/prometheus"
-# From the alarm to the webhook. 15 s are aimed at and reported; a shared machine may take longer, so 60 s are asserted.
-WITHIN = float(os.environ.get("SIDWATCH_ALERT_SECONDS", "60"))
+WITHIN = float(os.environ.get("SIDWATCH_ALERT_SECONDS", "15"))  # from the alarm to the webhook; more: a busy machine
 ALERT = "GeneratorFamilyEvadesDetection"
 SECRET = "a secret of the test's own"
 
@@ -160,7 +159,9 @@ def silent(query: Callable[[str], list[dict[str, Any]]]) -> list[str]:
 
 
 @pytest.mark.timeout(900)
-def test_an_alarm_reaches_the_webhook_soon_and_is_resolved_after_the_promotion(tmp_path: Path, report: Report) -> None:
+def test_an_alarm_reaches_the_webhook_within_15_seconds_and_is_resolved_after_the_promotion(
+    tmp_path: Path, report: Report
+) -> None:
     hook, service, prometheus, alertmanager = Hook(), free_port(), free_port(), free_port()
     asked = httpx.Client(base_url=f"http://127.0.0.1:{service}", trust_env=False, timeout=20)
 
@@ -227,6 +228,6 @@ def test_an_alarm_reaches_the_webhook_soon_and_is_resolved_after_the_promotion(t
         assert [one["after"] for one in told] == ["evading", "detected"]  # the direct way says the same, once each
         assert silent(query) == []
         report(
-            f"alarm to webhook {late:.1f} s (aim 15 s); promoted {promoted_at - at:+.1f} s after the webhook, "
+            f"alarm to webhook {late:.1f} s (bound {WITHIN:g}); promoted {promoted_at - at:+.1f} s after the webhook, "
             f"resolved {resolved_at - promoted_at:.0f} s after the promotion"
         )

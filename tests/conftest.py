@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, so that a red run says something about the change in it; new ones are looked for with
+# `--hypothesis-profile=default`.
+settings.load_profile("ci")
 
 FIGURES = pytest.StashKey[list[str]]()
 

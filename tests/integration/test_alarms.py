@@ -103,9 +103,7 @@ def test_a_known_family_that_stays_healthy_is_left_alone(tmp_path: Path) -> None
 
 
 def test_a_family_that_recovered_is_known(tmp_path: Path) -> None:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path / "state")
     for numbers in (range(20), range(20, 40), range(40, 50)):
         world.inbox.put(candidate(NEW, i) for i in numbers)
         world.until_idle()
@@ -240,9 +238,7 @@ def test_what_does_not_come_is_told_once_and_is_over_when_it_comes(tmp_path: Pat
 
 
 def test_the_budget_is_shown_and_restarts_after_a_promotion_are_counted(tmp_path: Path) -> None:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path / "state")
     first = status(world).alarm_budget
     assert first is not None
     assert first.new_tests == len(KNOWN) + len(SOURCES)

@@ -88,6 +88,7 @@ def test_what_was_done_is_not_done_again_and_a_page_is_written(folder: Path, rep
     assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
+@pytest.mark.accept
 def test_killed_again_and_again_it_ends_with_the_same_report(folder: Path, report: dict[str, Any]) -> None:
     state = folder / "killed"
     moments = [

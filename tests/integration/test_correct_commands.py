@@ -26,9 +26,7 @@ OLD, OTHER, THIRD = KNOWN
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = World(tmp_path_factory.mktemp("begun") / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path_factory.mktemp("begun") / "state")
     world.store.close()
     return world.root
 

@@ -23,16 +23,14 @@ from store.lock import StateLock
 from store.state import Store, open_store
 from tests.integration.test_alarms import kinds, status
 from tests.integration.test_story import assert_whole
-from tests.integration.world import NEW, World, beginning, candidate
+from tests.integration.world import NEW, World, candidate
 
 FAMILY = Subject("family", NEW)
 
 
 def world_at(root: Path, *, learns: bool = False) -> World:
     """Alarmed about the newcomer; it is not learned unless so wanted."""
-    world = World(root)
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(root)
     if not learns:
         settings = world.context.settings.model_copy(update={"learn": LearnSettings(automatic=False)})
         world.context = replace(world.context, settings=settings)

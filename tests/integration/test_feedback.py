@@ -27,17 +27,14 @@ from store.state import open_store
 from tests.integration.test_alarms import kinds, status
 from tests.integration.test_service import Service
 from tests.integration.test_story import assert_whole
-from tests.integration.world import KNOWN, NEW, World, beginning, candidate
+from tests.integration.world import KNOWN, NEW, World, candidate
 
 REAL = Report("real", note="ours")
 OWN = Subject("source", FEEDBACK)
 
 
 def begun(root: Path) -> World:
-    world = World(root)
-    world.inbox.put(beginning())
-    world.until_idle()
-    return world
+    return World.settled(root)
 
 
 def report_many(world: World, looks_like: str, numbers: range, report: Report = REAL) -> None:

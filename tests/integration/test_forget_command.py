@@ -17,14 +17,12 @@ from daemon.model import Subject
 from store.lock import StateLock
 from store.state import Store, open_store
 from tests.integration.test_service import DEADLINE, Service, service  # noqa: F401  (a fixture)
-from tests.integration.world import KNOWN, SOURCES, World, beginning
+from tests.integration.world import KNOWN, SOURCES, World
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = World(tmp_path_factory.mktemp("begun") / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path_factory.mktemp("begun") / "state")
     world.store.close()
     return world.root
 

@@ -96,6 +96,7 @@ def spent(settings: Settings) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(1500)
+@pytest.mark.accept
 def test_a_release_becomes_a_family_and_a_kill_never_spends_more(config: Path, site: Site) -> None:
     hub = Hub(site, [model("lab/Sun-2", "2024-08-01"), model("x/tuned", "2024-08-02", cardData={"base_model": "a/b"})])
     api = ImagesApi(site)

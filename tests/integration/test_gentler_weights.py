@@ -13,15 +13,13 @@ from daemon.context import Context
 from daemon.learn.learning import Challenge
 from daemon.promote.judging import judge
 from daemon.promote.verdict import Verdict
-from tests.integration.world import NEW, World, beginning, candidate
+from tests.integration.world import NEW, World, candidate
 
 
 def test_a_challenger_held_for_harm_is_followed_by_gentler_ones_until_one_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path / "state")
     weights: list[float] = []
 
     def careful(context: Context, challenge: Challenge) -> Verdict:

@@ -20,7 +20,7 @@ from daemon.promote.promoting import promote_by_hand
 from daemon.settings import Settings
 from daemon.supervisor import run_update
 from tests.integration.test_story import assert_whole
-from tests.integration.world import CENTRES, DIMENSION, FINGERPRINT, KNOWN, SOURCES, World, beginning, centre_of
+from tests.integration.world import CENTRES, DIMENSION, FINGERPRINT, KNOWN, SOURCES, World, centre_of
 
 HEAD = "model.classification_head.fc"
 
@@ -37,10 +37,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Imported:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
-    return world
+    return World.settled(tmp_path / "state")
 
 
 def test_it_is_a_challenger_with_a_threshold_from_photographs_it_has_not_learned(

@@ -28,7 +28,7 @@ from daemon.status import snapshot
 from daemon.supervisor import Supervisor, run_due
 from daemon.wiring import make_telemetry
 from tests.integration.test_story import assert_whole
-from tests.integration.world import NEW, World, beginning, candidate
+from tests.integration.world import NEW, World, candidate
 
 
 def with_policy(world: World, policy: PolicySettings) -> None:
@@ -52,10 +52,7 @@ LADDER = PolicySettings(
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
-    return world
+    return World.settled(tmp_path / "state")
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> list[str]:

@@ -18,15 +18,13 @@ from daemon.model import Alarm, Candidate, VersionRecord
 from daemon.settings import LearnSettings, PolicySettings
 from daemon.supervisor import run_update
 from tests.integration.test_story import assert_whole
-from tests.integration.world import SOURCES, START, World, beginning, candidate
+from tests.integration.world import SOURCES, START, World, candidate
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state with its first champion."""
-    world = World(tmp_path_factory.mktemp("begun") / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path_factory.mktemp("begun") / "state")
     world.store.close()
     return world.root
 

@@ -20,15 +20,13 @@ from daemon.promote.promoting import promote_by_hand
 from daemon.service import Service
 from daemon.telemetry import Telemetry
 from store.state import open_store
-from tests.integration.world import FINGERPRINT, KNOWN, NEW, SOURCES, World, beginning, candidate
+from tests.integration.world import FINGERPRINT, KNOWN, NEW, SOURCES, World, candidate
 from tests.unit.registry.test_exported_script import run_alone
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = World(tmp_path_factory.mktemp("begun") / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path_factory.mktemp("begun") / "state")
     world.inbox.put(candidate(NEW, i) for i in range(60))
     world.until_idle()
     assert world.store.registry.previous() is not None, "the newcomer was to be learned"

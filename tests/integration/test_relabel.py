@@ -212,9 +212,7 @@ def test_a_family_that_only_wrong_labels_accused_is_gone_and_its_episode_closed(
 
 def test_evidence_is_counted_anew_from_the_stored_scores(tmp_path: Path, world: World) -> None:
     """As if the right labels had been delivered; an alarm that does not stand is over."""
-    fresh = World(tmp_path / "fresh")
-    fresh.inbox.put(beginning())
-    fresh.until_idle()
+    fresh = World.settled(tmp_path / "fresh")
     wrong = accused(world)
     healthy = [candidate(NEW, i, content=f"{KNOWN[0]}:n{i}".encode()) for i in range(30)]
     healthy = [replace(c, uri=f"h:{c.uri}", group=f"h:{c.group}") for c in healthy]

@@ -32,10 +32,7 @@ from tests.integration.world import ADAPTER, FINGERPRINT, KNOWN, SOURCES, World,
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
-    return world
+    return World.settled(tmp_path / "state")
 
 
 def quick(world: World) -> World:

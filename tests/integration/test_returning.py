@@ -17,15 +17,13 @@ from daemon.promote.promoting import promote_by_hand
 from daemon.promote.returning import return_from_damage
 from daemon.registry.flapping import WATCH
 from tests.integration.test_story import assert_whole
-from tests.integration.world import KNOWN, NEW, SOURCES, START, World, beginning, candidate
+from tests.integration.world import KNOWN, NEW, SOURCES, START, World, candidate
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state with its first champion."""
-    world = World(tmp_path_factory.mktemp("begun") / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path_factory.mktemp("begun") / "state")
     world.store.close()
     return world.root
 

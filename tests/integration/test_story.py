@@ -159,9 +159,7 @@ def test_the_commands_show_one_window_all_of_them_and_what_they_say_together(tol
 
 
 def test_pictures_that_grow_old_leave_the_sliding_window_without_anything_new(tmp_path: Path) -> None:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path / "state")
     champion = world.store.registry.champion()
     assert champion is not None
     before = {row.window for row in world.store.samples.latest_evaluations(champion.id)}
@@ -173,9 +171,7 @@ def test_pictures_that_grow_old_leave_the_sliding_window_without_anything_new(tm
 
 
 def test_a_challenger_that_the_gate_refused_is_measured_beside_the_champion(tmp_path: Path) -> None:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path / "state")
     champion = world.store.registry.champion()
     assert champion is not None
     world.inbox.put(candidate(NEW, i) for i in range(20))
@@ -202,9 +198,7 @@ def test_another_cycle_finds_nothing_to_do(told: World) -> None:
 
 
 def test_the_same_deliveries_again_change_nothing(tmp_path: Path) -> None:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path / "state")
     before = outcome(world)
     world.inbox.put(beginning())
     world.until_idle()
@@ -255,9 +249,7 @@ def test_a_process_that_ends_at_a_write_loses_and_doubles_nothing(
     write: tuple[str, str], after: bool, told: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, name = write
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path / "state")
     world.inbox.put(candidate(NEW, i) for i in range(20))
     target = getattr(world.store, port)
     original = getattr(type(target), name)

@@ -9,13 +9,11 @@ import pytest
 from daemon.service import Service
 from daemon.wiring import make_telemetry
 from tests.integration import world as worlds
-from tests.integration.world import World, beginning
+from tests.integration.world import World
 
 
 def test_a_picture_is_synthetic_real_or_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(tmp_path / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
+    world = World.settled(tmp_path / "state")
     service = Service(world.context, make_telemetry(world.context.settings), simulated=True)
     # far beyond the photographs, away from every generator
     alien = -6.0 * sum(worlds.centre_of(name) for name in worlds.KNOWN)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -165,6 +169,18 @@ class World:
     def __post_init__(self) -> None:
         self.open()
 
+    @classmethod
+    def settled(cls, root: Path) -> World:
+        """A world of the shipped settings after what is known on day 0, with its first champion.
+
+        Told once a process and copied from then on, for that day costs seconds.
+        """
+        state, reached, told = _first_day(DIMENSION)
+        shutil.copytree(state, root)
+        world = cls(root, Inbox([beginning()]), list(told))
+        world.clock.catch_up(reached)
+        return world
+
     def start(self, settings: EncoderSettings) -> Encoder:
         """A fresh encoder of that name, as a process of its own would be."""
         return replace(self.kinds[settings.name], name=settings.name, closed=False)
@@ -205,3 +221,15 @@ class World:
             if self.cycle().idle:
                 return number
         raise AssertionError(f"still busy after {most} cycles")
+
+
+@cache
+def _first_day(dimension: int) -> tuple[Path, datetime, tuple[Event, ...]]:
+    """Its state directory, the time it took the world to and what was told; removed when the process ends."""
+    folder = Path(mkdtemp(prefix="first_day_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    world = World(folder / "state")
+    world.inbox.put(beginning())
+    world.until_idle()
+    world.store.close()
+    return world.root, world.clock.now(), tuple(world.told)

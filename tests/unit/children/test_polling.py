@@ -81,16 +81,16 @@ def test_what_came_before_a_failure_stays_and_the_failure_is_named(
 def test_a_hanging_adapter_is_stopped_at_its_deadline_with_everything_below_it(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     began = time.monotonic()
-    with pytest.raises(ChildFailed, match=r"adapter mine: the poll ran over its deadline of 3 s"):
-        list(poll("hang_in_grandchild", deadline=3.0, options={"file": str(file)}))
-    assert 2.5 < time.monotonic() - began < 5.0
+    with pytest.raises(ChildFailed, match=r"adapter mine: the poll ran over its deadline of 6 s"):
+        list(poll("hang_in_grandchild", deadline=6.0, options={"file": str(file)}))
+    assert 5.5 < time.monotonic() - began < 8.0
     assert gone(int(file.read_text()))
 
 
 def test_the_time_that_the_caller_takes_is_not_the_adapters() -> None:
     batches = []
-    for batch in poll("good", deadline=4.0):
-        time.sleep(2.1)
+    for batch in poll("good", deadline=6.0):
+        time.sleep(3.1)
         batches.append(batch)
     assert len(batches) == 2
 
@@ -140,7 +140,7 @@ def test_an_unknown_kind_and_an_unknown_option_name_their_keys() -> None:
 def test_polls_that_end_well_or_badly_leave_no_descriptor_and_no_thread_behind() -> None:
     list(poll("good"))
     descriptors, threads = psutil.Process().num_fds(), threading.active_count()
-    for _ in range(5):
+    for _ in range(2):  # whatever is lost, every poll loses
         list(poll("good"))
         with pytest.raises(ChildFailed):
             list(poll("segfault"))

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from daemon.model import FileRow
 from daemon.shortcuts.measuring import Separation, separation
@@ -34,12 +32,12 @@ def test_files_of_one_history_say_nothing() -> None:
     assert max(areas) < 0.7
 
 
-@given(st.integers(0, 10_000), st.integers(10, 25))
-@settings(max_examples=8, deadline=None)
-def test_a_dozen_files_of_one_history_are_no_shortcut(seed: int, n: int) -> None:
-    found = separated(jpegs(FAKES, n, seed), jpegs(REALS, 60, seed + 20_000))
-    assert found.auroc <= 0.9
-    assert found.lower <= 0.5  # cross-validation without a signal errs downwards, so nothing is said of the upper end
+def test_a_dozen_files_of_one_history_are_no_shortcut() -> None:
+    """The lower end of a 95 % interval lies above the truth for one set in forty: asserted of many, never of one."""
+    found = [separated(jpegs(FAKES, 10 + seed % 16, seed), jpegs(REALS, 60, seed + 20_000)) for seed in range(40)]
+    assert max(each.auroc for each in found) <= 0.9
+    # Cross-validation without a signal errs downwards, so nothing is said of the upper end.
+    assert sum(each.lower > 0.5 for each in found) <= 5  # binomial of 40 and .025: above five once in 3,000
 
 
 def test_one_quality_gives_a_batch_away_though_all_are_jpegs() -> None:

@@ -44,6 +44,13 @@ class StatisticsFiles(Part):
                 if subjects is None or Subject(kind, name) in subjects
             }
 
+    def statistics_digests(self, fingerprint: str) -> dict[StatisticsKey, str]:
+        """The sha256 (hex) of every group's file, as committed."""
+        s = t.statistics.c
+        query = select(s.subject_kind, s.subject_name, s.profile, s.digest).where(s.fingerprint == fingerprint)
+        with self._database.read() as connection:
+            return {(Subject(kind, name), profile): digest for kind, name, profile, digest in connection.execute(query)}
+
     def learned_revisions(self, fingerprint: str, sample_ids: Sequence[int]) -> NDArray[np.int64]:
         """(n,) the first revision of that encoder's statistics that ever took each sample in; 0: none did."""
         found: dict[int, int] = {}

@@ -738,7 +738,7 @@ class Exclusion(NamedTuple):
     source: str
     profile: Profile  # the form that was left out
     samples: int
-    reason: LeftOutReason
+    reason: LeftOutReason | Literal["source_cap"]
     why: str  # the reason in words
 
 

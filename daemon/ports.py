@@ -451,6 +451,10 @@ class SampleStore(Corrections, Protocol):
         """Ids of the active samples whose source is untrusted: they are measured, never learned from."""
         ...
 
+    def known_sources(self) -> set[str]:
+        """Names of the sources that are neither trusted nor untrusted."""
+        ...
+
     def statistics_revision(self, fingerprint: str) -> int: ...
     def statistics(self, fingerprint: str, subjects: Collection[Subject] | None = None) -> dict[StatisticsKey, bytes]:
         """Every group's file, or those of some subjects."""

@@ -28,6 +28,12 @@ class StatisticsFiles(Part):
         with self._database.read() as connection:
             return set(connection.execute(query.where(t.source.c.trust == "untrusted")).scalars())
 
+    def known_sources(self) -> set[str]:
+        """Names of the sources that are neither trusted nor untrusted."""
+        query = select(t.source.c.name).where(t.source.c.trust == "known")
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
     def statistics_revision(self, fingerprint: str) -> int:
         """The last committed revision; 0 before the first."""
         with self._database.read() as connection:

@@ -9,8 +9,9 @@ import numpy as np
 from daemon.context import Context
 from daemon.heads import GroupStatistics
 from daemon.heads.statistics import Rows
+from daemon.learn.capping import over_cap
 from daemon.learn.forgetting import learnable, subtracted, to_take_out
-from daemon.model import PROFILES, LabelledSamples, LabelledVectors, LearnedRow, LeftOutReason, Profile
+from daemon.model import PROFILES, BatchKey, LabelledSamples, LabelledVectors, LearnedRow, LeftOutReason, Profile
 from daemon.ports import StatisticsKey
 from daemon.shortcuts.auditing import audit_shortcuts
 from daemon.shortcuts.deciding import left_out_of
@@ -55,6 +56,7 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     learned = samples.learned_rows(fingerprint)
     barred = samples.untrusted() | samples.anchored()
     rows = learnable(samples.labelled_samples(fingerprint), barred)
+    rows = rows.without(too_much_of_one_source(context, rows).keys())
     if adding:
         left_out = _raw_left_out(context, rows)
     else:  # what was forgotten goes; what an audit says since is followed when its rows can be learned anew
@@ -93,6 +95,16 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
             removed=sorted(gone),
             raw_left_out={sample: left_out[sample] for sample in sorted(new & left_out.keys())},
         )
+
+
+def too_much_of_one_source(context: Context, may_learn: LabelledSamples) -> dict[int, BatchKey]:
+    """Which samples are not learned because one source brings too much of their family, with their batches."""
+    known, settings = context.samples.known_sources(), context.settings.learn
+    if not known:
+        return {}
+    batches = context.samples.batches_of_samples()
+    there = may_learn.take([i for i, sample in enumerate(may_learn.sample_ids.tolist()) if sample in batches])
+    return over_cap(there, batches, known, settings.known_source_pictures, settings.known_source_share)
 
 
 def _raw_left_out(context: Context, may_learn: LabelledSamples) -> dict[int, LeftOutReason]:

@@ -15,10 +15,10 @@ from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_ve
 from daemon.heads.learner import EVIDENCE_SPLITS
 from daemon.learn.attempts import against, history, key_of
 from daemon.learn.bookkeeping import bring_up_to_date
+from daemon.learn.excluding import excluded
 from daemon.learn.settling import settle
 from daemon.learn.triggers import may_start, new_family_weight
 from daemon.model import PROFILES, FamilyRow, LabelledSamples, LabelledVectors, Profile, Subject
-from daemon.shortcuts.exclusions import exclusions
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
     digests = context.samples.statistics_digests(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
     dataset = context.samples.learned_dataset(fingerprint)
-    left_out = exclusions(context.samples, fingerprint)
+    left_out = excluded(context, fingerprint)
     rows = evidence(context, fingerprint)
     if context.samples.statistics_revision(fingerprint) != revision:
         raise TemporaryError("the statistics changed while a version was solved from them; the next cycle solves it")

@@ -9,7 +9,8 @@ import pytest
 
 from daemon.champion import load_version
 from daemon.learn.learning import update
-from daemon.settings import LearnSettings, Settings
+from daemon.model import Candidate
+from daemon.settings import EncoderSettings, LearnSettings, Settings
 from tests.integration.test_forgetting import deliver, in_train
 from tests.integration.test_story import assert_whole
 from tests.integration.world import ADAPTER, FINGERPRINT, NEW, World, beginning
@@ -19,7 +20,11 @@ MOST = 8
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    settings = Settings(adapters=(ADAPTER,), learn=LearnSettings(automatic=True, known_source_pictures=MOST))
+    settings = Settings(
+        adapters=(ADAPTER,),
+        encoder=EncoderSettings(name="forensic"),
+        learn=LearnSettings(known_source_pictures=MOST),
+    )
     world = World(tmp_path / "state", settings=settings)
     world.inbox.put(beginning())
     world.until_idle()
@@ -37,7 +42,7 @@ def learned(world: World) -> dict[str, int]:
     return found
 
 
-def of_source(source: str, count: int, start: int) -> list:  # type: ignore[type-arg]
+def of_source(source: str, count: int, start: int) -> list[Candidate]:
     return [replace(one, source=source) for one in in_train(NEW, count, start)]
 
 

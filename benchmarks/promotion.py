@@ -34,7 +34,8 @@ from daemon.app import opened
 from daemon.context import Context
 from daemon.evaluate.measuring import evaluate
 from daemon.evaluate.scoring import score
-from daemon.learn.learning import learn, update
+from daemon.learn.automatic import learn
+from daemon.learn.learning import update
 from daemon.model import Admission, Candidate, Episode
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote

@@ -36,6 +36,7 @@ from daemon.model import (
     ForgetTarget,
     GoldenRecord,
     Inspected,
+    LabelledSamples,
     LabelledVectors,
     LearnedRow,
     LeftOut,
@@ -362,6 +363,14 @@ class SampleStore(Corrections, Protocol):
     ) -> None: ...
 
     # evaluate, detect
+    def labelled_samples(self, fingerprint: str, *, last_per_subject: int | None = None) -> LabelledSamples:
+        """The rows of `labelled_vectors`, which are the same under both profiles, without reading a vector."""
+        ...
+
+    def with_vectors(self, fingerprint: str, profile: Profile, samples: LabelledSamples) -> LabelledVectors:
+        """The samples with their vectors; those whose vectors were deleted since they were read are left out."""
+        ...
+
     def labelled_vectors(
         self, fingerprint: str, profile: Profile, *, last_per_subject: int | None = None
     ) -> LabelledVectors:
@@ -442,9 +451,17 @@ class SampleStore(Corrections, Protocol):
         """Ids of the active samples whose source is untrusted: they are measured, never learned from."""
         ...
 
+    def known_sources(self) -> set[str]:
+        """Names of the sources that are neither trusted nor untrusted."""
+        ...
+
     def statistics_revision(self, fingerprint: str) -> int: ...
     def statistics(self, fingerprint: str, subjects: Collection[Subject] | None = None) -> dict[StatisticsKey, bytes]:
         """Every group's file, or those of some subjects."""
+        ...
+
+    def statistics_digests(self, fingerprint: str) -> dict[StatisticsKey, str]:
+        """The sha256 (hex) of what `statistics` gives of each group, without reading it."""
         ...
 
     def commit_statistics(

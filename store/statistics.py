@@ -28,6 +28,12 @@ class StatisticsFiles(Part):
         with self._database.read() as connection:
             return set(connection.execute(query.where(t.source.c.trust == "untrusted")).scalars())
 
+    def known_sources(self) -> set[str]:
+        """Names of the sources that are neither trusted nor untrusted."""
+        query = select(t.source.c.name).where(t.source.c.trust == "known")
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
     def statistics_revision(self, fingerprint: str) -> int:
         """The last committed revision; 0 before the first."""
         with self._database.read() as connection:
@@ -43,6 +49,13 @@ class StatisticsFiles(Part):
                 for kind, name, profile, digest in connection.execute(query)
                 if subjects is None or Subject(kind, name) in subjects
             }
+
+    def statistics_digests(self, fingerprint: str) -> dict[StatisticsKey, str]:
+        """The sha256 (hex) of every group's file, as committed."""
+        s = t.statistics.c
+        query = select(s.subject_kind, s.subject_name, s.profile, s.digest).where(s.fingerprint == fingerprint)
+        with self._database.read() as connection:
+            return {(Subject(kind, name), profile): digest for kind, name, profile, digest in connection.execute(query)}
 
     def learned_revisions(self, fingerprint: str, sample_ids: Sequence[int]) -> NDArray[np.int64]:
         """(n,) the first revision of that encoder's statistics that ever took each sample in; 0: none did."""

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from daemon.errors import BadInputError, CorruptArtifact
-from daemon.model import PROFILES, LabelledVectors, PendingSample, Profile, Subject
+from daemon.model import PROFILES, LabelledSamples, LabelledVectors, PendingSample, Profile, Subject, SubjectKind
 from store import tables as t
 from store.database import chunks
 from store.parts import Part, canonical_order, labelled, subject_kind, subject_name, with_subject
 from store.shards import Shards
 
 SMALL_ROWS = 4096  # a shard under this is worth merging
+_ASK_FOR_EACH = 10_000  # samples up to which vectors are looked up one by one
 SMALL_SHARDS = 32  # of one encoder and profile: merged when there are more
 
 
@@ -133,8 +134,10 @@ class Vectors(Part):
             missing = [sample_id for sample_id in sample_ids if sample_id not in places]
             if missing:
                 raise BadInputError(f"sample {missing[0]} has no {profile} vector of encoder {fingerprint[:12]}")
-            found = [places[int(sample_id)] for sample_id in sample_ids]
-            return self._gather(list(sample_ids), [shard for shard, _ in found], [row for _, row in found], digests)
+            if not len(sample_ids):
+                return np.zeros((0, 0), dtype=np.float16)
+            found = np.array([places[int(sample_id)] for sample_id in sample_ids], np.int64)
+            return self._gather(np.array(sample_ids, np.int64), found[:, 0], found[:, 1], digests)
 
     def dimensions(self) -> dict[str, int]:
         """Encoder fingerprint -> how many numbers its vectors have; without those of which no vector is left."""
@@ -146,31 +149,32 @@ class Vectors(Part):
         self, fingerprint: str, profile: Profile, *, last_per_subject: int | None = None
     ) -> LabelledVectors:
         """Active labelled samples that have vectors of both profiles; the newest N of each subject when asked."""
-        other: Profile = "laundered" if profile == "raw" else "raw"
-        v = t.vector.c
-        newest_first = func.row_number().over(
-            partition_by=(subject_kind, subject_name), order_by=[column.desc() for column in canonical_order]
-        )
-        rows_of = (
-            select(
-                t.sample.c.id,
-                subject_kind,
-                subject_name,
-                t.sample_group.c.key,
-                t.sample_group.c.split,
-                t.sample_group.c.fold,
-                func.coalesce(t.unlearned.c.revision, t.learned.c.revision, 0).label("revision"),
-                t.sample.c.delivered_at,
-                t.sample.c.sha256,
-                v.shard_id,
-                v.row,
-                newest_first.label("age"),
+        samples = self.labelled_samples(fingerprint, last_per_subject=last_per_subject)
+        return self.with_vectors(fingerprint, profile, samples)
+
+    def labelled_samples(self, fingerprint: str, *, last_per_subject: int | None = None) -> LabelledSamples:
+        """The rows of `labelled_vectors`, without reading a vector."""
+        columns = [
+            t.sample.c.id,
+            t.sample.c.label,
+            t.sample.c.source_id,
+            t.sample.c.family_id,
+            t.sample_group.c.key,
+            t.sample_group.c.split,
+            t.sample_group.c.fold,
+            func.coalesce(t.unlearned.c.revision, t.learned.c.revision, 0).label("revision"),
+            t.sample.c.delivered_at,
+            t.sample.c.sha256,
+        ]
+        if last_per_subject is not None:
+            newest_first = func.row_number().over(
+                partition_by=(subject_kind, subject_name), order_by=[column.desc() for column in canonical_order]
             )
+            columns.append(newest_first.label("age"))
+        rows_of = (
+            select(*columns)
             .select_from(
                 with_subject()
-                .join(
-                    t.vector, (v.sample_id == t.sample.c.id) & (v.fingerprint == fingerprint) & (v.profile == profile)
-                )
                 .outerjoin(
                     t.learned, (t.learned.c.sample_id == t.sample.c.id) & (t.learned.c.fingerprint == fingerprint)
                 )
@@ -178,7 +182,7 @@ class Vectors(Part):
                     t.unlearned, (t.unlearned.c.sample_id == t.sample.c.id) & (t.unlearned.c.fingerprint == fingerprint)
                 )
             )
-            .where(labelled, vector_exists(fingerprint, other))
+            .where(labelled, vectors_complete(fingerprint))
         )
         if last_per_subject is None:
             query: Any = rows_of.order_by(*canonical_order)
@@ -186,18 +190,19 @@ class Vectors(Part):
             inner = rows_of.subquery()
             query = select(inner).where(inner.c.age <= last_per_subject)
             query = query.order_by(inner.c.delivered_at, inner.c.sha256)
-        with self._shards.steady:
-            with self._database.read() as connection:
-                rows = connection.execute(query).all()
-                digests = _digests(connection, {row.shard_id for row in rows})
-            columns = list(zip(*rows, strict=True)) if rows else [()] * 12
-            ids, kinds, names, groups, splits, folds, revisions, times, _, shard_ids, places, _ = columns
-            vectors = self._gather(list(ids), list(shard_ids), list(places), digests)
-        return LabelledVectors(
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            sources = _names(connection, t.source, "source")
+            families = _names(connection, t.family, "family")
+        wide = list(zip(*rows, strict=True)) if rows else [()] * 10
+        ids, labels, source_ids, family_ids, groups, splits, folds, revisions, times = wide[:9]
+        return LabelledSamples(
             sample_ids=np.array(ids, dtype=np.int64),
-            vectors=vectors,
-            synthetic=np.array([kind == "family" for kind in kinds], dtype=np.bool_),
-            subjects=tuple(Subject(kind, name) for kind, name in zip(kinds, names, strict=True)),
+            synthetic=np.array([label == "synthetic" for label in labels], dtype=np.bool_),
+            subjects=tuple(
+                sources[source] if label == "real" else families[family]
+                for label, source, family in zip(labels, source_ids, family_ids, strict=True)
+            ),
             groups=groups,
             splits=splits,
             folds=np.array(folds, dtype=np.int8),
@@ -205,22 +210,41 @@ class Vectors(Part):
             delivered_at=times,
         )
 
+    def with_vectors(self, fingerprint: str, profile: Profile, samples: LabelledSamples) -> LabelledVectors:
+        """The samples with their vectors; those whose vectors were deleted since they were read are left out."""
+        wanted = samples.sample_ids
+        with self._shards.steady:
+            with self._database.read() as connection:
+                ids, shard_ids, rows = _places(connection, fingerprint, profile, wanted)
+                digests = _digests(connection, set(np.unique(shard_ids).tolist()))
+                dimension = dimension_of(connection, fingerprint) or 0
+            there = np.isin(wanted, ids)
+            if not there.all():
+                samples = samples.take(np.flatnonzero(there))
+            if not len(samples):
+                return samples.with_vectors(np.zeros((0, dimension), dtype=np.float16))
+            place = np.searchsorted(ids, samples.sample_ids)
+            return samples.with_vectors(self._gather(samples.sample_ids, shard_ids[place], rows[place], digests))
+
     def _gather(
-        self, sample_ids: list[int], shard_ids: list[int], rows: list[int], digests: dict[int, str]
+        self,
+        wanted: NDArray[np.int64],
+        shard_ids: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        digests: dict[int, str],
     ) -> NDArray[np.float16]:
-        """Rows of shards, as one matrix; (0, 0) when there are none."""
-        if not sample_ids:
-            return np.zeros((0, 0), dtype=np.float16)
-        wanted, places, of = np.array(sample_ids), np.array(rows), np.array(shard_ids)
+        """Rows of shards, as one matrix; at least one row."""
         gathered: NDArray[np.float16] | None = None
         for shard_id, digest in sorted(digests.items()):
-            mask = of == shard_id
-            shard = self._shards.read(digest)
-            if places[mask].max() >= len(shard.sample_ids) or (shard.sample_ids[places[mask]] != wanted[mask]).any():
+            mine = np.flatnonzero(shard_ids == shard_id)
+            if not len(mine):
+                continue
+            shard, places = self._shards.read(digest), rows[mine]
+            if places.max() >= len(shard.sample_ids) or (shard.sample_ids[places] != wanted[mine]).any():
                 raise CorruptArtifact(f"shard {digest[:12]} does not hold the samples that the database says it holds")
             if gathered is None:
                 gathered = np.empty((len(wanted), shard.vectors.shape[1]), dtype=np.float16)
-            gathered[mask] = shard.vectors[places[mask]]
+            gathered[mine] = shard.vectors[places]
         assert gathered is not None
         return gathered
 
@@ -240,6 +264,29 @@ def vectors_complete(fingerprint: str) -> Any:
     """A correlated condition on `sample`: it has the vectors of both profiles."""
     raw, laundered = (vector_exists(fingerprint, profile) for profile in PROFILES)
     return raw & laundered
+
+
+def _names(connection: Connection, table: Table, kind: SubjectKind) -> dict[int, Subject]:
+    """Subjects by the ids of their rows: one object for each, however many samples it has."""
+    rows = connection.execute(select(table.c.id, table.c.name))
+    return {row[0]: Subject(kind, row[1]) for row in rows}
+
+
+def _places(
+    connection: Connection, fingerprint: str, profile: Profile, wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(sample ids in ascending order, shards, rows): at least of those wanted samples that have the vector."""
+    v = t.vector.c
+    query = select(v.sample_id, v.shard_id, v.row).where(v.fingerprint == fingerprint, v.profile == profile)
+    found: list[Any] = []
+    if len(wanted) > _ASK_FOR_EACH:  # one pass over all of them is faster than so many searches
+        found += connection.execute(query).all()
+    else:
+        for part in chunks(wanted.tolist()):
+            found += connection.execute(query.where(v.sample_id.in_(part))).all()
+    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 3)
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    return table[:, 0], table[:, 1], table[:, 2]
 
 
 def dimension_of(connection: Connection, fingerprint: str) -> int | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from daemon.context import Context
 from daemon.evaluate.windows import Window, windows
 from daemon.figures import HELD_OUT, PREQUENTIAL
-from daemon.model import PROFILES, LabelledVectors, Profile, Subject, VersionRecord
+from daemon.model import PROFILES, LabelledSamples, LabelledVectors, Profile, Subject, VersionRecord
 from daemon.settings import EvaluateSettings
 
 Rows = dict[Subject, NDArray[np.intp]]
@@ -65,21 +65,27 @@ def _rows(labelled: LabelledVectors, chosen: NDArray[np.intp] | None = None) -> 
 
 
 def newest_of(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
-    """`newest_vectors` of every profile."""
-    return {profile: newest_vectors(context, fingerprint, profile) for profile in PROFILES}
+    """The rows that figures are made from, with the vectors of every profile."""
+    rows = newest_samples(context, fingerprint)
+    return {profile: context.samples.with_vectors(fingerprint, profile, rows) for profile in PROFILES}
 
 
-def newest_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:
+def newest_samples(context: Context, fingerprint: str) -> LabelledSamples:
     """The rows that figures are made from: the newest of every subject that is not retired, as configured."""
     newest = context.settings.evaluate.last_per_subject
-    rows = context.samples.labelled_vectors(fingerprint, profile, last_per_subject=newest)
+    rows = context.samples.labelled_samples(fingerprint, last_per_subject=newest)
     retired = {row.subject for row in context.samples.subjects() if row.retired}
     return rows.take([i for i, s in enumerate(rows.subjects) if s not in retired]) if retired else rows
 
 
-def comparable_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:
+def comparable_samples(context: Context, fingerprint: str) -> LabelledSamples:
     """Those of them on which two versions may be compared: no version was chosen by its errors on them."""
-    return newest_vectors(context, fingerprint, profile).without(context.samples.reported())
+    return newest_samples(context, fingerprint).without(context.samples.reported())
+
+
+def comparable_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:
+    """`comparable_samples` with their vectors under a profile."""
+    return context.samples.with_vectors(fingerprint, profile, comparable_samples(context, fingerprint))
 
 
 def by_subject(labelled: LabelledVectors) -> tuple[Rows, Rows]:

@@ -29,8 +29,8 @@ from daemon.heads.threshold import (
 )
 from daemon.model import FOLDS, Dataset, Exclusion, LabelledVectors, Profile, Subject
 
-# The splits whose real rows may place a threshold: the holdout and the reference pool stay unseen.
-_THRESHOLD_SPLITS = ("train", "calibration")
+# The splits whose rows may place thresholds and calibrate: the holdout and the reference pool stay unseen.
+EVIDENCE_SPLITS = ("train", "calibration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def fit_trained(
 def threshold_rows(reals: Mapping[Profile, LabelledVectors]) -> dict[Profile, LabelledVectors]:
     """The real rows that may place a threshold: the holdout and the reference pool stay unseen."""
     return {
-        profile: rows.take([i for i in np.flatnonzero(~rows.synthetic).tolist() if rows.splits[i] in _THRESHOLD_SPLITS])
+        profile: rows.take([i for i in np.flatnonzero(~rows.synthetic).tolist() if rows.splits[i] in EVIDENCE_SPLITS])
         for profile, rows in reals.items()
     }
 
@@ -183,7 +183,7 @@ def _known_pictures(rows: LabelledVectors, cap: int) -> LabelledVectors:
     """At most `cap` rows of each subject, in the order of the rows, so that the work does not grow with the store."""
     own: dict[Subject, list[int]] = {}
     for i, subject in enumerate(rows.subjects):
-        if rows.splits[i] in _THRESHOLD_SPLITS:
+        if rows.splits[i] in EVIDENCE_SPLITS:
             own.setdefault(subject, []).append(i)
     chosen = [evenly(np.array(numbers, np.intp), cap) for numbers in own.values()]
     return rows.take(np.sort(np.concatenate(chosen or [np.zeros(0, np.intp)])))

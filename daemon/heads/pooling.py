@@ -13,7 +13,9 @@ from daemon.heads.statistics import GroupKey, GroupStatistics, Moments, unpack_t
 from daemon.model import FOLDS, Subject
 
 _PIECE = 1 << 15  # numbers of each triangle added at once
-_BUFFER_ROWS = 2048  # rows multiplied at once: large enough for a fast product, small enough for any memory
+_BUFFER_ROWS = 4096  # rows held as float64 at once: small enough for any memory
+_TILE = 256  # columns of a tile of the second moments
+_PRODUCTS = 5  # tiles that wait before they are added to the pools
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,9 +198,25 @@ def _add_triangles(
 def _add_rows(
     into: list[NDArray[np.float64]], folds: Sequence[tuple[NDArray[np.float64], NDArray[np.float16]]]
 ) -> None:
-    """into[p] (d, d) += sum over the folds of factor * rows' rows; rows are converted once for all pools."""
-    rows = np.concatenate([part for _, part in folds]).astype(np.float64)
-    factors = np.repeat(np.stack([factors for factors, _ in folds], axis=1), [len(part) for _, part in folds], axis=1)
-    for own, factor in zip(into, np.sqrt(factors), strict=True):
-        scaled = rows[factor > 0.0] * factor[factor > 0.0, None]
-        own += scaled.T @ scaled
+    """into[p] (d, d) += sum over the folds of factor * rows' rows.
+
+    Each fold is multiplied once and added to every pool, tile by tile of the upper triangle: a product for each pool
+    would be five times the work, and whole products would not stay in the cache.
+    """
+    factors = np.stack([factors for factors, _ in folds], axis=1)  # (pools, folds)
+    rows = [part.astype(np.float64) for _, part in folds]
+    starts = range(0, len(into[0]), _TILE)
+    for i, left in enumerate(slice(start, start + _TILE) for start in starts):
+        for right in (slice(start, start + _TILE) for start in starts[i:]):
+            shape = into[0][left, right].shape
+            tile = np.zeros((len(into), shape[0] * shape[1]))
+            products = np.empty((min(_PRODUCTS, len(rows)), *shape))
+            for first in range(0, len(rows), _PRODUCTS):
+                some = rows[first : first + _PRODUCTS]
+                for product, part in zip(products, some, strict=False):
+                    np.matmul(part[:, left].T, part[:, right], out=product)
+                tile += factors[:, first : first + len(some)] @ products[: len(some)].reshape(len(some), -1)
+            for own, added in zip(into, tile.reshape(-1, *shape), strict=True):
+                own[left, right] += added
+                if left != right:
+                    own[right, left] += added.T

@@ -9,8 +9,9 @@ import numpy as np
 from daemon.context import Context
 from daemon.heads import GroupStatistics
 from daemon.heads.statistics import Rows
+from daemon.learn.capping import over_cap
 from daemon.learn.forgetting import learnable, subtracted, to_take_out
-from daemon.model import PROFILES, LabelledVectors, LearnedRow, LeftOutReason, Profile
+from daemon.model import PROFILES, BatchKey, LabelledSamples, LabelledVectors, LearnedRow, LeftOutReason, Profile
 from daemon.ports import StatisticsKey
 from daemon.shortcuts.auditing import audit_shortcuts
 from daemon.shortcuts.deciding import left_out_of
@@ -54,20 +55,21 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     revision = samples.statistics_revision(fingerprint)  # first: whatever changes from here on makes the commit refuse
     learned = samples.learned_rows(fingerprint)
     barred = samples.untrusted() | samples.anchored()
-    rows = {profile: learnable(samples.labelled_vectors(fingerprint, profile), barred) for profile in PROFILES}
+    rows = learnable(samples.labelled_samples(fingerprint), barred)
+    rows = rows.without(too_much_of_one_source(context, rows).keys())
     if adding:
-        left_out = _raw_left_out(context, rows["raw"])
+        left_out = _raw_left_out(context, rows)
     else:  # what was forgotten goes; what an audit says since is followed when its rows can be learned anew
         left_out = {row.sample_id: row.raw_left_out for row in learned if row.raw_left_out is not None}
-    gone = to_take_out(learned, rows["raw"], left_out)
+    gone = to_take_out(learned, rows, left_out)
     held = {row.sample_id for row in learned} - gone
     if adding:
         # Scored first, learned later; what was learned as something else needs no such score any more.
         held.update(set(_unscored(context, fingerprint)) - gone)
     fresh: dict[Profile, LabelledVectors] = {}
-    for profile, own in rows.items() if adding else ():
+    for profile in PROFILES if adding else ():
         skipped = held | left_out.keys() if profile == "raw" else held
-        fresh[profile] = own.take([i for i, s in enumerate(own.sample_ids.tolist()) if s not in skipped])
+        fresh[profile] = samples.with_vectors(fingerprint, profile, rows.without(skipped))
     touched = {row.subject for row in learned if row.sample_id in gone}
     touched.update(*(own.subjects for own in fresh.values()))
     files = samples.statistics(fingerprint, touched)
@@ -95,7 +97,17 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
         )
 
 
-def _raw_left_out(context: Context, may_learn: LabelledVectors) -> dict[int, LeftOutReason]:
+def too_much_of_one_source(context: Context, may_learn: LabelledSamples) -> dict[int, BatchKey]:
+    """Which samples are not learned because one source brings too much of their family, with their batches."""
+    known, settings = context.samples.known_sources(), context.settings.learn
+    if not known:
+        return {}
+    batches = context.samples.batches_of_samples()
+    there = may_learn.take([i for i, sample in enumerate(may_learn.sample_ids.tolist()) if sample in batches])
+    return over_cap(there, batches, known, settings.known_source_pictures, settings.known_source_share)
+
+
+def _raw_left_out(context: Context, may_learn: LabelledSamples) -> dict[int, LeftOutReason]:
     """Of which samples no head may learn the raw form, by the last audits."""
     if context.settings.shortcut_audit.action == "report":
         return {}

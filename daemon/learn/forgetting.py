@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from daemon.errors import CorruptArtifact
 from daemon.heads import GroupStatistics
 from daemon.heads.statistics import Rows
-from daemon.model import PROFILES, LabelledVectors, LearnedRow, LeftOutReason, Profile
+from daemon.model import PROFILES, LabelledSamples, LearnedRow, LeftOutReason, Profile
 from daemon.ports import StatisticsKey
 
 ReadRows = Callable[[Profile, Sequence[LearnedRow]], Rows]
 
 
-def learnable(rows: LabelledVectors, barred: Collection[int]) -> LabelledVectors:
+def learnable(rows: LabelledSamples, barred: Collection[int]) -> LabelledSamples:
     """The rows that a head may learn from: of the train split; barred are samples of untrusted sources and anchors."""
     return rows.take(
         [
@@ -25,7 +25,7 @@ def learnable(rows: LabelledVectors, barred: Collection[int]) -> LabelledVectors
 
 
 def to_take_out(
-    learned: Sequence[LearnedRow], may_learn: LabelledVectors, raw_left_out: Mapping[int, LeftOutReason]
+    learned: Sequence[LearnedRow], may_learn: LabelledSamples, raw_left_out: Mapping[int, LeftOutReason]
 ) -> set[int]:
     """Ids of the samples that the statistics hold as something that they would not be learned as now.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Literal
 
 from daemon import __version__
@@ -13,12 +12,13 @@ from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, TemporaryError
 from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
+from daemon.heads.learner import EVIDENCE_SPLITS
 from daemon.learn.attempts import against, history, key_of
 from daemon.learn.bookkeeping import bring_up_to_date
+from daemon.learn.excluding import excluded
 from daemon.learn.settling import settle
 from daemon.learn.triggers import may_start, new_family_weight
-from daemon.model import PROFILES, FamilyRow, LabelledVectors, Profile, Subject
-from daemon.shortcuts.exclusions import exclusions
+from daemon.model import PROFILES, FamilyRow, LabelledSamples, LabelledVectors, Profile, Subject
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,13 @@ def solve_beside(context: Context, fingerprint: str, champion: LoadedVersion) ->
 
 def teachable(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
     """Per profile, every row that may teach a head: of no untrusted source, of no anchor."""
+    rows = _teachable_samples(context, fingerprint)
+    return {profile: context.samples.with_vectors(fingerprint, profile, rows) for profile in PROFILES}
+
+
+def _teachable_samples(context: Context, fingerprint: str) -> LabelledSamples:
     barred = context.samples.untrusted() | context.samples.anchored()
-    return {p: context.samples.labelled_vectors(fingerprint, p).without(barred) for p in PROFILES}
+    return context.samples.labelled_samples(fingerprint).without(barred)
 
 
 def unpicked(context: Context, rows: dict[Profile, LabelledVectors]) -> dict[Profile, LabelledVectors]:
@@ -152,16 +157,19 @@ def unpicked(context: Context, rows: dict[Profile, LabelledVectors]) -> dict[Pro
 
 
 def evidence(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
-    """Per profile, every row that may place thresholds and calibrate."""
-    return unpicked(context, teachable(context, fingerprint))
+    """Per profile, every row that may place thresholds and calibrate: the holdout and the reference pool may not."""
+    rows = _teachable_samples(context, fingerprint).without(context.samples.reported())
+    rows = rows.take([i for i, split in enumerate(rows.splits) if split in EVIDENCE_SPLITS])
+    return {profile: context.samples.with_vectors(fingerprint, profile, rows) for profile in PROFILES}
 
 
 def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:
     revision = context.samples.statistics_revision(fingerprint)
     files = context.samples.statistics(fingerprint)
+    digests = context.samples.statistics_digests(fingerprint)
     statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
     dataset = context.samples.learned_dataset(fingerprint)
-    left_out = exclusions(context.samples, fingerprint)
+    left_out = excluded(context, fingerprint)
     rows = evidence(context, fingerprint)
     if context.samples.statistics_revision(fingerprint) != revision:
         raise TemporaryError("the statistics changed while a version was solved from them; the next cycle solves it")
@@ -176,7 +184,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
             learner="closed_form",
             code_version=__version__,
             statistics_revision=revision,
-            statistics_digests={GroupKey(*key): sha256(data).hexdigest() for key, data in files.items()},
+            statistics_digests={GroupKey(*key): digest for key, digest in digests.items()},
             parent=champion.record.id if champion else None,
             dataset=dataset,
             exclusions=left_out,

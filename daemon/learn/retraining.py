@@ -19,13 +19,13 @@ from daemon.heads.gradient import GradientSettings, TrainedHead
 from daemon.heads.learner import LearnedGroup, LeftOut
 from daemon.heads.probe import ProbeSettings
 from daemon.heads.training import Recipe, TrainingRows, Without, is_validation
+from daemon.learn.excluding import excluded
 from daemon.learn.forgetting import in_profile
 from daemon.learn.learning import Challenge, Make, closed_form, fingerprint_of, teachable, unpicked, update
 from daemon.learn.trainer import Trainer
 from daemon.model import LabelledVectors, Profile, Subject
 from daemon.reembed.recorded import settings_of
 from daemon.settings import Settings
-from daemon.shortcuts.exclusions import exclusions
 
 Learner = Literal["closed_form", "gradient", "probe", "concept"]
 ReadOut = Literal["mixture", "linear"]
@@ -151,7 +151,7 @@ def _fit(context: Context, learner: Learner, champion: LoadedVersion | None, rev
                 statistics_digests={},
                 parent=champion.record.id if champion else None,
                 dataset=context.samples.learned_dataset(fingerprint_of(context, champion)),
-                exclusions=exclusions(context.samples, fingerprint_of(context, champion)),
+                exclusions=excluded(context, fingerprint_of(context, champion)),
             ),
             {"settings": asdict(recipe), "rows": {"n": len(rows.synthetic), "sha256": rows.digest}},
             min_rows=context.settings.head.min_group,

@@ -69,7 +69,8 @@ def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode)
 
 def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode) -> None:
     """Recovered: enough pictures delivered after the promotion, and the champion tells them from the reals."""
-    rows = context.samples.labelled_vectors(champion.record.fingerprint, "raw").without(context.samples.reported())
+    fingerprint = champion.record.fingerprint
+    rows = context.samples.labelled_samples(fingerprint).without(context.samples.reported())
     subject = Subject("family", episode.family)
     assert episode.learned_at is not None
     own = np.array([s == subject for s in rows.subjects])
@@ -79,8 +80,10 @@ def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode)
         if count != episode.samples_after:
             context.samples.update_episode(replace(episode, samples_after=count))
         return
-    scores = champion.held_out(rows)
-    ap = average_precision(scores[~rows.synthetic], scores[later], context.settings.evaluate.prevalence)
+    compared = rows.take(np.flatnonzero(~rows.synthetic | later))
+    judged = context.samples.with_vectors(fingerprint, "raw", compared)
+    scores = champion.held_out(judged)
+    ap = average_precision(scores[~judged.synthetic], scores[judged.synthetic], context.settings.evaluate.prevalence)
     after = replace(episode, ap_after=ap, samples_after=count)
     if ap >= context.settings.recovery.ap:
         after = replace(after, state="recovered", recovered_at=context.clock.now())

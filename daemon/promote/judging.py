@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,34 +11,37 @@ from numpy.typing import NDArray
 from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
-from daemon.evaluate.measuring import by_subject, comparable_vectors
+from daemon.evaluate.material import by_subject, comparable_samples
 from daemon.learn.attempts import against, history
 from daemon.learn.importing_export import LEARNER
 from daemon.learn.learning import Challenge
 from daemon.learn.recalibrating import LEARNER as RECALIBRATE
-from daemon.model import PROFILES, LabelledVectors, Profile, Subject
+from daemon.model import PROFILES, LabelledSamples, LabelledVectors, Profile, Subject
 from daemon.promote.comparison import Comparison, GateSettings
 from daemon.promote.first_champion import first_champion_verdict
 from daemon.promote.gate import gate, gate_forgetting, gate_recalibration
 from daemon.promote.verdict import Verdict
 from daemon.settings import Settings
 
+Rows = TypeVar("Rows", LabelledSamples, LabelledVectors)
+
 LARGE = 100  # holdout groups from which on a subject is judged on its holdout alone, no longer by cross-fitting
 
 
 def judge(context: Context, challenge: Challenge) -> Verdict:
     """What the gate says of a challenger, with every number behind it."""
-    large = large_subjects(context)
     fingerprint = challenge.version.record.fingerprint
-    rows = {profile: gate_rows(comparable_vectors(context, fingerprint, profile), large) for profile in PROFILES}
+    rows = gate_rows(comparable_samples(context, fingerprint), large_subjects(context))
     if challenge.champion is None:
-        return _judge_first(challenge.version, rows["raw"], context.settings)
+        own = context.samples.with_vectors(fingerprint, "raw", rows)
+        return _judge_first(challenge.version, own, context.settings)
     champion, challenger = challenge.champion, challenge.version
     unfair = learned_anchors(context, champion)
-    fair = {
-        profile: own.take([i for i, s in enumerate(own.subjects) if s not in unfair]) for profile, own in rows.items()
-    }
-    comparisons = [compare(champion, challenger, profile, fair[profile]) for profile in PROFILES]
+    fair = rows.take([i for i, s in enumerate(rows.subjects) if s not in unfair])
+    comparisons = [
+        compare(champion, challenger, profile, context.samples.with_vectors(fingerprint, profile, fair))
+        for profile in PROFILES
+    ]
     if challenger.record.learner == RECALIBRATE:
         return gate_recalibration(comparisons, gate_settings(context.settings))
     if _forgets(context, champion, challenger):
@@ -77,7 +81,7 @@ def learned_anchors(context: Context, champion: LoadedVersion) -> set[Subject]:
     return {row.subject for row in context.samples.subjects() if row.anchor and row.subject in known}
 
 
-def gate_rows(labelled: LabelledVectors, large: Collection[Subject]) -> LabelledVectors:
+def gate_rows(labelled: Rows, large: Collection[Subject]) -> Rows:
     """The holdout of large subjects, and every picture of small ones: their scores are cross-fitted."""
     keep = [i for i, s in enumerate(labelled.subjects) if s not in large or labelled.splits[i] == "holdout"]
     return labelled.take(keep)

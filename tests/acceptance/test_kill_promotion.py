@@ -32,7 +32,17 @@ from store.state import open_store
 from tests.acceptance.command import sidwatch
 from tests.acceptance.conftest import Report
 from tests.integration.test_returning import damage, successor
-from tests.integration.world import ADAPTER, DIMENSION, FINGERPRINT, NEW, World, beginning, candidate
+from tests.integration.world import (
+    ADAPTER,
+    DIMENSION,
+    FINGERPRINT,
+    KNOWN,
+    NEW,
+    SOURCES,
+    World,
+    beginning,
+    candidate,
+)
 
 pytestmark = [pytest.mark.accept, pytest.mark.long, pytest.mark.timeout(3600)]
 
@@ -69,6 +79,20 @@ def waiting(world: World) -> None:
     world.until_idle()
 
 
+def in_shadow(world: World) -> None:
+    """A challenger that has learned the newcomer has seen enough in the shadow; nothing has judged that yet."""
+    promotion = world.settings.promotion.model_copy(update=SHADOW)
+    world.settings = world.settings.model_copy(update={"promotion": promotion})
+    world.store.close()
+    world.open()
+    world.inbox.put(candidate(NEW, i) for i in range(60))
+    world.until_idle()
+    assert [version.state for version in world.store.registry.versions()].count("shadow") == 1
+    world.inbox.put(candidate(name, 1000 + i) for i in range(7) for name in (*KNOWN, *SOURCES, NEW))
+    intake(world.context, ADAPTER)
+    embed(world.context)
+
+
 def succeeded(world: World) -> None:
     """A second version is in force."""
     successor(world, raised=1e-9)
@@ -87,11 +111,14 @@ def worse(world: World) -> None:
     embed(world.context)
 
 
+SHADOW = {"mode": "shadow", "shadow_samples": 60}
 RUN = ("run", "--until-idle")
 BY_HAND = ("--reason", "the test says so")
 SCENARIOS = [
     Scenario("alarm to promotion", newcomer, RUN),
     Scenario("alarm to a verdict that waits", newcomer, RUN, mode="manual"),
+    Scenario("alarm to the shadow", newcomer, RUN, mode="shadow"),
+    Scenario("out of the shadow", in_shadow, RUN, mode="shadow"),
     Scenario("approve", waiting, ("models", "approve", "challenger", *BY_HAND), "manual"),
     Scenario("reject", waiting, ("models", "reject", "challenger", *BY_HAND), "manual"),
     Scenario("promote by hand", waiting, ("models", "promote", "challenger", *BY_HAND), "manual"),
@@ -216,7 +243,7 @@ def prepared(scenario: Scenario, begun: Path, folder: Path) -> Path:
         "clock": {"kind": "simulated", "start": now.isoformat()},
         "encoder": {"name": "external", "external": {"fingerprint": FINGERPRINT, "dimension": DIMENSION}},
         "http": {"enabled": False},
-        "promotion": {"mode": scenario.mode},
+        "promotion": SHADOW if scenario.mode == "shadow" else {"mode": scenario.mode},
         # So that messages about promotions stay where the test can read them.
         "notify": {
             "channels": [

@@ -53,12 +53,12 @@ class Intake(Part):
         """
         # One order whatever the order of delivery: a shuffled batch gives the same rows.
         ordered = sorted(admissions, key=_order)
-        blobs = [
+        blobs = self._blobs.check(
             (a.sha256, a.candidate.content) for a in ordered if a.reason is None and a.candidate.content is not None
-        ]
-        self._blobs.put(blobs)
+        )
+        self._blobs.put_checked(blobs)
         with self._database.write() as connection:
-            self._blobs.put(blobs)  # those that `forget` removed meanwhile: it does so in a transaction, so not now
+            self._blobs.put_checked(blobs)  # those that `forget` removed meanwhile: it does so in a transaction, so not now
             batch = Batch(connection, adapter, trust, at)
             batch.load(ordered)
             for admission in ordered:

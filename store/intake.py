@@ -58,7 +58,9 @@ class Intake(Part):
         )
         self._blobs.put_checked(blobs)
         with self._database.write() as connection:
-            self._blobs.put_checked(blobs)  # those that `forget` removed meanwhile: it does so in a transaction, so not now
+            self._blobs.put_checked(
+                blobs
+            )  # those that `forget` removed meanwhile: it does so in a transaction, so not now
             batch = Batch(connection, adapter, trust, at)
             batch.load(ordered)
             for admission in ordered:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import psutil
-import structlog
 
 from daemon import errors
 from daemon.children import frames, tree
@@ -255,6 +254,8 @@ def _merge(known: list[psutil.Process], found: list[psutil.Process]) -> list[psu
 
 
 def _log(role: str) -> Callable[[str], None]:
+    import structlog  # here: the child's side imports this module too, and never logs
+
     logger = structlog.get_logger("daemon.children")
 
     def say(line: str) -> None:

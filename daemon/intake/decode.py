@@ -134,7 +134,7 @@ def _check_header(image: Image.Image, limits: Limits) -> None:
 
 
 def _coarse(upright: Image.Image) -> Image.Image:
-    """The picture in grey, as small as the perceptual hash looks at it: what `imagehash` does itself, four times faster.
+    """The picture in grey, as small as the perceptual hash looks at it: `imagehash` does the same four times slower.
 
     Pillow first takes means over blocks, down to four times the final side. 8 of 100 pictures get another hash, by 2
     of 64 bits nearly always.

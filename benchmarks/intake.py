@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -97,18 +97,24 @@ def photograph(seed: int, side: int) -> bytes:
     return stream.getvalue()
 
 
-def _fill(folder: Path, side: int, number: int) -> int:
-    content = photograph(number, side)
+def _fill(folder: Path, side: int, motifs: int, number: int) -> int:
+    # what follows a JPEG's end belongs to the file alone: other bytes, the same picture
+    content = _motif(number % motifs, side) + f"picture {number}".encode()
     (folder / f"part_{number // _SHARED}" / f"{number}.jpg").write_bytes(content)
     return len(content)
 
 
-def make_inbox(folder: Path, count: int, side: int) -> int:
-    """Write an inbox of real pictures; returns their bytes."""
+@cache
+def _motif(seed: int, side: int) -> bytes:
+    return photograph(seed, side)
+
+
+def make_inbox(folder: Path, count: int, side: int, motifs: int = 256) -> int:
+    """Write an inbox of real pictures, each file another one, of so many motifs; returns their bytes."""
     for part in range((count - 1) // _SHARED + 1):
         (folder / "real" / f"part_{part}").mkdir(parents=True)
     with ProcessPoolExecutor() as pool:
-        return sum(pool.map(partial(_fill, folder / "real", side), range(count), chunksize=64))
+        return sum(pool.map(partial(_fill, folder / "real", side, motifs), range(count), chunksize=64))
 
 
 def take_in(work: Path, inbox: Path, count: int, look: Callable[[int], None]) -> float:
@@ -149,6 +155,8 @@ def measure_memory(work: Path, count: int, side: int = 64) -> Memory:
         seen += 1
         if seen % max(1, min(_EVERY, count // 20)) == 0:
             looks.append(_look(this, seen, time.perf_counter() - began))
+            if len(looks) % max(1, count // _EVERY // 10) == 0:
+                sys.stderr.write(f"{_row(looks[-1])}\n")
 
     seconds = take_in(work, work / "inbox", count, look)
     cpu = sum(os.times()[:4]) - sum(before[:4])
@@ -165,6 +173,13 @@ def _look(this: psutil.Process, samples: int, seconds: float) -> Look:
             continue  # a poll's child that ended between two looks
     own = this.memory_info().rss / 1e6
     return Look(samples, seconds, own, resident["inspect"], resident["poll"], this.num_fds())
+
+
+def _row(one: Look) -> str:
+    return (
+        f"| {one.samples} | {one.seconds:.0f} | {one.service:.0f} | {one.decoders:.0f} | {one.poll:.0f} "
+        f"| {one.descriptors} |"
+    )
 
 
 def _tenths(looks: Sequence[Look]) -> tuple[Look, ...]:
@@ -208,10 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             print("| samples | seconds | service | decoders | poll | descriptors |\n|---|---|---|---|---|---|")
             for one in memory.tenths:
-                print(
-                    f"| {one.samples} | {one.seconds:.0f} | {one.service:.0f} | {one.decoders:.0f} | {one.poll:.0f} "
-                    f"| {one.descriptors} |"
-                )
+                print(_row(one))
     results = {"speed": speed and asdict(speed), "memory": memory and asdict(memory)}
     given.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     for line in broken(speed, memory):

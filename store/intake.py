@@ -20,7 +20,7 @@ from store.database import chunks
 from store.deciding import claim_of, read_deliveries, read_relabels, read_rules
 from store.draft import PLAIN, Draft, default_group
 from store.near_duplicates import Hashes, refusals
-from store.parts import Part, ids_by_name
+from store.parts import Part, count_outcome, ids_by_name
 from store.releases import register
 from store.scores import insert_new_scores, renew_scores
 from store.shards import Shards
@@ -123,7 +123,7 @@ class Intake(Part):
                 .where(t.sample.c.id == sample_id)
                 .values(state="quarantined", reason=reason, detail=detail, quarantined_at=at)
             )
-            _count(connection, row.adapter_id, "quarantined", Counter([reason]))
+            count_outcome(connection, row.adapter_id, "quarantined", Counter([reason]))
 
 
 @dataclass(slots=True)
@@ -359,8 +359,8 @@ class Batch:
             )
         self._store_vectors(shards, ids)
         self._store_outside_scores(ids)
-        _count(self.connection, self.adapter_id, "rejected", self.rejected)
-        _count(self.connection, self.adapter_id, "quarantined", self.quarantined)
+        count_outcome(self.connection, self.adapter_id, "rejected", self.rejected)
+        count_outcome(self.connection, self.adapter_id, "quarantined", self.quarantined)
         values: dict[str, Any] = {
             "stored": t.adapter.c.stored + self.receipt.stored,
             "deliveries": t.adapter.c.deliveries + len(self.deliveries),
@@ -528,13 +528,3 @@ def _ensure_adapter(connection: Connection, name: str) -> int:
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(insert(table), rows)
-
-
-def _count(connection: Connection, adapter_id: int, outcome: str, reasons: Counter[str]) -> None:
-    r = t.rejection.c
-    for reason, count in sorted(reasons.items()):
-        key = and_(r.adapter_id == adapter_id, r.outcome == outcome, r.reason == reason)
-        if connection.execute(update(t.rejection).where(key).values(count=r.count + count)).rowcount == 0:
-            connection.execute(
-                insert(t.rejection).values(adapter_id=adapter_id, outcome=outcome, reason=reason, count=count)
-            )

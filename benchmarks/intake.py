@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,24 +97,18 @@ def photograph(seed: int, side: int) -> bytes:
     return stream.getvalue()
 
 
-def _fill(folder: Path, side: int, motifs: int, number: int) -> int:
-    # what follows a JPEG's end belongs to the file alone: other bytes, the same picture
-    content = _motif(number % motifs, side) + f"picture {number}".encode()
+def _fill(folder: Path, side: int, number: int) -> int:
+    content = photograph(number, side)
     (folder / f"part_{number // _SHARED}" / f"{number}.jpg").write_bytes(content)
     return len(content)
 
 
-@cache
-def _motif(seed: int, side: int) -> bytes:
-    return photograph(seed, side)
-
-
-def make_inbox(folder: Path, count: int, side: int, motifs: int = 256) -> int:
-    """Write an inbox of real pictures, each file another one, of so many motifs; returns their bytes."""
+def make_inbox(folder: Path, count: int, side: int) -> int:
+    """Write an inbox of real pictures; returns their bytes."""
     for part in range((count - 1) // _SHARED + 1):
         (folder / "real" / f"part_{part}").mkdir(parents=True)
     with ProcessPoolExecutor() as pool:
-        return sum(pool.map(partial(_fill, folder / "real", side, motifs), range(count), chunksize=64))
+        return sum(pool.map(partial(_fill, folder / "real", side), range(count), chunksize=64))
 
 
 def take_in(work: Path, inbox: Path, count: int, look: Callable[[int], None]) -> float:

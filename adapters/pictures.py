@@ -40,7 +40,7 @@ class Pictures:
         # a server may undo percent signs after this check
         hidden = unquote(uri) != uri and ".." in unquote(uri).split("/")
         if "\0" in uri or "::" in uri or hidden or not inside or ("://" in inner):
-            raise BadRecord(f"uri {uri[:80]!r} lies outside of the root {self._root or '.'!r}")
+            raise BadRecord(f"uri {uri[:80]!r} lies outside of the root {self._root or '.'!r}; name another `root`")
         return path
 
     def read(self, candidate: Candidate) -> Candidate:

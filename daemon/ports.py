@@ -54,6 +54,7 @@ from daemon.model import (
     Pushed,
     QuarantinedSample,
     Receipt,
+    Rejection,
     Release,
     Reported,
     Run,
@@ -273,6 +274,10 @@ class SampleStore(Corrections, Protocol):
 
     def delivered_since(self, adapter: str, since: datetime) -> int:
         """How many new deliveries of the adapter were stored at that time or later, rejected ones included."""
+        ...
+
+    def rejections(self, adapter: str, limit: int) -> list[Rejection]:
+        """The last so many deliveries of the adapter that were refused, newest first."""
         ...
 
     def note_success(self, adapter: str, at: datetime) -> None:

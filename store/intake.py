@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, and_, bindparam, delete, func, insert,
 
 from daemon.corrections.naming import Claim, Rule, present_families
 from daemon.errors import BadInputError
-from daemon.model import PROFILES, Admission, Candidate, Receipt, Release, Split, Trust
+from daemon.model import PROFILES, Admission, Candidate, Receipt, Rejection, Release, Split, Trust
 from store import tables as t
 from store.database import chunks
 from store.deciding import claim_of, read_deliveries, read_relabels, read_rules
@@ -87,6 +87,19 @@ class Intake(Part):
         )
         with self._database.read() as connection:
             return int(connection.execute(counted).scalar_one())
+
+    def rejections(self, adapter: str, limit: int) -> list[Rejection]:
+        """The last so many deliveries of the adapter that were refused, newest first."""
+        d = t.delivery.c
+        query = (
+            select(d.uri, d.reason, d.detail)
+            .join(t.adapter, t.adapter.c.id == d.adapter_id)
+            .where(t.adapter.c.name == adapter, d.reason.is_not(None))
+            .order_by(d.id.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [Rejection(*row) for row in connection.execute(query)]
 
     def note_success(self, adapter: str, at: datetime) -> None:
         """The adapter's poll ended well."""

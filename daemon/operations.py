@@ -127,11 +127,7 @@ def ingest_path(
         kind="folder" if folder else "manifest",
         trust=trust,
         # who says "now" has finished writing: no file is left for a later poll
-        options={
-            "path": resolved,
-            **({"settle": 0} if folder else {}),
-            **({"root": str(root.resolve())} if root else {}),
-        },
+        options={"path": resolved, **({"settle": 0} if folder else {}), **below},
     )
     with opened(settings, encoder=False, progress=progress) as state:
         before = _adapter_row(state.context, adapter.name)

@@ -51,7 +51,7 @@ def test_arguments_go_before_the_environment_the_file_and_the_defaults(
         ("adapters: [{name: a, kind: folder, options: {start: 2026-01-02T03:04:05Z}}]\n", "start is read as a date"),
         (
             "adapters: [{name: a, kind: folder, options: {parameters: {1: 2}}}]\n",
-            "parameters has a key that is no text",
+            "has a key that is no text",
         ),
         ("adapters: [{name: a, kind: folder, options: {price: .nan}}]\n", "price is float nan"),
         ("adapters: [{name: a, kind: folder, options: {key: !!binary aGk=}}]\n", "key is bytes"),

@@ -391,6 +391,7 @@ def describe_adapters(settings: Settings) -> dict[str, Any]:
                 "stored": view.stored if view else 0,
                 "rejected": view.rejected if view else {},
                 "circuit": _circuit(view),
+                "spending": view.spending.model_dump(mode="json") if view and view.spending else None,
             }
         )
     return {"kinds": kinds, "adapters": rows, "releases": _releases(settings) if remembered else []}

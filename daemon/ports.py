@@ -106,6 +106,10 @@ class MakingAdapter(Adapter, Protocol):
 
     When `poll` is resumed behind a batch, that batch is stored, its cursor with it: what the cursor says was spent is
     never forgotten, whatever dies next.
+
+    So that metrics can tell what a day has cost, the cursor is a JSON object that holds it under `spent`, as
+    {"2030-01-01": {"images": 3, "money": "0.12"}} by UTC day, and the options name `images_per_day` and, where pictures
+    cost something, `money_per_day`.
     """
 
     confirmed: ClassVar[bool]  # True: the poll waits until each batch is stored

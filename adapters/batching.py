@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from daemon.model import Batch, Candidate
 
@@ -34,3 +35,8 @@ def batched(candidates: Iterable[Candidate], cursor: Callable[[], str], budget: 
             return
     if held:
         yield Batch(tuple(held), cursor())
+
+
+def refused(candidate: Candidate, problem: str, detail: str) -> Candidate:
+    """Return the candidate without its bytes but with the reason, a word of REASONS."""
+    return replace(candidate, problem=problem, problem_detail=detail)

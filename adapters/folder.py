@@ -33,9 +33,8 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError, model_validator
 
 from adapters.archive import put_away
-from adapters.batching import EXTENSIONS, MAX_BYTES, batched
+from adapters.batching import EXTENSIONS, MAX_BYTES, batched, refused
 from adapters.patterns import wanted
-from adapters.pictures import refused
 from adapters.records import CLAIMS, BadRecord, claims_of, released_on, text_of
 from adapters.tables import read_rows
 from daemon.errors import BadInputError

@@ -28,12 +28,12 @@ from tenacity import (
     wait_random,
 )
 
+from adapters.batching import refused
 from adapters.generation.backend import Backend, Busy, Closed, Lost, Picture, Refused, Unusable
 from adapters.generation.budget import Spent, give_back, reserve
 from adapters.generation.options import GenerateOptions
 from adapters.generation.orders import Model, Order, model_of, order_of
 from adapters.generation.prompts import read_prompts
-from adapters.pictures import refused
 from adapters.records import released_on
 from adapters.secrets import secret
 from daemon.errors import BadInputError

@@ -23,9 +23,9 @@ import datasets
 import fsspec
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from adapters.batching import MAX_BYTES, batched
+from adapters.batching import MAX_BYTES, batched, refused
 from adapters.mapping import BadRecord, ItemMapping, is_released
-from adapters.pictures import Pictures, refused
+from adapters.pictures import Pictures
 from adapters.presets import PRESETS
 from adapters.secrets import secret
 from daemon.errors import BadInputError

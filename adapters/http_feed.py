@@ -24,10 +24,9 @@ from urllib.parse import urljoin
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
-from adapters.batching import MAX_BYTES, batched
+from adapters.batching import MAX_BYTES, batched, refused
 from adapters.fetching import Fetched, Fetcher, FetchLimits, FetchRefused, Unavailable, shown
 from adapters.mapping import BadRecord, ItemMapping, is_released, value_at
-from adapters.pictures import refused
 from adapters.secrets import secret
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate

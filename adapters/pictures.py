@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from fsspec.implementations.local import LocalFileSystem
 
-from adapters.batching import EXTENSIONS
+from adapters.batching import EXTENSIONS, refused
 from adapters.records import BadRecord
 from daemon.model import Candidate
 
@@ -40,7 +40,7 @@ class Pictures:
         # a server may undo percent signs after this check
         hidden = unquote(uri) != uri and ".." in unquote(uri).split("/")
         if "\0" in uri or "::" in uri or hidden or not inside or ("://" in inner):
-            raise BadRecord(f"uri {uri[:80]!r} lies outside of the root {self._root or '.'!r}")
+            raise BadRecord(f"uri {uri[:80]!r} lies outside of the root {self._root or '.'!r}; name another `root`")
         return path
 
     def read(self, candidate: Candidate) -> Candidate:
@@ -70,8 +70,3 @@ class Pictures:
         if len(content) > self._max_bytes:
             return refused(candidate, "too_many_bytes", f"{candidate.uri} has over {self._max_bytes:,} bytes")
         return replace(candidate, content=content)
-
-
-def refused(candidate: Candidate, problem: str, detail: str) -> Candidate:
-    """Return the candidate without its bytes but with the reason, a word of REASONS."""
-    return replace(candidate, problem=problem, problem_detail=detail)

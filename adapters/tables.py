@@ -7,10 +7,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from adapters.records import COLUMNS, REQUIRED
 from daemon.errors import BadInputError
 
@@ -23,7 +19,6 @@ FORMATS: dict[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-_PARQUET_ROWS = 256  # rows decoded at a time
 
 
 class _NotText(Exception):
@@ -47,8 +42,6 @@ def read_rows(stream: IO[bytes], kind: Format, name: str) -> Iterator[Row]:
         raise BadInputError(f"{name}: line {error} is not UTF-8 text; save the file as UTF-8") from None
     except csv.Error as error:
         raise BadInputError(f"{name}: not readable as CSV: {error}") from None
-    except pa.ArrowException as error:
-        raise BadInputError(f"{name}: not readable as Parquet: {str(error).splitlines()[0]}") from None
     except OSError as error:
         raise BadInputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from None
 
@@ -109,28 +102,9 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 def _parquet_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
-    table = pq.ParquetFile(stream)
-    there = list(table.schema_arrow.names)
-    require_columns(there, name)
-    columns = [column for column in COLUMNS if column in there]
-    for batch in table.iter_batches(batch_size=_PARQUET_ROWS, columns=columns):
-        plain = [column for column in columns if not _is_list(batch.schema.field(column).type)]
-        rows = batch.select(plain).to_pylist()
-        for column in (column for column in columns if column not in plain):
-            # straight to numpy: a list of Python numbers per row would be twenty times the work
-            for row, scalar in zip(rows, batch.column(column), strict=True):
-                row[column] = None if scalar.values is None else _array(scalar.values)
-        yield from rows
+    from adapters.parquet import parquet_rows  # here, for pyarrow takes longer to import than many a poll
 
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def _array(values: pa.Array) -> object:
-    if values.null_count or not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
-        return values.to_pylist()
-    return np.asarray(values.to_numpy(zero_copy_only=False))
+    yield from parquet_rows(stream, name)
 
 
 def _known(cells: Iterable[tuple[str, object]]) -> dict[str, object]:

@@ -24,9 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from webdataset.shardlists import expand_urls
 from webdataset.tariterators import group_by_keys
 
-from adapters.batching import EXTENSIONS, MAX_BYTES, batched
+from adapters.batching import EXTENSIONS, MAX_BYTES, batched, refused
 from adapters.mapping import BadRecord, ItemMapping, is_released
-from adapters.pictures import refused
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate
 

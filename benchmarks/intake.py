@@ -1,6 +1,6 @@
 """How fast pictures are taken in without encoding, and whether memory stays flat while they are.
 
-    python benchmarks/intake.py [--pictures 2000] [--flat 10000] [--json FILE]
+    python benchmarks/intake.py [--pictures 2000] [--flat 50000] [--json FILE]
 
 The folder adapter polls in its child, the decoder works in its own, the store writes and syncs its files: all as the
 service does it, on pictures of this machine's disk. First pictures of 512 pixels against the clock, then many small
@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from daemon.settings import AdapterSettings, Settings, StoreSettings
 RATE = 60.0  # pictures of 512 pixels per second that are promised, on 2 cores
 GROWTH = 50.0  # MB that resident memory may grow by between a fifth of the samples and all of them
 _SHARED = 256  # pictures in one folder: listing stays quick
+_EVERY = 100  # samples between two looks at the memory
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,37 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Resident memory at one moment, in MB."""
+
+    samples: int  # taken in so far
+    seconds: float  # since the first one
+    service: float  # this process
+    decoders: float  # the decoding children together
+    poll: float  # the polling child; 0 between two polls
+    descriptors: int  # that this process holds open
+
+    @property
+    def tree(self) -> float:
+        """All of them."""
+        return self.service + self.decoders + self.poll
+
+
+@dataclass(frozen=True)
 class Memory:
     """What resident memory did."""
 
     samples: int
     side: int
     seconds: float
-    early: float  # MB, the highest in the second tenth of the samples
-    late: float  # MB, the highest in the last tenth
-    early_tree: float  # the same with all children
-    late_tree: float
+    cpu_seconds: float  # of this process and its children
+    tenths: tuple[Look, ...]  # each the highest of its tenth of the samples, every column for itself
 
     @property
     def growth(self) -> float:
-        """MB by which it grew, of this process or with its children, whichever is worse."""
-        return max(self.late - self.early, self.late_tree - self.early_tree)
+        """MB by which it grew from the second tenth to the last: of the service, or of all, whichever is worse."""
+        early, late = self.tenths[1], self.tenths[-1]
+        return max(late.service - early.service, late.tree - early.tree)
 
 
 def photograph(seed: int, side: int) -> bytes:
@@ -121,30 +138,49 @@ def measure_speed(work: Path, count: int, side: int = 512) -> Speed:
 
 
 def measure_memory(work: Path, count: int, side: int = 64) -> Memory:
-    """Resident memory while many samples come."""
+    """Resident memory while many samples come; it is looked at after every hundredth one."""
     make_inbox(work / "inbox", count, side)
+    looks: list[Look] = []
     this = psutil.Process()
-    own: list[float] = []
-    whole: list[float] = []
+    before, began, seen = os.times(), time.perf_counter(), 0
 
     def look(_done: int) -> None:
-        seen.append(None)
-        if len(seen) % 100 == 0:
-            own.append(this.memory_info().rss / 1e6)
-            whole.append(own[-1] + sum(_resident(child) for child in this.children(recursive=True)))
+        nonlocal seen
+        seen += 1
+        if seen % max(1, min(_EVERY, count // 20)) == 0:
+            looks.append(_look(this, seen, time.perf_counter() - began))
+            if len(looks) % max(1, count // _EVERY // 10) == 0:
+                sys.stderr.write(f"{_row(looks[-1])}\n")
 
-    seen: list[None] = []
     seconds = take_in(work, work / "inbox", count, look)
-    tenth = max(1, len(own) // 10)
-    early, late = slice(tenth, 2 * tenth), slice(-tenth, None)
-    return Memory(count, side, seconds, max(own[early]), max(own[late]), max(whole[early]), max(whole[late]))
+    cpu = sum(os.times()[:4]) - sum(before[:4])
+    return Memory(count, side, seconds, cpu, _tenths(looks))
 
 
-def _resident(process: psutil.Process) -> float:
-    try:
-        return float(process.memory_info().rss) / 1e6
-    except psutil.Error:
-        return 0.0  # a poll's child that ended between two looks
+def _look(this: psutil.Process, samples: int, seconds: float) -> Look:
+    resident = {"inspect": 0.0, "poll": 0.0}
+    for child in this.children(recursive=True):
+        try:
+            role = child.cmdline()[-1]
+            resident[role] = resident.get(role, 0.0) + child.memory_info().rss / 1e6
+        except (psutil.Error, IndexError):
+            continue  # a poll's child that ended between two looks
+    own = this.memory_info().rss / 1e6
+    return Look(samples, seconds, own, resident["inspect"], resident["poll"], this.num_fds())
+
+
+def _row(one: Look) -> str:
+    return (
+        f"| {one.samples} | {one.seconds:.0f} | {one.service:.0f} | {one.decoders:.0f} | {one.poll:.0f} "
+        f"| {one.descriptors} |"
+    )
+
+
+def _tenths(looks: Sequence[Look]) -> tuple[Look, ...]:
+    size = max(1, len(looks) // 10)
+    parts = [looks[start : start + size] for start in range(0, size * 10, size)]
+    parts[-1] = looks[size * 9 :]
+    return tuple(Look(*(max(values) for values in zip(*map(astuple, part), strict=True))) for part in parts)
 
 
 def broken(speed: Speed | None, memory: Memory | None) -> list[str]:
@@ -161,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=2000, help="pictures of 512 pixels; 0: leave out")
-    parser.add_argument("--flat", type=int, default=10_000, help="small pictures for the memory; 0: leave out")
+    parser.add_argument("--flat", type=int, default=50_000, help="small pictures for the memory; 0: leave out")
     parser.add_argument("--work", type=Path, default=None, help="a folder on the disk to be measured")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/intake.json"))
     given = parser.parse_args(arguments)
@@ -176,10 +212,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.flat:
             memory = measure_memory(Path(work, "flat"), given.flat)
             print(
-                f"{memory.samples} pictures of {memory.side} px: {memory.seconds:.0f} s; "
-                f"resident {memory.early:.0f} -> {memory.late:.0f} MB, "
-                f"with children {memory.early_tree:.0f} -> {memory.late_tree:.0f} MB"
+                f"{memory.samples} pictures of {memory.side} px: {memory.seconds:.0f} s, "
+                f"{1000 * memory.cpu_seconds / memory.samples:.1f} ms of CPU each; MB, the most of each tenth"
             )
+            print("| samples | seconds | service | decoders | poll | descriptors |\n|---|---|---|---|---|---|")
+            for one in memory.tenths:
+                print(_row(one))
     results = {"speed": speed and asdict(speed), "memory": memory and asdict(memory)}
     given.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     for line in broken(speed, memory):

@@ -28,6 +28,7 @@ from daemon.commands import (
     looking,
     models,
     notifications,
+    quarantine,
     reembedding,
     reporting,
     running,
@@ -78,6 +79,7 @@ backtesting.register(app)
 reporting.register(app)
 app.add_typer(families.app, name="families")
 app.add_typer(samples.app, name="samples")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(episodes.app, name="episodes")
 app.add_typer(notifications.app, name="notifications")
 app.add_typer(models.app, name="models")

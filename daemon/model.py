@@ -679,6 +679,14 @@ class AdapterRow:
     failure: str = ""  # why the last poll failed
 
 
+class Rejection(NamedTuple):
+    """A delivery that was refused."""
+
+    uri: str
+    reason: str  # of REASONS
+    detail: str
+
+
 class Claim(NamedTuple):
     """What one delivery says of a sample."""
 

@@ -104,29 +104,43 @@ class served:
             self._server.stop(timeout=2.0)
 
 
-def ingest_path(settings: Settings, path: Path, trust: Trust, progress: Progress) -> dict[str, Any]:
-    """Take in a folder or a manifest under the state's lock; returns what was offered, stored and rejected."""
+_EXAMPLES = 5  # refused pictures that `ingest` names
+
+
+def ingest_path(
+    settings: Settings, path: Path, trust: Trust, progress: Progress, root: Path | None = None
+) -> dict[str, Any]:
+    """Take in a folder or a manifest under the state's lock; returns what was offered, stored and rejected.
+
+    root: the folder that a manifest's paths lie below; None: its own. Raises BadInputError: there is no such path.
+    """
     if not path.exists():
         raise BadInputError(f"{path} is not there; give a folder of pictures or a manifest")
     resolved = str(path.resolve())
     folder = path.is_dir()
+    if root is not None and (folder or not root.is_dir()):
+        raise BadInputError(f"--root {root}: it is the folder that a manifest's paths lie below")
+    below = {} if root is None else {"root": str(root.resolve())}
     adapter = AdapterSettings(
         # the cursor belongs to the path: the same folder again goes on where it was
         name=f"ingest_{sha256(resolved.encode()).hexdigest()[:8]}",
         kind="folder" if folder else "manifest",
         trust=trust,
         # who says "now" has finished writing: no file is left for a later poll
-        options={"path": resolved, **({"settle": 0} if folder else {})},
+        options={"path": resolved, **({"settle": 0} if folder else {}), **below},
     )
     with opened(settings, encoder=False, progress=progress) as state:
         before = _adapter_row(state.context, adapter.name)
         offered = intake(state.context, adapter)
         after = _adapter_row(state.context, adapter.name)
-    rejected = {reason: n - before[1].get(reason, 0) for reason, n in after[1].items()}
+        rejected = {reason: n - before[1].get(reason, 0) for reason, n in after[1].items()}
+        shown = min(sum(rejected.values()), _EXAMPLES)
+        examples = state.context.samples.rejections(adapter.name, shown)
     return {
         "offered": offered,
         "stored": after[0] - before[0],
         "rejected": {reason: n for reason, n in rejected.items() if n},
+        "examples": [one._asdict() for one in examples],
     }
 
 
@@ -377,6 +391,7 @@ def describe_adapters(settings: Settings) -> dict[str, Any]:
                 "stored": view.stored if view else 0,
                 "rejected": view.rejected if view else {},
                 "circuit": _circuit(view),
+                "spending": view.spending.model_dump(mode="json") if view and view.spending else None,
             }
         )
     return {"kinds": kinds, "adapters": rows, "releases": _releases(settings) if remembered else []}

@@ -55,6 +55,7 @@ from daemon.model import (
     Pushed,
     QuarantinedSample,
     Receipt,
+    Rejection,
     Release,
     Reported,
     Run,
@@ -106,6 +107,10 @@ class MakingAdapter(Adapter, Protocol):
 
     When `poll` is resumed behind a batch, that batch is stored, its cursor with it: what the cursor says was spent is
     never forgotten, whatever dies next.
+
+    So that metrics can tell what a day has cost, the cursor is a JSON object that holds it under `spent`, as
+    {"2030-01-01": {"images": 3, "money": "0.12"}} by UTC day, and the options name `images_per_day` and, where pictures
+    cost something, `money_per_day`.
     """
 
     confirmed: ClassVar[bool]  # True: the poll waits until each batch is stored
@@ -276,6 +281,10 @@ class SampleStore(Corrections, Protocol):
         """How many new deliveries of the adapter were stored at that time or later, rejected ones included."""
         ...
 
+    def rejections(self, adapter: str, limit: int) -> list[Rejection]:
+        """The last so many deliveries of the adapter that were refused, newest first."""
+        ...
+
     def note_success(self, adapter: str, at: datetime) -> None:
         """A poll of the adapter ended well; its circuit is closed."""
         ...
@@ -297,11 +306,11 @@ class SampleStore(Corrections, Protocol):
         ...
 
     def quarantine(self, sample_id: int, reason: str, detail: str, at: datetime) -> None: ...
-    def quarantined(self, limit: int, offset: int = 0) -> list[QuarantinedSample]:
-        """A part of what is in quarantine, in the order of the deliveries."""
+    def quarantined(self, limit: int, offset: int = 0, reason: str | None = None) -> list[QuarantinedSample]:
+        """A part of what is in quarantine, for that reason alone when one is given, in the order of the deliveries."""
         ...
 
-    def quarantined_count(self) -> int: ...
+    def quarantined_count(self, reason: str | None = None) -> int: ...
     def release(self, sha256s: Sequence[str], actor: str, reason: str, at: datetime) -> int:
         """Let samples out of quarantine, as they are, in one audited transaction; all of them or none.
 

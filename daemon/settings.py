@@ -5,12 +5,13 @@ The defaults here are the values of the shipped config.yaml (a test compares the
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -120,6 +121,34 @@ class EncoderSettings(Section):
         return self.fused.encoders if self.name == "fused" else (self.name,)
 
 
+def _as_json(options: dict[str, Any]) -> dict[str, Any]:
+    """Options go to a child process as JSON. Raises ValueError, naming the one that is nothing that JSON has."""
+    due: list[tuple[str, Any]] = list(options.items())
+    seen: set[int] = set()  # YAML can make a list that is in itself
+    while due:
+        name, value = due.pop()
+        if isinstance(value, dict | list | tuple):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+        if isinstance(value, date):  # a datetime too
+            raise ValueError(f'{name} is read as a date by YAML; write it in quotes: "{value.isoformat()}"')
+        if isinstance(value, dict):
+            due += [(f"{name}.{key}", inner) for key, inner in value.items()]
+            if not all(isinstance(key, str) for key in value):
+                raise ValueError(f"{name} has a key that is no text; write it in quotes")
+        elif isinstance(value, list | tuple):
+            due += [(f"{name}[{place}]", inner) for place, inner in enumerate(value)]
+        elif not (value is None or isinstance(value, str | int | float)) or value != value or value in _INFINITE:
+            raise ValueError(f"{name} is {type(value).__name__} {value}; an option is text, a finite number, yes or no")
+    json.dumps(options)  # ValueError: one holds itself
+    return options
+
+
+_INFINITE = (float("inf"), float("-inf"))
+Options = Annotated[dict[str, Any], AfterValidator(_as_json)]
+
+
 class AdapterSettings(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
     kind: str
@@ -133,12 +162,12 @@ class AdapterSettings(Section):
     releases_from: str | None = None
     captions: int = Field(0, ge=0, le=20_000)
     secrets: dict[str, SecretStr] = {}
-    options: dict[str, Any] = {}
+    options: Options = {}
 
 
 class FilterSettings(Section):
     name: str
-    options: dict[str, Any] = {}
+    options: Options = {}
 
 
 class IntakeSettings(Section):

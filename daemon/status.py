@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from daemon import __version__, views
@@ -14,10 +14,12 @@ from daemon.drift.spending import spending
 from daemon.drift.states import family_state, source_state
 from daemon.drift.subject_test import has_degraded, watches_baseline
 from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
+from daemon.intake.spending import spending_of
 from daemon.model import (
     FEEDBACK,
     PROFILES,
     PUSH,
+    AdapterRow,
     Alarm,
     AuditRow,
     BatchAudit,
@@ -35,7 +37,7 @@ from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.recorded import known
 from daemon.registry.flapping import WATCH, flapping
 from daemon.registry.shadows import shadows
-from daemon.settings import Settings
+from daemon.settings import AdapterSettings, Settings
 
 DECISIONS = {
     "promote": "promoted",
@@ -99,7 +101,7 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         queue=_queue(samples, fingerprint),
         quarantine=samples.quarantine_counts(),
         samples=samples.sample_counts(),
-        adapters=_adapters(sources),
+        adapters=_adapters(sources, now.astimezone(UTC).date()),
         jobs=_jobs(sources.runs),
         migration=_migration(sources),
         encoder_notice=encoder_notice(sources.settings.encoder, registry, sources.migrations),
@@ -462,7 +464,7 @@ def _queue(samples: SampleStore, fingerprint: str | None) -> list[views.QueueVie
 _OVER_HTTP = {FEEDBACK: "reports", PUSH: "push"}  # what brings samples in without being polled
 
 
-def _adapters(sources: Sources) -> list[views.AdapterView]:
+def _adapters(sources: Sources, today: date) -> list[views.AdapterView]:
     known = {row.name: row for row in sources.samples.adapters()}
     configured = {adapter.name: adapter for adapter in sources.settings.adapters if adapter.enabled}
     found = []
@@ -482,9 +484,17 @@ def _adapters(sources: Sources) -> list[views.AdapterView]:
                 failures=row.failures if row else 0,
                 retry_at=row.retry_at if row else None,
                 failure=row.failure if row else "",
+                spending=_spending(row, settings, today),
             )
         )
     return found
+
+
+def _spending(row: AdapterRow | None, settings: AdapterSettings | None, today: date) -> views.SpendingView | None:
+    if settings is None:
+        return None
+    found = spending_of(row.cursor if row else None, settings.options, today)
+    return None if found is None else views.SpendingView(**asdict(found))
 
 
 def _channels(sources: Sources) -> list[views.ChannelView]:

@@ -140,6 +140,13 @@ class DecisionView(View):
     actor: str
 
 
+class SpendingView(View):
+    images: int  # asked for since UTC midnight
+    images_limit: int
+    money: float  # reserved since UTC midnight
+    money_limit: float | None  # None: pictures cost nothing
+
+
 class AdapterView(View):
     name: str
     kind: str
@@ -153,6 +160,7 @@ class AdapterView(View):
     failures: int = 0  # polls in a row that failed
     retry_at: datetime | None = None  # its circuit is open until then
     failure: str = ""  # why the last poll failed
+    spending: SpendingView | None = None  # of one that makes pictures; None: it pays for none
 
 
 class QueueView(View):

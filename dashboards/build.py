@@ -354,6 +354,30 @@ INTAKE: Final = Board(
             ),
         ),
         Drawn(
+            "Circuit breakers",
+            "2: open, the source is left alone for a time; 1: half open, the next poll is the trial; 0: closed.",
+            "short",
+            (
+                (
+                    'sum by (adapter) (2 * sidwatch_adapter_circuit_state{state="open"}) '
+                    '+ sum by (adapter) (sidwatch_adapter_circuit_state{state="half_open"})',
+                    "{{adapter}}",
+                ),
+            ),
+        ),
+        Drawn(
+            "Budget of the day used: pictures",
+            "Share of the pictures that an adapter may ask for from UTC midnight to midnight.",
+            "percentunit",
+            (("sidwatch_adapter_day_images / sidwatch_adapter_day_images_limit", "{{adapter}}"),),
+        ),
+        Drawn(
+            "Budget of the day used: money",
+            "Share of the money that an adapter may spend from UTC midnight to midnight.",
+            "percentunit",
+            (("sidwatch_adapter_day_money / sidwatch_adapter_day_money_limit", "{{adapter}}"),),
+        ),
+        Drawn(
             "Duration of a poll",
             "Mean over five minutes or more.",
             "s",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from daemon.errors import BadInputError
@@ -18,11 +18,19 @@ class Blobs:
 
     def put(self, contents: Iterable[tuple[str, bytes]]) -> None:
         """Store (sha256, bytes) pairs durably. Raises BadInputError when a digest is not that of its bytes."""
+        self.put_checked(self.check(contents))
+
+    def check(self, contents: Iterable[tuple[str, bytes]]) -> dict[Path, bytes]:
+        """Where the bytes of (sha256, bytes) pairs go. Raises BadInputError when a digest is not that of its bytes."""
         files: dict[Path, bytes] = {}
         for digest, content in contents:
             if sha256_hex(content) != digest:
                 raise BadInputError(f"the bytes offered as {digest[:12]} hash to something else")
             files[self._layout.blob(digest)] = content
+        return files
+
+    def put_checked(self, files: Mapping[Path, bytes]) -> None:
+        """Store what `check` gave durably; what is there already costs a look."""
         write_files(files)
 
     def get(self, sha256: str) -> bytes:

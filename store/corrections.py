@@ -161,7 +161,7 @@ def carry_out(connection: Connection, number: int, ids: Iterable[int], at: datet
     follow_labels(connection, decided.left_and_joined, note)
     bump_revisions(connection, at)
     subjects = tuple(sorted(decided.left_and_joined))
-    return Correction(number, len(decided.changed), _learned(connection, decided.moved), subjects)
+    return Correction(number, len(decided.changed), learned_of(connection, decided.moved), subjects)
 
 
 def follow_labels(connection: Connection, subjects: Collection[Subject], note: str) -> None:
@@ -199,7 +199,8 @@ def bump_revisions(connection: Connection, at: datetime) -> None:
     connection.execute(update(r).values(revision=r.c.revision + 1, at=at))
 
 
-def _learned(connection: Connection, sample_ids: Collection[int]) -> int:
+def learned_of(connection: Connection, sample_ids: Collection[int]) -> int:
+    """How many of the samples the statistics of some encoder hold."""
     learned = t.learned.c.sample_id
     return sum(
         connection.execute(select(func.count(learned.distinct())).where(learned.in_(ids))).scalar_one()

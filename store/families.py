@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,16 +19,29 @@ from store.corrections import (
     carry_out,
     ensure_family,
     follow_labels,
+    learned_of,
     note,
     sample_ids,
     write_relabels,
 )
 from store.database import chunks
-from store.deciding import read_relabels, read_rules
+from store.deciding import read_relabels, read_rules, subjects_by_id
 from store.measurements import close_episodes
+from store.near_duplicates import NEAR_DUPLICATE, beside_a_family, free_again
 from store.parts import Part, is_gone
+from store.quarantine import digests_of, let_in, set_apart
 from store.renaming import rename_rows, take_over
 from store.standings import blank_standing
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """Samples that went into quarantine, or out of it, because a family became an anchor or is none any more."""
+
+    ids: tuple[int, ...] = ()
+    subjects: frozenset[Subject] = frozenset()
+    set_apart: list[str] = field(default_factory=list)  # sha256
+    let_in: list[str] = field(default_factory=list)
 
 
 class Families(Part):
@@ -128,14 +141,40 @@ class Families(Part):
             if (row.anchored_at is None) == undo:
                 return None
             action = "unanchor" if undo else "anchor"
-            number = note(connection, action, reason, actor, at, {"family": name})
             f, learned = t.family.c, t.learned.c
             connection.execute(update(t.family).where(f.id == row.id).values(anchored_at=None if undo else at))
+            moved = self._look_beside(connection, row.id, undo, at)
+            payload = {"family": name, "set_apart": moved.set_apart, "let_in": moved.let_in}
+            number = note(connection, action, reason, actor, at, payload)
+            follow_labels(connection, moved.subjects, f"{action} {name}: {reason}")
             bump_revisions(connection, at)
             held = select(func.count(learned.sample_id.distinct())).where(
                 learned.subject_kind == "family", learned.subject_name == name
             )
-            return Correction(number, 0, connection.execute(held).scalar_one(), (Subject("family", name),))
+            subjects = tuple(sorted({Subject("family", name), *moved.subjects}))
+            return Correction(
+                number,
+                len(moved.ids),
+                connection.execute(held).scalar_one() + learned_of(connection, moved.ids),
+                subjects,
+            )
+
+    def _look_beside(self, connection: Connection, family_id: int, undo: bool, at: datetime) -> _Moved:
+        """Set apart the near-duplicates that may not stay, and let in again those that may."""
+        if self._hashes is None:
+            return _Moved()
+        free = free_again(connection, self._hashes, family_id) if undo else []
+        let_in(connection, free)
+        apart = beside_a_family(connection, self._hashes, family_id)
+        subjects = subjects_by_id(connection, [*free, *apart])
+        set_apart(connection, apart, NEAR_DUPLICATE, at)
+        digests = digests_of(connection, [*free, *apart])
+        return _Moved(
+            ids=tuple(sorted({*free, *apart})),
+            subjects=frozenset(subjects.values()),
+            set_apart=sorted(digests[sample_id] for sample_id in apart),
+            let_in=sorted(digests[sample_id] for sample_id in free if sample_id not in apart),
+        )
 
     def anchored(self) -> set[int]:
         """Ids of the samples of anchored families."""

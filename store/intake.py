@@ -14,13 +14,13 @@ from sqlalchemy import Connection, Table, and_, bindparam, delete, func, insert,
 
 from daemon.corrections.naming import Claim, Rule, present_families
 from daemon.errors import BadInputError
-from daemon.model import PROFILES, Admission, Candidate, Receipt, Release, Split, Trust
+from daemon.model import PROFILES, Admission, Candidate, Receipt, Rejection, Release, Split, Trust
 from store import tables as t
 from store.database import chunks
 from store.deciding import claim_of, read_deliveries, read_relabels, read_rules
 from store.draft import PLAIN, Draft, default_group
 from store.near_duplicates import Hashes, refusals
-from store.parts import Part, ids_by_name
+from store.parts import Part, count_outcome, ids_by_name
 from store.releases import register
 from store.scores import insert_new_scores, renew_scores
 from store.shards import Shards
@@ -53,12 +53,14 @@ class Intake(Part):
         """
         # One order whatever the order of delivery: a shuffled batch gives the same rows.
         ordered = sorted(admissions, key=_order)
-        blobs = [
+        blobs = self._blobs.check(
             (a.sha256, a.candidate.content) for a in ordered if a.reason is None and a.candidate.content is not None
-        ]
-        self._blobs.put(blobs)
+        )
+        self._blobs.put_checked(blobs)
         with self._database.write() as connection:
-            self._blobs.put(blobs)  # those that `forget` removed meanwhile: it does so in a transaction, so not now
+            self._blobs.put_checked(
+                blobs
+            )  # those that `forget` removed meanwhile: it does so in a transaction, so not now
             batch = Batch(connection, adapter, trust, at)
             batch.load(ordered)
             for admission in ordered:
@@ -85,6 +87,19 @@ class Intake(Part):
         )
         with self._database.read() as connection:
             return int(connection.execute(counted).scalar_one())
+
+    def rejections(self, adapter: str, limit: int) -> list[Rejection]:
+        """The last so many deliveries of the adapter that were refused, newest first."""
+        d = t.delivery.c
+        query = (
+            select(d.uri, d.reason, d.detail)
+            .join(t.adapter, t.adapter.c.id == d.adapter_id)
+            .where(t.adapter.c.name == adapter, d.reason.is_not(None))
+            .order_by(d.id.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [Rejection(*row) for row in connection.execute(query)]
 
     def note_success(self, adapter: str, at: datetime) -> None:
         """The adapter's poll ended well."""
@@ -121,7 +136,7 @@ class Intake(Part):
                 .where(t.sample.c.id == sample_id)
                 .values(state="quarantined", reason=reason, detail=detail, quarantined_at=at)
             )
-            _count(connection, row.adapter_id, "quarantined", Counter([reason]))
+            count_outcome(connection, row.adapter_id, "quarantined", Counter([reason]))
 
 
 @dataclass(slots=True)
@@ -357,8 +372,8 @@ class Batch:
             )
         self._store_vectors(shards, ids)
         self._store_outside_scores(ids)
-        _count(self.connection, self.adapter_id, "rejected", self.rejected)
-        _count(self.connection, self.adapter_id, "quarantined", self.quarantined)
+        count_outcome(self.connection, self.adapter_id, "rejected", self.rejected)
+        count_outcome(self.connection, self.adapter_id, "quarantined", self.quarantined)
         values: dict[str, Any] = {
             "stored": t.adapter.c.stored + self.receipt.stored,
             "deliveries": t.adapter.c.deliveries + len(self.deliveries),
@@ -526,13 +541,3 @@ def _ensure_adapter(connection: Connection, name: str) -> int:
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(insert(table), rows)
-
-
-def _count(connection: Connection, adapter_id: int, outcome: str, reasons: Counter[str]) -> None:
-    r = t.rejection.c
-    for reason, count in sorted(reasons.items()):
-        key = and_(r.adapter_id == adapter_id, r.outcome == outcome, r.reason == reason)
-        if connection.execute(update(t.rejection).where(key).values(count=r.count + count)).rowcount == 0:
-            connection.execute(
-                insert(t.rejection).values(adapter_id=adapter_id, outcome=outcome, reason=reason, count=count)
-            )

@@ -2,6 +2,7 @@
 
 A picture that somebody saved anew is another sample with another split. Where a head learns the one and is measured on
 the other, the figure flatters; so of two near-duplicates on different sides of the holdout only the first one counts.
+Anchors are measured whole and never learned from: they stand on the holdout's side, and who becomes one changes sides.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from store.draft import Draft
 from store.splits import split_of
 
 NEAR_DUPLICATE_BITS = 4  # what saving anew and resizing change at most; two photographs differ in about 32
+NEAR_DUPLICATE = "near_duplicate"  # the reason, of REASONS
+OF_AN_ANCHOR = "of an anchor"
 # Half of a hash's bits are set by its making, unless the picture is nearly of one colour: then it says nothing.
 _INFORMATIVE = range(24, 41)
 
@@ -34,6 +37,17 @@ class Neighbour:
     split: str
     anchor: bool  # of a family that no head may learn from
     taught: bool  # a head may learn from its source
+    sample_id: int | None = None  # None: not stored yet
+
+    @property
+    def teaches(self) -> bool:
+        """Whether a head may learn from it."""
+        return self.split != "holdout" and self.taught and not self.anchor
+
+    @property
+    def measured(self) -> bool:
+        """Whether figures rest on it as on something that no head knows."""
+        return self.split == "holdout" or self.anchor
 
 
 class Hashes:
@@ -93,8 +107,8 @@ def refusals(
 ) -> dict[str, str]:
     """Those of the newly arrived that are near-duplicates across the holdout's border: sha256 -> why it is refused.
 
-    arrived: active drafts whose hash or group is new. trust: of the adapter that brings them. What lies in the holdout
-    is looked at first, so that of two in one batch the one that would be learned from is refused.
+    arrived: active drafts whose hash or group is new. trust: of the adapter that brings them. What is held out or of an
+    anchor is looked at first, so that of two in one batch the one that would be learned from is refused.
     """
     wanted = {draft.sha256: bits for draft in arrived if (bits := informative(draft.phash)) is not None}
     if not wanted:
@@ -105,18 +119,68 @@ def refusals(
     anchors = _anchors(connection, {draft.family for draft in arrived if draft.family is not None})
     untrusted = _untrusted(connection, {draft.source for draft in arrived})
     found: dict[str, str] = {}
-    for draft in sorted(arrived, key=lambda one: (splits[one.group] != "holdout", one.sha256)):
-        if draft.sha256 not in wanted:
-            continue
-        anchor = draft.label == "synthetic" and draft.family in anchors
-        taught = trust != "untrusted" and draft.source not in untrusted
-        own = Neighbour(draft.sha256, wanted[draft.sha256], draft.group, splits[draft.group], anchor, taught)
+    newcomers = [
+        Neighbour(
+            draft.sha256,
+            wanted[draft.sha256],
+            draft.group,
+            splits[draft.group],
+            draft.label == "synthetic" and draft.family in anchors,
+            trust != "untrusted" and draft.source not in untrusted,
+        )
+        for draft in arrived
+        if draft.sha256 in wanted
+    ]
+    for own in sorted(newcomers, key=lambda one: (not one.measured, one.sha256)):
         why = _refusal(own, known, hashes)
         if why is None:
             known.append(own)
         else:
-            found[draft.sha256] = why
+            found[own.sha256] = why
     return found
+
+
+def beside_a_family(connection: Connection, hashes: Hashes, family_id: int) -> dict[int, str]:
+    """What may not stay once a family became an anchor, or is none any more: sample id -> why it is set apart.
+
+    Beside an anchor go the near-duplicates that teach. Of a family that was one go those of its own samples that teach
+    from now on and are near-duplicates of what is held out or of another anchor.
+    """
+    hashes.refresh(connection)
+    ids = _members(connection, family_id)
+    members = _neighbours(connection, ids)
+    others = _neighbours(connection, hashes.near({one.phash for one in members}) - ids)
+    found: dict[int, str] = {}
+    for member in members:
+        if member.anchor and member.split == "holdout":
+            continue  # what stands beside it was decided when it came, or by a person since
+        for other in others:
+            teaching, measured = (other, member) if member.anchor else (member, other)
+            why = _refusal(teaching, [measured], hashes) if teaching.teaches else None
+            if why is not None and teaching.sample_id is not None:
+                found.setdefault(teaching.sample_id, why)
+    return found
+
+
+def free_again(connection: Connection, hashes: Hashes, family_id: int) -> list[int]:
+    """Ids of what was set apart as near-duplicate of an anchor, beside a family that is none, and may come in again."""
+    hashes.refresh(connection)
+    members = _neighbours(connection, _members(connection, family_id))
+    near = hashes.near({one.phash for one in members})
+    apart = _neighbours(connection, near, reason=NEAR_DUPLICATE)
+    found: list[int] = []
+    known = _neighbours(connection, hashes.near({one.phash for one in apart}))
+    for own in sorted(apart, key=lambda one: one.sha256):
+        if own.sample_id is not None and _refusal(own, known, hashes) is None:
+            found.append(own.sample_id)
+            known.append(own)
+    return found
+
+
+def _members(connection: Connection, family_id: int) -> set[int]:
+    s = t.sample.c
+    query = select(s.id).where(s.family_id == family_id, s.label == "synthetic", s.state == "active")
+    return set(connection.execute(query).scalars())
 
 
 def _refusal(own: Neighbour, known: Iterable[Neighbour], hashes: Hashes) -> str | None:
@@ -132,19 +196,21 @@ def _refusal(own: Neighbour, known: Iterable[Neighbour], hashes: Hashes) -> str 
 
 def _clash(own: Neighbour, other: Neighbour) -> str | None:
     """What the other one is, when the newcomer may not stand beside it."""
-    teaches = own.split != "holdout" and own.taught and not own.anchor
-    if teaches and other.split == "holdout":
+    if own.teaches and other.split == "holdout":
         return "held out"
-    if teaches and other.anchor:
-        return "of an anchor"
-    if own.split == "holdout" and other.split != "holdout" and other.taught and not other.anchor:
+    if own.teaches and other.anchor:
+        return OF_AN_ANCHOR
+    if own.measured and other.teaches:
         return "learned from"
     return None
 
 
-def _neighbours(connection: Connection, ids: Collection[int]) -> list[Neighbour]:
+def _neighbours(connection: Connection, ids: Collection[int], reason: str | None = None) -> list[Neighbour]:
+    """The active ones of these samples that have a telling hash; reason: those in quarantine for it instead."""
     s, f = t.sample.c, t.family.c
+    wanted = (s.state == "active") if reason is None else and_(s.state == "quarantined", s.reason == reason)
     columns = (
+        s.id,
         s.sha256,
         s.phash,
         s.label,
@@ -160,12 +226,13 @@ def _neighbours(connection: Connection, ids: Collection[int]) -> list[Neighbour]
     )
     found = []
     for part in chunks(ids):
-        query = select(*columns).select_from(joined).where(and_(s.id.in_(part), s.state == "active"))
+        query = select(*columns).select_from(joined).where(s.id.in_(part), wanted)
         for row in connection.execute(query.order_by(s.id)):
             bits = informative(row.phash)
             if bits is not None:
                 anchor = row.label == "synthetic" and row.anchored_at is not None
-                found.append(Neighbour(row.sha256, bits, row.key, row.split, anchor, row.trust != "untrusted"))
+                taught = row.trust != "untrusted"
+                found.append(Neighbour(row.sha256, bits, row.key, row.split, anchor, taught, row.id))
     return found
 
 

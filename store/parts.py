@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, insert, or_, select, update
 from sqlalchemy.sql.selectable import FromClause
 
 from daemon.model import Split, Subject
@@ -87,3 +88,14 @@ def ids_by_name(connection: Connection, table: Table, column: str, names: Iterab
         rows = connection.execute(select(table.c[column], table.c.id).where(table.c[column].in_(part)))
         found.update({row[0]: row[1] for row in rows})
     return found
+
+
+def count_outcome(connection: Connection, adapter_id: int, outcome: str, reasons: Counter[str]) -> None:
+    """Add to what an adapter's candidates came to; outcome: rejected or quarantined."""
+    r = t.rejection.c
+    for reason, count in sorted(reasons.items()):
+        key = and_(r.adapter_id == adapter_id, r.outcome == outcome, r.reason == reason)
+        if connection.execute(update(t.rejection).where(key).values(count=r.count + count)).rowcount == 0:
+            connection.execute(
+                insert(t.rejection).values(adapter_id=adapter_id, outcome=outcome, reason=reason, count=count)
+            )

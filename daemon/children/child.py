@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import psutil
-import structlog
 
 from daemon import errors
 from daemon.children import frames, tree
@@ -147,14 +146,14 @@ class Child:
             self.cause = cause
         tree.kill(self._tree, self._below)
 
-    def look(self) -> bool:
+    def look(self, census: tree.Census) -> bool:
         """Check deadline and memory (called by the keeper); False when the process is gone."""
         if self._process.poll() is not None:
             return False
         if time.monotonic() > self._due:
             self.kill("deadline", f"ran over its deadline of {self._allowed:g} s")
         elif self._memory_limit:
-            self._below = _merge(self._below, tree.descendants(self._tree))
+            self._below = _merge(self._below, census.below(self._tree, self._below))
             used = tree.resident(self._tree, self._below)
             if used > self._memory_limit:
                 limit = format_size(self._memory_limit)
@@ -255,6 +254,8 @@ def _merge(known: list[psutil.Process], found: list[psutil.Process]) -> list[psu
 
 
 def _log(role: str) -> Callable[[str], None]:
+    import structlog  # here: the child's side imports this module too, and never logs
+
     logger = structlog.get_logger("daemon.children")
 
     def say(line: str) -> None:

@@ -15,13 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from daemon.children.tree import Census
+
 PERIOD = 0.2  # seconds between two looks at the children
 
 
 class Watched(Protocol):
     """What the keeper looks after."""
 
-    def look(self) -> bool:
+    def look(self, census: Census) -> bool:
         """Check deadline and memory, kill when over; False when there is nothing left to watch."""
         ...
 
@@ -35,6 +37,7 @@ class Keeper:
     def __init__(self) -> None:
         self._starts: queue.Queue[_Start] = queue.Queue()
         self._watched: list[Watched] = []
+        self._census = Census()
         self._lock = threading.Lock()
         threading.Thread(target=self._run, name="children", daemon=True).start()
 
@@ -80,7 +83,9 @@ class Keeper:
     def _look(self) -> None:
         with self._lock:
             watched = list(self._watched)
-        gone = [child for child in watched if not child.look()]
+        if watched:
+            self._census.take()  # once for all of them: it reads the list of all processes
+        gone = [child for child in watched if not child.look(self._census)]
         with self._lock:
             self._watched = [child for child in self._watched if child not in gone]
 

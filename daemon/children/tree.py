@@ -2,9 +2,58 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 import psutil
 
 _ROUNDS = 20  # a stopped parent cannot fork, its children can: look again so many times at most
+_AFRESH = 25  # looks after which every process is asked for its parent again: a number may have been given anew
+
+
+class Census:
+    """Which process was started by which, for whoever looks many times a second: only newcomers are asked.
+
+    That is enough, for a process gets another parent only when its own ends, and each of our children adopts the
+    orphans below it (`daemon.children.host`): what was once below one stays below it.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, psutil.Process] = {}
+        self._parents: dict[int, int] = {}
+        self._looks = 0
+
+    def take(self) -> None:
+        """Look at the machine's processes as they are now."""
+        if self._looks % _AFRESH == 0:
+            self._known, self._parents = {}, {}
+        self._looks += 1
+        present = set(psutil.pids())
+        for gone in self._known.keys() - present:
+            del self._known[gone], self._parents[gone]
+        for new in present - self._known.keys():
+            try:
+                process = psutil.Process(new)
+                self._parents[new] = process.ppid()
+            except psutil.Error:
+                continue  # it ended meanwhile
+            self._known[new] = process
+
+    def below(self, process: psutil.Process, before: Sequence[psutil.Process] = ()) -> list[psutil.Process]:
+        """The living processes below one, and below those that were seen below it before."""
+        started: dict[int, list[int]] = defaultdict(list)
+        for pid, parent in self._parents.items():
+            started[parent].append(pid)
+        due = [process.pid, *(one.pid for one in before)]
+        seen = set(due)
+        found: list[psutil.Process] = []
+        while due:
+            for pid in started[due.pop()]:
+                if pid not in seen:
+                    seen.add(pid)
+                    due.append(pid)
+                    found.append(self._known[pid])
+        return [one for one in found if _lives(one)]
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:

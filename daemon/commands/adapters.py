@@ -25,7 +25,7 @@ def list_adapters(config: ConfigOption = None, as_json: JsonOption = False) -> N
     typer.echo(f"installed kinds: {', '.join(found['kinds']) or 'none'}")
     print_table(
         "configured",
-        ["adapter", "kind", "every", "trust", "last success", "circuit", "stored", "rejected", "cursor"],
+        ["adapter", "kind", "every", "trust", "last success", "circuit", "spent today", "stored", "rejected", "cursor"],
         [
             [
                 a["name"],
@@ -34,6 +34,7 @@ def list_adapters(config: ConfigOption = None, as_json: JsonOption = False) -> N
                 a["trust"],
                 a["last_success_at"],
                 circuit(a["circuit"]),
+                spent(a["spending"]),
                 a["stored"],
                 counts(a["rejected"]),
                 shortened(a["cursor"]),
@@ -95,6 +96,16 @@ def circuit(state: dict[str, Any]) -> str:
     """Whether a source is asked or left alone: closed, or open until when."""
     failures = f" ({state['failures']} failed)" if state["failures"] else ""
     return f"open until {state['retry_at']}{failures}" if state["state"] == "open" else f"closed{failures}"
+
+
+def spent(account: dict[str, Any] | None) -> str | None:
+    """What of the day's budget is used; None for an adapter that pays for nothing."""
+    if account is None:
+        return None
+    images = f"{account['images']} of {account['images_limit']} images"
+    if account["money_limit"] is None:
+        return images
+    return f"{images}, {account['money']:.2f} of {account['money_limit']:.2f}"
 
 
 def shortened(text: str | None) -> str | None:

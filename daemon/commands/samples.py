@@ -43,10 +43,11 @@ def show(
     if as_json:
         print_json({**asdict(found), "excluded": found.excluded})
     else:
-        _print(found)
+        print_sample(found)
 
 
-def _print(found: SampleFacts) -> None:
+def print_sample(found: SampleFacts) -> None:
+    """Everything that is known of one picture, for a person."""
     label = " ".join(filter(None, (found.label or "no label", found.family)))
     typer.echo(f"{found.sha256}: {label}, source {found.source} ({found.trust}), {found.state}")
     if found.reason:

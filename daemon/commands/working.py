@@ -39,6 +39,10 @@ def register(app: typer.Typer) -> None:
 def ingest(
     path: Annotated[Path, typer.Argument(help="A folder (real/..., <family>/...) or a manifest.")],
     trust: Annotated[str, typer.Option("--trust", help="trusted, known or untrusted.")] = "known",
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", help="The folder that a manifest's paths lie below.  [default: the manifest's own]"),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,11 +53,16 @@ def ingest(
         raise typer.BadParameter("it is trusted, known or untrusted", param_hint="--trust")
     checked: Trust = trust  # type: ignore[assignment]
     with progress_bar() as progress:
-        done = ingest_path(settings_of(config), path, checked, progress)
+        done = ingest_path(settings_of(config), path, checked, progress, root)
     if as_json:
         print_json(done)
         return
     typer.echo(f"{done['offered']} offered, {done['stored']} stored, rejected: {counts(done['rejected'])}")
+    for one in done["examples"]:
+        named = "" if one["uri"] in one["detail"] else f"{one['uri']}: "
+        typer.echo(f"  {one['reason']}: {named}{one['detail']}")
+    if sum(done["rejected"].values()) > len(done["examples"]):
+        typer.echo("  ...")
     typer.echo("`sidwatch run --until-idle` measures them now")
 
 

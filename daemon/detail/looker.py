@@ -12,16 +12,15 @@ from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.detail.evidence import evidence_of
 from daemon.detail.history import History, history_of
+from daemon.detail.quarantined import view_of
 from daemon.detail.scores import PROFILE, ScoreSheet, family_scores, make_sheet
 from daemon.detail.thumbnails import Thumbnails
 from daemon.detail.versions import version_detail
 from daemon.detail.views import (
-    ClaimView,
     EntryView,
     EpisodeDetailView,
     EvidenceView,
     FamilyScoresView,
-    QuarantinedView,
     QuarantineView,
     TestView,
     VersionDetailView,
@@ -32,7 +31,7 @@ from daemon.errors import BadInputError, TemporaryError
 from daemon.explain.family import explain_family
 from daemon.explain.views import FamilyExplanationView
 from daemon.figures import HELD_OUT
-from daemon.model import QuarantinedSample, Subject
+from daemon.model import Subject
 from daemon.status import episode_view
 from daemon.views import Status
 
@@ -135,7 +134,7 @@ class Looker:
         """A part of what is set apart."""
         samples = self._context.samples
         return QuarantineView(
-            samples=[_quarantined(one) for one in samples.quarantined(limit, offset)],
+            samples=[view_of(one) for one in samples.quarantined(limit, offset)],
             total=samples.quarantined_count(),
         )
 
@@ -188,17 +187,3 @@ class Looker:
 def _version(data: object) -> str | None:
     found = data.get("version") if isinstance(data, dict) else None
     return found if isinstance(found, str) else None
-
-
-def _quarantined(sample: QuarantinedSample) -> QuarantinedView:
-    return QuarantinedView(
-        sha256=sample.sha256,
-        reason=sample.reason,
-        detail=sample.detail,
-        since=sample.since,
-        has_picture=sample.has_blob,
-        claims=[
-            ClaimView(adapter=one.adapter, uri=one.uri, label=one.label, family=one.family, source=one.source)
-            for one in sample.claims
-        ],
-    )

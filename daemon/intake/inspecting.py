@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from queue import LifoQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.children.child import Child
 from daemon.children.frames import BadFrame, Frame
@@ -18,7 +18,9 @@ from daemon.intake.decode import FORMATS, Limits, check_size
 from daemon.intake.file_facts import checked_facts
 from daemon.intake.filtering import load_filters, refuse_filtered
 from daemon.model import Inspected
-from daemon.settings import IntakeSettings
+
+if TYPE_CHECKING:  # the child does without pydantic
+    from daemon.settings import IntakeSettings
 
 _START = 60.0  # seconds that a new child may take to say that it is there
 _ATTEMPTS = 2  # the first time somebody else may have killed the child, or the picture before filled its memory

@@ -12,7 +12,7 @@ from daemon.evaluate.looks import MARGINS, Looks
 from daemon.figures import HELD_OUT
 from daemon.model import ALARM_KINDS, BATCH_STATES, HANDLINGS, OPEN_STATES, Subject
 from daemon.states import state_of
-from daemon.views import FamilyView, SourceView, Status
+from daemon.views import AdapterView, FamilyView, SourceView, Status
 
 OTHER: Final = "other"  # the label under which families and sources beyond the cap are folded
 CHAMPION: Final = "champion"
@@ -90,11 +90,27 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "adapter_last_success_timestamp_seconds": ("When an adapter last delivered without fault; 0: never.", ("adapter",)),
     "adapter_interval_seconds": ("How often an adapter is polled.", ("adapter",)),
+    "adapter_circuit_state": ("1 for the state that an adapter's circuit breaker is in.", ("adapter", "state")),
+    "adapter_failed_polls": ("Polls of an adapter in a row that failed.", ("adapter",)),
+    "adapter_retry_timestamp_seconds": ("Until when an adapter's circuit is open.", ("adapter",)),
+    "adapter_day_images": (
+        "Pictures asked for since UTC midnight, failed ones included.",
+        ("adapter",),
+    ),
+    "adapter_day_images_limit": ("The most that it may ask for in a day.", ("adapter",)),
+    "adapter_day_money": (
+        "Money reserved since UTC midnight, in the currency of `price`.",
+        ("adapter",),
+    ),
+    "adapter_day_money_limit": ("The most that it may spend in a day.", ("adapter",)),
     "notifications_waiting": ("Messages of a channel that were not taken yet.", ("channel",)),
     "notifications_oldest_timestamp_seconds": ("Since when the oldest of them waits.", ("channel",)),
     "queue_samples": ("Samples that wait for a stage.", ("stage",)),
     "queue_oldest_timestamp_seconds": ("Arrival of the oldest sample that waits for a stage.", ("stage",)),
 }
+
+
+CIRCUIT_STATES: Final = ("closed", "half_open", "open")
 
 
 class _Sheet:
@@ -316,12 +332,33 @@ def _shortcuts(sheet: _Sheet, status: Status, cap: int) -> None:
         sheet.set("shortcut_auroc_ratio", auroc, kind, name)
 
 
+def _circuit(sheet: _Sheet, adapter: AdapterView, now: datetime) -> None:
+    """Closed: it is asked on time. Open: it is left alone until a time. Half open: the next poll is the trial."""
+    paused = "half_open" if adapter.retry_at is None or adapter.retry_at <= now else "open"
+    present = "closed" if adapter.retry_at is None else paused
+    for state in CIRCUIT_STATES:
+        sheet.set("adapter_circuit_state", state == present, adapter.name, state)
+    sheet.set("adapter_failed_polls", adapter.failures, adapter.name)
+    sheet.set("adapter_retry_timestamp_seconds", adapter.retry_at, adapter.name)
+
+
+def _spending(sheet: _Sheet, adapter: AdapterView) -> None:
+    spent = adapter.spending
+    if spent is not None:
+        sheet.set("adapter_day_images", spent.images, adapter.name)
+        sheet.set("adapter_day_images_limit", spent.images_limit, adapter.name)
+        sheet.set("adapter_day_money", spent.money, adapter.name)
+        sheet.set("adapter_day_money_limit", spent.money_limit, adapter.name)
+
+
 def _work(sheet: _Sheet, status: Status) -> None:
     for adapter in status.adapters:
         if adapter.configured:  # one that was taken out of the configuration must not look stale
             success = adapter.last_success_at
             sheet.set("adapter_last_success_timestamp_seconds", success if success is not None else 0, adapter.name)
             sheet.set("adapter_interval_seconds", adapter.interval_seconds, adapter.name)
+            _circuit(sheet, adapter, status.service.now)
+            _spending(sheet, adapter)
     for channel in status.channels:
         sheet.set("notifications_waiting", channel.waiting, channel.channel)
         sheet.set("notifications_oldest_timestamp_seconds", channel.oldest, channel.channel)

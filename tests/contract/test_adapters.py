@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,16 @@ def test_the_adapter_keeps_the_contract(tmp_path: Path, make: Callable[[Path], A
     assert_conforms(lambda: made, NOW, bad=bad)
     types = next(result for result in check_adapter(lambda: made, NOW) if result.name == "types")
     assert types.detail.startswith(f"{count} candidates ")  # the kit saw all of them
+
+
+def test_the_kit_runs_over_every_kind_that_is_shipped() -> None:
+    tests = [path.read_text(encoding="utf-8") for path in Path(__file__).parents[1].rglob("test_*.py")]
+    with_kit = [text for text in tests if "assert_conforms(" in text]
+    shipped = [point for point in entry_points(group="sidwatch.adapters") if point.module.startswith("adapters.")]
+    without = {
+        point.name
+        for point in shipped
+        if not any(f"from {point.module} import" in text and point.attr in text for text in with_kit)
+    }
+    assert len(shipped) >= 8
+    assert without == set()

@@ -21,6 +21,7 @@ COMMANDS = {
     "retrain",
     "families list", "families show", "families rename", "families merge", "families split", "families retire",
     "families anchor", "families unanchor", "samples show", "samples relabel",
+    "quarantine list", "quarantine show", "quarantine release", "quarantine confirm", "quarantine discard",
     "episodes list", "episodes show", "episodes ack", "episodes snooze", "episodes close",
     "notifications list", "notifications test", "health",
     "models list", "models show", "models promote", "models rollback", "models import",

@@ -24,6 +24,7 @@ from adapters.generation.orders import Model, order_of
 from adapters.generation.prompts import read_prompts
 from daemon.errors import BadInputError
 from daemon.intake.polling import poll_in_child
+from daemon.intake.spending import Spending, spending_of
 from daemon.model import Batch, Candidate, Material, Prompt, Release
 
 NOW = datetime(2030, 6, 30, 12, tzinfo=UTC)
@@ -226,6 +227,16 @@ def test_the_day_s_budget_is_kept_and_the_rest_comes_on_another_day(
     found, cursor = poll(maker, cursor, now=NOW + timedelta(days=1))
     assert len(api.asked) == made + len(found) <= 4
     assert found
+
+
+def test_what_the_service_reads_of_the_cursor_is_what_was_reserved(api: ImagesApi, prompts: Path) -> None:
+    given = options(api, prompts, images_per_day=9, money_per_day="1.00", price="0.04")
+    cursor = poll(adapter(given))[1]
+    images, money = spent(cursor)
+    account = spending_of(cursor, given.model_dump(mode="json"), date(2030, 6, 30))
+    assert images > 0
+    assert account == Spending(images, 9, float(money), 1.0)
+    assert spending_of(cursor, given.model_dump(mode="json"), date(2030, 7, 1)) == Spending(0, 9, 0.0, 1.0)
 
 
 def test_the_reservation_is_in_the_cursor_before_the_request(api: ImagesApi, prompts: Path) -> None:

@@ -40,6 +40,23 @@ def test_arguments_go_before_the_environment_the_file_and_the_defaults(
         ("clock: {start: 2026-13-45}\n", "month must be in 1..12"),
         ('store: {directory: "a\\0b"}\n', "a path cannot be used"),
         ("- a list\n", "expected sections"),
+        (
+            "adapters: [{name: a, kind: folder, options: {path: x, start: 2026-01-02}}]\n",
+            'adapters.0.options: start is read as a date by YAML; write it in quotes: "2026-01-02"',
+        ),
+        (
+            "adapters: [{name: a, kind: folder, options: {models: [{released: 2026-01-02}]}}]\n",
+            'models[0].released is read as a date by YAML; write it in quotes: "2026-01-02"',
+        ),
+        ("adapters: [{name: a, kind: folder, options: {start: 2026-01-02T03:04:05Z}}]\n", "start is read as a date"),
+        (
+            "adapters: [{name: a, kind: folder, options: {parameters: {1: 2}}}]\n",
+            "has a key that is no text",
+        ),
+        ("adapters: [{name: a, kind: folder, options: {price: .nan}}]\n", "price is float nan"),
+        ("adapters: [{name: a, kind: folder, options: {key: !!binary aGk=}}]\n", "key is bytes"),
+        ("adapters: [{name: a, kind: folder, options: {all: &a [*a]}}]\n", "adapters.0.options: Circular reference"),
+        ("intake: {filters: [{name: a, options: {since: 2026-01-02}}]}\n", "intake.filters.0.options: since is read"),
         ('"two\\nlines": 1\n', "two lines: unknown key"),
     ],
 )

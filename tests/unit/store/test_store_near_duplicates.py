@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from store_testing import PRINT, T0, admission, embed, fake, minutes, real
 
-from daemon.model import Admission, Receipt, Trust
+from daemon.model import Admission, Receipt, Subject, Trust
 from store import Store, open_store
 from store import tables as t
 from store.near_duplicates import Hashes, informative
@@ -102,6 +102,68 @@ def test_near_duplicates_of_an_anchor_are_not_learned_from(store: Store) -> None
     )
     assert receipt.near_duplicates == 1
     assert states(store)[group_in("train", 1)][2].endswith("which is of an anchor")
+
+
+def test_a_picture_of_an_anchor_that_comes_after_what_was_learned_is_not_measured(store: Store) -> None:
+    admit(store, like(fake, "anchor", "train", family="old", number=5, bits=40), like(fake, "copy", "train", number=1))
+    store.samples.anchor_family("old", False, "to see", "ada", T0)
+    assert admit(store, like(fake, "late", "train", number=2, family="old"), minute=1).near_duplicates == 1
+    assert states(store)[group_in("train", 2)][2].endswith("which is learned from")
+
+
+def test_an_anchor_that_is_made_later_sets_its_near_duplicates_apart(store: Store) -> None:
+    anchor = like(fake, "anchor", "train", family="old")
+    batch = [
+        like(fake, "copy", "train", number=1, family="new"),
+        like(real, "photograph", "train", number=2),
+        like(fake, "its own", "train", number=3, family="old"),
+        like(fake, "far", "train", bits=6, number=4, family="new"),
+    ]
+    assert admit(store, anchor, *batch).near_duplicates == 0
+    embed(store)
+    done = store.samples.anchor_family("old", False, "to see what breaks", "ada", minutes(1))
+    assert done is not None and done.samples == 2
+    assert {str(subject) for subject in done.subjects} >= {str(Subject("family", name)) for name in ("old", "new")}
+    found = states(store)
+    for number in (1, 2):
+        state, reason, detail = found[group_in("train", number)]
+        assert (state, reason) == ("quarantined", "near_duplicate") and detail.endswith("which is of an anchor")
+    assert [found[group_in("train", number)][0] for number in (0, 3, 4)] == ["active"] * 3
+    (adapter,) = store.samples.adapters()
+    assert adapter.quarantined == {"near_duplicate": 2}
+    (row,) = store.registry.audit()
+    assert (row.action, row.reason, len(row.payload["set_apart"]), row.payload["let_in"]) == (
+        "anchor", "to see what breaks", 2, []
+    )  # fmt: skip
+    assert store.samples.anchor_family("old", False, "again", "ada", minutes(2)) is None
+
+
+def test_what_an_anchor_set_apart_comes_in_again_when_it_is_none_any_more(store: Store) -> None:
+    admit(store, like(fake, "anchor", "train", family="old"), like(fake, "copy", "train", number=1, family="new"))
+    store.samples.anchor_family("old", False, "to see", "ada", minutes(1))
+    assert states(store)[group_in("train", 1)][0] == "quarantined"
+    done = store.samples.anchor_family("old", True, "it evades", "ada", minutes(2))
+    assert done is not None and done.samples == 1
+    assert states(store)[group_in("train", 1)] == ("active", None, "")
+    assert len(store.registry.audit()[-1].payload["let_in"]) == 1
+
+
+def test_what_is_held_out_stays_so_beside_a_family_that_was_an_anchor(store: Store) -> None:
+    admit(store, like(fake, "anchor", "train", family="old", bits=40, number=9))
+    store.samples.anchor_family("old", False, "to see", "ada", T0)
+    admit(store, like(fake, "its own", "train", family="old"), like(fake, "held", "held", family="new"), minute=1)
+    assert {state for state, _, _ in states(store).values()} == {"active"}
+    store.samples.anchor_family("old", True, "it evades", "ada", minutes(2))
+    found = states(store)
+    assert found[group_in("train")][:2] == ("quarantined", "near_duplicate")
+    assert found[group_in("held")][0] == "active"
+
+
+def test_a_store_that_does_not_look_sets_nothing_apart_for_an_anchor(tmp_path: Path) -> None:
+    with open_store(tmp_path, near_duplicate_bits=None) as store:
+        admit(store, like(fake, "anchor", "train", family="old"), like(fake, "copy", "train", number=1, family="new"))
+        store.samples.anchor_family("old", False, "to see", "ada", minutes(1))
+        assert {state for state, _, _ in states(store).values()} == {"active"}
 
 
 def test_untrusted_pictures_keep_nothing_out_of_the_holdout_and_are_measured(store: Store) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,8 +10,27 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon.evaluate.looks import Looks
 from daemon.model import Subject
 from daemon.telemetry import Telemetry
-from daemon.views import AlarmView, ChannelView, ShadowView
+from daemon.views import AdapterView, AlarmView, ChannelView, ShadowView, SpendingView
 from tests.unit.web.snapshot import NOW, empty_status, family, status
+
+HOUR = timedelta(hours=1)
+
+
+def paying(name: str, **others: Any) -> AdapterView:
+    """An adapter that makes pictures for money."""
+    spent = SpendingView(images=3, images_limit=50, money=0.12, money_limit=2.0)
+    facts: dict[str, Any] = {
+        "kind": "generate",
+        "configured": True,
+        "interval_seconds": 3600.0,
+        "last_success_at": NOW - HOUR,
+        "cursor": None,
+        "stored": 3,
+        "rejected": {},
+        "quarantined": {},
+        "spending": spent,
+    }
+    return AdapterView(name=name, **(facts | others))
 
 
 def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
@@ -225,6 +245,13 @@ TABLE = [
     "samples_quarantined_total",
     "adapter_last_success_timestamp_seconds",
     "adapter_interval_seconds",
+    "adapter_circuit_state",
+    "adapter_failed_polls",
+    "adapter_retry_timestamp_seconds",
+    "adapter_day_images",
+    "adapter_day_images_limit",
+    "adapter_day_money",
+    "adapter_day_money_limit",
     "adapter_fetch_duration_seconds_bucket",
     "job_runs_total",
     "job_last_success_timestamp_seconds",
@@ -248,11 +275,45 @@ def test_every_metric_has_series_once_the_service_has_something_to_say(name: str
         AlarmView(kind=kind, about=about, raised_at=None, evidence_log10=0.5, alarm_log10=2.0, text="")
         for kind, about in (("real_pool_shift", ""), ("novel_family", "uploads"))
     ]
-    telemetry.restore(status(alarms=alarms), looks=LOOKS)
+    adapters = [paying("maker", failures=3, retry_at=NOW + HOUR)]
+    telemetry.restore(status(alarms=alarms, adapters=adapters), looks=LOOKS)
     telemetry.beat("supervisor", NOW)
     telemetry.job_finished("cycle", "ok", 1.0, NOW)
     names = {sample.name for metric in telemetry.registry.collect() for sample in metric.samples}
     assert "sidwatch_" + name in names
+
+
+def test_a_circuit_is_closed_open_until_a_time_or_half_open_after_it() -> None:
+    telemetry = Telemetry("0.1.0")
+
+    def states(adapter: str) -> list[float | None]:
+        return [
+            value(telemetry, "adapter_circuit_state", adapter=adapter, state=state)
+            for state in ("closed", "half_open", "open")
+        ]
+
+    telemetry.restore(status(adapters=[paying("well"), paying("left", failures=4, retry_at=NOW + HOUR)]))
+    assert (states("well"), states("left")) == ([1, 0, 0], [0, 0, 1])
+    assert value(telemetry, "adapter_failed_polls", adapter="left") == 4
+    assert value(telemetry, "adapter_retry_timestamp_seconds", adapter="left") == (NOW + HOUR).timestamp()
+    telemetry.publish(status(adapters=[paying("left", failures=4, retry_at=NOW - HOUR)]))
+    assert states("left") == [0, 1, 0]
+    assert states("well") == [None] * 3
+    telemetry.publish(status(adapters=[paying("left")]))
+    assert states("left") == [1, 0, 0]
+    assert value(telemetry, "adapter_retry_timestamp_seconds", adapter="left") is None
+
+
+def test_what_a_day_cost_stands_beside_its_budget() -> None:
+    telemetry = Telemetry("0.1.0")
+    free = SpendingView(images=2, images_limit=9, money=0.0, money_limit=None)
+    telemetry.restore(
+        status(adapters=[paying("maker"), paying("local", spending=free), paying("inbox", spending=None)])
+    )
+    day = [f"adapter_day_{name}" for name in ("images", "images_limit", "money", "money_limit")]
+    assert [value(telemetry, name, adapter="maker") for name in day] == [3, 50, 0.12, 2.0]
+    assert [value(telemetry, name, adapter="local") for name in day] == [2, 9, 0.0, None]
+    assert [value(telemetry, name, adapter="inbox") for name in day] == [None] * 4
 
 
 def test_runs_decisions_and_beats_are_recorded_and_unknown_words_refused() -> None:

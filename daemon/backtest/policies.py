@@ -62,7 +62,7 @@ _EVERY: tuple[Policy, ...] = (
     Policy(
         "gradient", "the paper's recipe, trained anew once at each alarm", _by_gradient, learner="gradient", once=True
     ),
-    Policy("closed_form", "one linear direction, solved at each alarm", run_cycle, "linear"),
+    Policy("closed_form", "one linear direction, solved anew once at each alarm", run_cycle, "linear", once=True),
     Policy("mixture", "the two-sided mixture, solved at each alarm: the service's first answer", run_cycle, "mixture"),
     Policy("oracle", "the mixture, fitted once on everything there will ever be", _jointly, "mixture", at_once=True),
 )

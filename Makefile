@@ -14,7 +14,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept accept-long bench bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards clean
+.PHONY: help setup demo run test check accept accept-long bench bench-backtest bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ accept-long: setup  ## the acceptance that wants hours or a machine of its own: 
 bench: setup  ## measurements, each prints a table and writes JSON beside itself
 	$(QUIET) $(PY) benchmarks/encode.py $(ARGS)
 	$(QUIET) $(PY) benchmarks/encode_clip.py
+
+bench-backtest: setup  ## the back-test of all policies on real pictures, from nothing: time, processor, figures
+	@test -n "$(SIDWATCH_TEST_DATA)" || { echo "make: SIDWATCH_TEST_DATA names no folder with images/manifest.csv" >&2; exit 1; }
+	$(QUIET) $(PY) -m benchmarks.backtest $(SIDWATCH_TEST_DATA)/images/manifest.csv $(ARGS)
 
 bench-evaluate: setup  ## what measuring 100 families costs, beside scikit-learn and a naive bootstrap
 	$(QUIET) $(PY) benchmarks/evaluate.py $(ARGS)

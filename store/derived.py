@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from store.files import sha256_hex, write_files
+from store.files import keep_file, sha256_hex
 from store.layout import Layout
 
 _DIGEST = 64  # hex digits before the content
@@ -28,12 +28,13 @@ class DerivedFiles:
         return content if kept[:_DIGEST].decode("ascii", "replace") == sha256_hex(content) else None
 
     def put(self, kind: str, key: str, content: bytes) -> None:
-        """Keep it; where nothing may be written it is not kept. Raises TemporaryError when there is no space."""
-        path = self._path(kind, key)
+        """Keep it instead of what was kept; where nothing may be written it is not kept.
+
+        Nothing waits for the disk: what a power cut takes is computed again. Raises TemporaryError when there is no
+        space.
+        """
         try:
-            if self.get(kind, key) is None:
-                path.unlink(missing_ok=True)  # a damaged one
-            write_files({path: sha256_hex(content).encode() + content})
+            keep_file(self._path(kind, key), sha256_hex(content).encode() + content)
         except OSError as error:
             if error.errno not in _NO_PLACE:
                 raise

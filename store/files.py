@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,6 +63,24 @@ def _write_file(path: Path, content: bytes) -> None:
     failpoint("file.before_rename")
     temporary.rename(path)
     failpoint("file.renamed")
+
+
+def keep_file(path: Path, content: bytes) -> None:
+    """Put a file in the place of another, whole whatever is killed; a power cut may take or cut it.
+
+    Processes and threads may write the same file at once: one of them is there then. Raises TemporaryError when there
+    is no space.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}{TEMPORARY_SUFFIX}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise TemporaryError(f"no space left for {path}; make room and try again") from error
+        raise
 
 
 def read_checked(path: Path, digest: str) -> bytes:

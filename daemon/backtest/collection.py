@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -69,17 +72,20 @@ def read_collection(
     reader = _Reader(manifest)
     pictures = Pictures(files)
     adapter = adapter_of(manifest)
+    look = partial(examine, inspector=inspector, limits=limits)
     for batch in poll(NAME, adapter.kind, adapter.options, None, _EVERYTHING, _END_OF_TIME):
-        for candidate in batch.candidates:
-            admission = examine(candidate, inspector, limits)
-            if reader.take(admission):
-                assert candidate.content is not None
-                pictures.put(admission.sha256, candidate.content)
-            progress("read", reader.rows, 0)
+        # As many threads as there are decoders: each waits for the child that looks at its picture.
+        with ThreadPoolExecutor(limits.decoders, "intake") as threads:
+            for candidate, admission in zip(batch.candidates, threads.map(look, batch.candidates), strict=True):
+                if reader.take(admission):
+                    assert candidate.content is not None
+                    pictures.put(admission.sha256, candidate.content)
+                progress("read", reader.rows, 0)
     found = Collection(str(manifest), digest, tuple(reader.entries.values()), dict(reader.rejected))
     if not found.entries:
         raise BadInputError(f"{manifest}: not one picture of it can be used: {_counted(found.rejected)}")
     text = json.dumps({"entries": [asdict(entry) for entry in found.entries], "rejected": found.rejected})
+    os.sync()  # a power cut must not leave the list without its pictures
     files.put("collections", digest, text.encode())
     return found
 

@@ -23,11 +23,17 @@ class Policy:
     turn: Turn
     read_out: Literal["mixture", "linear"] | None = None  # of the closed form; None: it is not asked
     learner: Literal["closed_form", "gradient"] = "closed_form"  # the only one that answers an alarm
+    once: bool = False  # one answer to an alarm, once there is enough for the gate; not a new one as pictures come in
     at_once: bool = False  # everything is delivered at the end, and learned together
 
     def settings(self, settings: Settings) -> Settings:
         """The configuration that it works with: one learner, asked by alarms alone, as a yardstick should be."""
-        alone = PolicySettings(triggers=("alarm",), attempts=(AttemptSettings(learner=self.learner, min_groups=1),))
+        attempt = AttemptSettings(
+            learner=self.learner,
+            min_groups=settings.gate.min_groups if self.once else 1,
+            at_most=1 if self.once else None,
+        )
+        alone = PolicySettings(triggers=("alarm",), attempts=(attempt,))
         update: dict[str, Section] = {"learn": settings.learn.model_copy(update={"policy": alone})}
         if self.read_out is not None:
             update["head"] = settings.head.model_copy(update={"read_out": self.read_out})
@@ -53,8 +59,10 @@ def _jointly(context: Context, adapters: Sequence[AdapterSettings]) -> CycleRepo
 
 _EVERY: tuple[Policy, ...] = (
     Policy("static", "the first champion for ever: it learns nothing more", _never_again, "mixture"),
-    Policy("gradient", "the paper's recipe, trained anew at each alarm", _by_gradient, learner="gradient"),
-    Policy("closed_form", "one linear direction, solved at each alarm", run_cycle, "linear"),
+    Policy(
+        "gradient", "the paper's recipe, trained anew once at each alarm", _by_gradient, learner="gradient", once=True
+    ),
+    Policy("closed_form", "one linear direction, solved anew once at each alarm", run_cycle, "linear", once=True),
     Policy("mixture", "the two-sided mixture, solved at each alarm: the service's first answer", run_cycle, "mixture"),
     Policy("oracle", "the mixture, fitted once on everything there will ever be", _jointly, "mixture", at_once=True),
 )

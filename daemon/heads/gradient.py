@@ -113,6 +113,7 @@ class _Training:
         self._scales = [Standardisation.of(vectors, settings.standardise, split.learn) for split in splits]
         self._centre = torch.from_numpy(np.stack([scale.centre for scale in self._scales])).float()
         self._inverse_scale = torch.from_numpy(np.stack([scale.inverse_scale for scale in self._scales])).float()
+        self._stored, self._standardised = torch.empty(0, 0, dtype=torch.float16), torch.empty(0, 0)
         self._stack = Stack(len(splits), vectors.shape[1], settings.units, settings.seed)
 
     def run(self, progress: Epochs) -> list[TrainedHead]:
@@ -128,7 +129,7 @@ class _Training:
             for some, rows, present in batches(going, self._learn, orders, settings.batch_size):
                 self._stack.step(
                     some,
-                    self._features(rows, self._centre[some, None], self._inverse_scale[some, None]),
+                    self._batch(some, rows),
                     self._targets[rows],
                     present,
                     decorrelation=settings.decorrelation,
@@ -153,8 +154,17 @@ class _Training:
             for scale, own, (epoch, head) in zip(self._scales, losses, best, strict=True)
         ]
 
-    def _features(self, rows: Tensor, centre: Tensor, inverse_scale: Tensor) -> Tensor:
-        return (self._vectors[rows].float() - centre) * inverse_scale
+    def _batch(self, heads: Tensor, rows: Tensor) -> Tensor:
+        """Features (a, n, d) of the heads' rows (a, n), good until the next batch: they lie in the same memory."""
+        import torch
+
+        count, dimension = rows.numel(), self._vectors.shape[1]
+        if self._stored.shape[0] < count:
+            self._stored = torch.empty(count, dimension, dtype=torch.float16)
+            self._standardised = torch.empty(count, dimension)
+        torch.index_select(self._vectors, 0, rows.flatten(), out=self._stored[:count])
+        features = self._standardised[:count].copy_(self._stored[:count]).view(*rows.shape, dimension)
+        return features.sub_(self._centre[heads, None]).mul_(self._inverse_scale[heads, None])
 
     def _validation_loss(self, head: int) -> float:
         import torch
@@ -162,7 +172,8 @@ class _Training:
 
         total = 0.0
         for rows in torch.split(self._validate[head], 4096):
-            logits = self._stack.logits(head, self._features(rows, self._centre[head], self._inverse_scale[head]))
+            features = self._batch(torch.tensor([head]), rows[None])[0]
+            logits = self._stack.logits(head, features)
             total += float(
                 binary_cross_entropy_with_logits(logits.double(), self._targets[rows].double(), reduction="sum")
             )

@@ -57,24 +57,34 @@ class Stack:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        values = self._values[heads].requires_grad_()
-        activations, logits = self._forward(values, features)
-        weights = present / present.sum(dim=1, keepdim=True)
-        loss = binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum")
+        values = self._values[heads]
+        weights, biases, read_out, offset = self._parts(values)
+        # Autograd takes the small half alone: through the products with the features it is several times slower.
+        activations = _activations(weights, biases, features).requires_grad_()
+        read_out, offset = read_out.clone().requires_grad_(), offset.clone().requires_grad_()
+        shares = present / present.sum(dim=1, keepdim=True)
+        logits = _logits(activations, read_out, offset)
+        loss = binary_cross_entropy_with_logits(logits, targets, shares, reduction="sum")
         loss = loss + decorrelation * penalty(activations * present[:, :, None]).sum()
-        (gradient,) = torch.autograd.grad(loss, values)
-        with torch.no_grad():
-            gradient = gradient + weight_decay * values
-            steps = self._steps[heads] + 1
-            first = _DECAY[0] * self._first_moment[heads] + (1 - _DECAY[0]) * gradient
-            second = _DECAY[1] * self._second_moment[heads] + (1 - _DECAY[1]) * gradient**2
-            size = (second / (1 - _DECAY[1] ** steps)).sqrt() + _LEAST
-            self._values[heads] = values - learning_rate * (first / (1 - _DECAY[0] ** steps)) / size
-            self._first_moment[heads], self._second_moment[heads], self._steps[heads] = first, second, steps
+        of_activations, *of_read_out = torch.autograd.grad(loss, (activations, read_out, offset))
+        of_first = (of_activations.transpose(1, 2) @ features).flatten(start_dim=1), of_activations.sum(dim=1)
+        gradient = torch.cat([*of_first, of_read_out[0], of_read_out[1][:, None]], dim=1)
+        self._adam(heads, values, gradient.add_(values, alpha=weight_decay), learning_rate)
+
+    def _adam(self, heads: Tensor, values: Tensor, gradient: Tensor, learning_rate: float) -> None:
+        """In place where it can be: new memory for every product would take longer than the products."""
+        steps = self._steps[heads] + 1
+        first = self._first_moment[heads].mul_(_DECAY[0]).add_(gradient, alpha=1 - _DECAY[0])
+        second = self._second_moment[heads].mul_(_DECAY[1]).add_(gradient.square_(), alpha=1 - _DECAY[1])
+        size = (second / (1 - _DECAY[1] ** steps)).sqrt_().add_(_LEAST)
+        change = (first / (1 - _DECAY[0] ** steps)).div_(size)
+        self._values[heads] = values.sub_(change, alpha=learning_rate)
+        self._first_moment[heads], self._second_moment[heads], self._steps[heads] = first, second, steps
 
     def logits(self, head: int, features: Tensor) -> Tensor:
         """One head's logits of float32 (n, d), float32 (n,)."""
-        return self._forward(self._values[head : head + 1], features[None])[1][0]
+        weights, biases, read_out, offset = self._parts(self._values[head : head + 1])
+        return _logits(_activations(weights, biases, features[None]), read_out, offset)[0]
 
     def head(self, number: int) -> LinearHead:
         """One head as it stands, float64."""
@@ -83,12 +93,6 @@ class Stack:
         )
         return LinearHead(weights, biases, read_out, np.array([offset]))
 
-    def _forward(self, values: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Activations (a, n, k) and logits (a, n)."""
-        weights, biases, read_out, offset = self._parts(values)
-        activations = features @ weights.transpose(1, 2) + biases[:, None]
-        return activations, (activations @ read_out[:, :, None])[:, :, 0] + offset[:, None]
-
     def _parts(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """weights (a, k, d), biases (a, k), read-out (a, k), offset (a,)."""
         units, dimension = self._shape
@@ -96,6 +100,16 @@ class Stack:
 
         weights, biases, read_out, offset = torch.split(values, [units * dimension, units, units, 1], dim=1)
         return weights.reshape(-1, units, dimension), biases, read_out, offset[:, 0]
+
+
+def _activations(weights: Tensor, biases: Tensor, features: Tensor) -> Tensor:
+    """Activations (a, n, k) of features (a, n, d)."""
+    return (weights @ features.transpose(1, 2)).transpose(1, 2) + biases[:, None]
+
+
+def _logits(activations: Tensor, read_out: Tensor, offset: Tensor) -> Tensor:
+    """Logits (a, n)."""
+    return (activations @ read_out[:, :, None])[:, :, 0] + offset[:, None]
 
 
 def penalty(activations: Tensor) -> Tensor:

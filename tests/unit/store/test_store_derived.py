@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,23 @@ def test_a_damaged_file_counts_as_none_and_may_be_put_again(tmp_path: Path) -> N
     assert files.get("concepts", "a") is None
     files.put("concepts", "a", b"one")
     assert files.get("concepts", "a") == b"one"
+
+
+def test_what_is_put_again_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    files = DerivedFiles(Layout(tmp_path))
+    files.put("inspected", "a", b"as an older program wrote it")
+    files.put("inspected", "a", b"new")
+    assert files.get("inspected", "a") == b"new"
+
+
+def test_threads_that_keep_one_file_at_once_leave_it_whole(tmp_path: Path) -> None:
+    files = DerivedFiles(Layout(tmp_path))
+    contents = [bytes([number]) * 200_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        for done in [threads.submit(files.put, "concepts", "a", content) for content in contents * 5]:
+            done.result()
+    assert files.get("concepts", "a") in contents
+    assert [path.name for path in (tmp_path / "derived" / "concepts").iterdir()] == ["a"]
 
 
 def test_half_written_files_are_swept_like_all_others(tmp_path: Path) -> None:

@@ -863,8 +863,11 @@ class EncoderService(Protocol):
         self, items: Sequence[bytes], profiles: Sequence[Profile]
     ) -> list[dict[Profile, NDArray[np.float32]] | EncodingFailure]: ...
 
-    def encode_now(self, content: bytes) -> NDArray[np.float32]:
-        """One picture, raw profile, before any backlog; raises ImageRejected."""
+    def encode_now(self, content: bytes, *, wanted: Callable[[], bool] = ...) -> NDArray[np.float32]:
+        """One picture, raw profile, before any backlog; raises ImageRejected.
+
+        wanted: asked when its turn comes; when it says no TemporaryError is raised and nothing is encoded.
+        """
         ...
 
 

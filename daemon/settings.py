@@ -69,6 +69,7 @@ class HttpSettings(Section):
     requests_per_minute: Annotated[int, Field(ge=1)] | None = 1200
     pictures: bool = True
     max_upload: Size = parse_size("20MiB")
+    scores_at_once: int = Field(16, ge=1, le=32)
 
 
 class LogSettings(Section):

@@ -101,7 +101,7 @@ class Encoder:
             for content in items
         ]
 
-    def encode_now(self, content: bytes) -> NDArray[np.float32]:
+    def encode_now(self, content: bytes, *, wanted: Callable[[], bool] = lambda: True) -> NDArray[np.float32]:
         assert not self.closed, "an encoder that was ended is asked"
         return self._encode(content, "raw")
 

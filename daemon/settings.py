@@ -5,12 +5,12 @@ The defaults here are the values of the shipped config.yaml (a test compares the
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -356,6 +356,18 @@ class ScheduleSettings(Section):
     drain_deadline: Duration = parse_duration("20s")
 
 
+class ReportSettings(Section):
+    every: Duration | None = None
+    form: Literal["html", "md"] = "html"
+
+    @field_validator("every")
+    @classmethod
+    def _some_time_lies_between(cls, every: timedelta | None) -> timedelta | None:
+        if every is not None and every < timedelta(minutes=1):
+            raise ValueError("reports come at most once a minute; for example 7d, or null for none")
+        return every
+
+
 class ExplainSettings(Section):
     vocabulary: Path | None = None
 
@@ -442,6 +454,7 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     promotion: PromotionSettings = PromotionSettings()
     recovery: RecoverySettings = RecoverySettings()
+    report: ReportSettings = ReportSettings()
     explain: ExplainSettings = ExplainSettings()
     reembed: ReembedSettings = ReembedSettings()
     notify: NotifySettings = NotifySettings()

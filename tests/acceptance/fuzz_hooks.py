@@ -15,6 +15,8 @@ import schemathesis
 from hypothesis import strategies as st
 from PIL import Image
 
+from daemon.registry.consumer import FILES
+
 HEADERS = {"Authorization": f"Bearer {os.environ['SIDWATCH_FUZZ_TOKEN']}"}
 
 
@@ -49,7 +51,7 @@ def known() -> dict[str, list[Any]]:
 
 
 KNOWN = known()
-FILES = ["manifest.json", "head.safetensors"]
+
 
 schemathesis.openapi.format("binary", pictures())
 schemathesis.openapi.media_type("image/*", pictures())

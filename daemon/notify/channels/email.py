@@ -31,6 +31,8 @@ def mail_of(message: Message, pictures: Sequence[Picture], sender: str, recipien
             filename=f"{picture.sha256[:12]}.jpg",
             disposition="inline",
         )
+    for file in message.attached:
+        mail.add_attachment(file.text, subtype=file.media_type.partition("/")[2], filename=file.name)
     return mail
 
 

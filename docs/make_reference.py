@@ -45,9 +45,10 @@ def configuration() -> str:
     parts = [
         "# Configuration",
         _DO_NOT_EDIT.format("daemon/settings.py` and `config.yaml"),
-        "One file, `config.yaml`. `sidwatch init` writes one with every key and its default. The environment goes before it: "
-        "`SIDWATCH_HTTP__PORT=9000`. Unknown keys are errors. Durations carry a unit (`ms s m h d`), sizes too "
-        "(`B KiB MiB GiB`). Relative paths start at the file's folder. `sidwatch check-config` prints what is in effect.",
+        "One file, `config.yaml`. `sidwatch init` writes one with every key and its default. The environment goes "
+        "before it: `SIDWATCH_HTTP__PORT=9000`. Unknown keys are errors. Durations carry a unit (`ms s m h d`), sizes "
+        "too (`B KiB MiB GiB`). Relative paths start at the file's folder. `sidwatch check-config` prints what is in "
+        "effect.",
     ]
     for name, field in Settings.model_fields.items():
         model = section_of(field)
@@ -167,9 +168,9 @@ def commands() -> str:
     parts = [
         "# Commands",
         _DO_NOT_EDIT.format("daemon/commands/"),
-        "Every command takes `--json` (one JSON value on stdout, nothing else there) and `--help`; all but `demo` and `init` "
-        "take `--config`. Exit status: 0 done, 1 the answer is no, 2 usage, 65 bad input data, 75 locked or temporary, "
-        "78 bad configuration. An error is one line that says what to do.",
+        "Every command takes `--json` (one JSON value on stdout, nothing else there) and `--help`; all but `demo` and "
+        "`init` take `--config`. Exit status: 0 done, 1 the answer is no, 2 usage, 65 bad input data, 75 locked or "
+        "temporary, 78 bad configuration. An error is one line that says what to do.",
     ]
     root = typer.main.get_command(daemon.cli.app)
     assert isinstance(root, TyperGroup)
@@ -216,8 +217,9 @@ def metrics() -> str:
         "# Metrics",
         _DO_NOT_EDIT.format("daemon/telemetry/"),
         "What `/metrics` shows. At most 200 families have series of their own, every one that is not `detected` first; "
-        "the rest fold into `other`. A family below its sample floor has no average precision. Counters end in `_total`; "
-        "a histogram has `_bucket`, `_sum` and `_count`. [States](reference-states.md) says what sets each state.",
+        "the rest fold into `other`. A family below its sample floor has no average precision. Counters end in "
+        "`_total`; a histogram has `_bucket`, `_sum` and `_count`. [States](reference-states.md) says what sets each "
+        "state.",
         "| metric | type | labels | |",
     ]
     rows = ["| metric | type | labels | |", "|---|---|---|---|"]

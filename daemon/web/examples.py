@@ -272,6 +272,7 @@ _DETAILS: Final = {
     400: "the request cannot be read",
     401: "send the read token (http.read_token) as a bearer token",
     403: "this token may not change state (scope operate); send http.write_token",
+    400: "There was an error parsing the body",
     404: "there is no family of that name",
     405: "Method Not Allowed",
     408: "the picture did not arrive within 30 s",
@@ -281,6 +282,7 @@ _DETAILS: Final = {
     422: "limit: Input should be greater than or equal to 1",
     429: "too many requests (http.requests_per_minute); try again when Retry-After is over",
     500: "an unexpected error; the service's log says more",
+    501: "encoder.name is external: vectors are delivered ready-made, pictures are not encoded",
     503: "the service is starting; try again in a moment",
 }
 

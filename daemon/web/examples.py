@@ -272,7 +272,6 @@ _DETAILS: Final = {
     400: "the request cannot be read",
     401: "send the read token (http.read_token) as a bearer token",
     403: "this token may not change state (scope operate); send http.write_token",
-    400: "There was an error parsing the body",
     404: "there is no family of that name",
     405: "Method Not Allowed",
     408: "the picture did not arrive within 30 s",

@@ -32,7 +32,10 @@ def mail_of(message: Message, pictures: Sequence[Picture], sender: str, recipien
             disposition="inline",
         )
     for file in message.attached:
-        mail.add_attachment(file.text, subtype=file.media_type.partition("/")[2], filename=file.name)
+        kind, _, subtype = file.media_type.partition("/")
+        mail.add_attachment(  # as bytes: a text part's line ends would be changed on the way
+            file.text.encode(), maintype=kind, subtype=subtype, filename=file.name, params={"charset": "utf-8"}
+        )
     return mail
 
 

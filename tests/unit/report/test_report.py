@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -165,6 +165,7 @@ def test_simulated_figures_say_so_in_both_forms(simulated: bool) -> None:
         assert ("says nothing about real generators" in text) == simulated
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=40))
 def test_no_name_breaks_out_of_its_cell_or_becomes_markup(name: str) -> None:
     hostile = status(families=[family("x", "detected").model_copy(update={"name": name, "first_seen": NOW})])
@@ -180,6 +181,7 @@ def test_equal_reports_are_equal_texts() -> None:
     assert as_html(made()) == as_html(made())
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400), st.integers(1, 90), st.integers(0, 400) | st.none())
 def test_reports_join_up_and_come_no_sooner_than_asked(now: int, every: int, last: int | None) -> None:
     begun = datetime.fromisoformat("2030-01-01T00:00:00+00:00")

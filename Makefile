@@ -14,7 +14,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept accept-long bench bench-backtest bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards clean
+.PHONY: help setup demo run test check accept accept-long bench bench-backtest bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards reference docs clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ setup:  ## make .venv with the project in it; does nothing when nothing changed
 	fi; \
 	rm -f $(STAMP); touch $(UNFINISHED); \
 	echo "installing sidwatch into $(VENV); the first time this takes some minutes"; \
-	"$$(realpath $(VENV))/bin/python" -m pip install --disable-pip-version-check --quiet --editable '.[dev,dashboards]'; \
+	"$$(realpath $(VENV))/bin/python" -m pip install --disable-pip-version-check --quiet --editable '.[dev,dashboards,docs]'; \
 	echo "$$wanted" > $(STAMP); rm -f $(UNFINISHED)
 
 demo: setup  ## the whole story on simulated pictures; status page on 127.0.0.1:8600; Ctrl-C ends it
@@ -100,9 +100,15 @@ bench-poison: setup  ## what poisoned deliveries do to promotions, over their sh
 bench-page: setup  ## what the overview costs the server with 200 families, 90 days of figures
 	$(QUIET) $(PY) benchmarks/page.py $(ARGS)
 
-dashboards: setup  ## generate dashboards/grafana and docs/reference-states.md again
+dashboards: setup reference  ## generate dashboards/grafana and the reference again
 	$(PY) dashboards/build.py
+
+reference: setup  ## generate docs/reference-*.md again, from the code
 	$(PY) docs/make_states.py
+	$(PY) docs/make_reference.py
+
+docs: setup  ## the documentation as a site in build/site; a wrong link is an error
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
 clean:  ## remove caches and build output; keeps .venv and every state folder
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

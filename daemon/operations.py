@@ -88,6 +88,7 @@ class served:
             requests_per_minute=http.requests_per_minute,
             pictures=http.pictures,
             max_upload=http.max_upload,
+            scores_at_once=http.scores_at_once,
         )
         self._server = WebServer(app, http.host, http.port) if http.enabled else None
         self._say = say

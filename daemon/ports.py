@@ -606,6 +606,7 @@ class SampleStore(Corrections, Protocol):
 
     def events(self, limit: int) -> list[Event]: ...
     def events_since(self, at: datetime) -> list[Event]: ...
+    def last_event(self, kind: str) -> Event | None: ...
 
     # what people look at
     def subjects(self) -> list[FamilyRow]: ...
@@ -848,7 +849,7 @@ class Channel(Protocol):
         ...
 
     def send(self, message: Message, pictures: Sequence[Picture], recipient: str) -> None:
-        """Returns once it was taken. Raises TemporaryError when it was not."""
+        """Send it with what is attached to it; returns once it was taken. Raises TemporaryError when it was not."""
         ...
 
 
@@ -889,8 +890,11 @@ class EncoderService(Protocol):
         self, items: Sequence[bytes], profiles: Sequence[Profile]
     ) -> list[dict[Profile, NDArray[np.float32]] | EncodingFailure]: ...
 
-    def encode_now(self, content: bytes) -> NDArray[np.float32]:
-        """One picture, raw profile, before any backlog; raises ImageRejected."""
+    def encode_now(self, content: bytes, *, wanted: Callable[[], bool] = ...) -> NDArray[np.float32]:
+        """One picture, raw profile, before any backlog; raises ImageRejected.
+
+        wanted: asked when its turn comes; when it says no TemporaryError is raised and nothing is encoded.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from daemon.by_hand import ByHand
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.detail.looker import Looker
+from daemon.encoders.gathering import always
 from daemon.errors import CorruptArtifact, ImageRejected, TemporaryError
 from daemon.evaluate.looks import Looking, Looks
 from daemon.explain.making import ExplainerCache
@@ -145,12 +146,12 @@ class Service:
     def exposition(self) -> tuple[bytes, str]:
         return self.telemetry.exposition()
 
-    def score(self, content: bytes) -> ScoreView:
-        champion, vector = self._encoded(content)
+    def score(self, content: bytes, wanted: Callable[[], bool] = always) -> ScoreView:
+        champion, vector = self._encoded(content, wanted)
         return _judged(champion, vector, content)
 
-    def explain(self, content: bytes) -> ExplainedScoreView:
-        champion, vector = self._encoded(content)
+    def explain(self, content: bytes, wanted: Callable[[], bool] = always) -> ExplainedScoreView:
+        champion, vector = self._encoded(content, wanted)
         explanation = self._explainers.get(self.context, champion).explain(vector[0])
         judged = _judged(champion, vector, content)
         return ExplainedScoreView(**judged.model_dump(), explanation=explanation)
@@ -206,11 +207,11 @@ class Service:
         assert champion is not None and row.version is not None  # a version waits for a champion's place
         return Decided(version=row.version, champion=champion.id, audit=row.number, reason=row.reason)
 
-    def _encoded(self, content: bytes) -> tuple[LoadedVersion, NDArray[np.float32]]:
+    def _encoded(self, content: bytes, wanted: Callable[[], bool]) -> tuple[LoadedVersion, NDArray[np.float32]]:
         check_size(content, limits_of(self.context.settings.intake))
         with ExitStack() as stack:
             champion, encoder = self._in_force(stack)
-            return champion, encoder.encode_now(content)[None, :]
+            return champion, encoder.encode_now(content, wanted=wanted)[None, :]
 
     def _in_force(self, stack: ExitStack) -> tuple[LoadedVersion, EncoderService]:
         """The champion with its encoder; while that one still starts, after a rollback, the version before it."""

@@ -6,12 +6,21 @@ The defaults here are the values of the shipped config.yaml (a test compares the
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -70,6 +79,7 @@ class HttpSettings(Section):
     requests_per_minute: Annotated[int, Field(ge=1)] | None = 1200
     pictures: bool = True
     max_upload: Size = parse_size("20MiB")
+    scores_at_once: int = Field(16, ge=1, le=32)
 
 
 class LogSettings(Section):
@@ -386,6 +396,18 @@ class ScheduleSettings(Section):
     drain_deadline: Duration = parse_duration("20s")
 
 
+class ReportSettings(Section):
+    every: Duration | None = None
+    form: Literal["html", "md"] = "html"
+
+    @field_validator("every")
+    @classmethod
+    def _some_time_lies_between(cls, every: timedelta | None) -> timedelta | None:
+        if every is not None and every < timedelta(minutes=1):
+            raise ValueError("reports come at most once a minute; for example 7d, or null for none")
+        return every
+
+
 class ExplainSettings(Section):
     vocabulary: Path | None = None
 
@@ -472,6 +494,7 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     promotion: PromotionSettings = PromotionSettings()
     recovery: RecoverySettings = RecoverySettings()
+    report: ReportSettings = ReportSettings()
     explain: ExplainSettings = ExplainSettings()
     reembed: ReembedSettings = ReembedSettings()
     notify: NotifySettings = NotifySettings()

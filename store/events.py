@@ -40,6 +40,12 @@ class Events(Part):
         """The events of that time and later, oldest first."""
         return self._select(select(t.event).where(t.event.c.at >= at).order_by(t.event.c.id))
 
+    def last_event(self, kind: str) -> Event | None:
+        """The newest event of that kind; None: there was none."""
+        e = t.event.c
+        found = self._select(select(t.event).where(e.kind == kind).order_by(e.id.desc()).limit(1))
+        return found[0] if found else None
+
     def _select(self, query: Select[tuple[object, ...]]) -> list[Event]:
         with self._database.read() as connection:
             return [Event(row.id, row.key, row.kind, row.at, row.text, row.data) for row in connection.execute(query)]

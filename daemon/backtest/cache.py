@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.encoders.gathering import always
 from daemon.errors import CorruptArtifact
 from daemon.intake.file_facts import checked_facts
 from daemon.model import PROFILES, EncodingFailure, Inspected, Profile
@@ -89,9 +90,9 @@ class CachingEncoder:
             for one in found
         ]
 
-    def encode_now(self, content: bytes) -> NDArray[np.float32]:
+    def encode_now(self, content: bytes, *, wanted: Callable[[], bool] = always) -> NDArray[np.float32]:
         """One picture, raw; never asked for in a back-test."""
-        return self._inner.encode_now(content)
+        return self._inner.encode_now(content, wanted=wanted)
 
     def vectors(self, digest: str) -> dict[Profile, NDArray[np.float32]] | None:
         """(d,) under every profile; None when it was not encoded yet."""

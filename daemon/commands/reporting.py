@@ -34,7 +34,7 @@ def report(
     if html + markdown + as_json > 1:
         raise typer.BadParameter("one form at a time: --html, --md or --json", param_hint="--html")
     settings = settings_of(config)
-    from daemon.report.making import make
+    from daemon.report.command import make
     from daemon.report.rendering import as_html, as_markdown
     from daemon.writing import write_for_person
 

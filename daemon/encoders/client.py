@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from daemon.children.child import Child
 from daemon.children.frames import BadFrame, Frame, vectors_of
 from daemon.children.frames import Limits as FrameLimits
 from daemon.encoders.external import ExternalEncoder
+from daemon.encoders.gathering import Gathering, Turn, always
 from daemon.encoders.hello import Hello, read_hello, same_encoder, storable
 from daemon.errors import ChildFailed, ConfigurationError, ImageRejected, SidwatchError
 from daemon.intake.decode import check_size
@@ -27,9 +26,10 @@ from daemon.settings import EncoderSettings, IntakeSettings
 
 Vector = NDArray[np.float32]  # (d,)
 
-_LARGEST_CHUNK = 8  # pictures of the backlog in one request: an urgent one waits for at most so many
+_LARGEST_CHUNK = 8  # pictures in one request: an urgent one waits for at most so many of the backlog
 _CHUNK_BYTES = 64 * 2**20  # and of so many bytes, unless it is one picture
 _CHUNK_SECONDS = 2.0  # and for about so long: chunks of a slow encoder get smaller
+_MOMENT = 0.005  # seconds that an urgent request waits for others, to be encoded with them
 _START = 900.0  # seconds to import torch and load weights; a busy machine took more than 300
 _DOWNLOAD = 4 * 3600.0  # seconds to fetch them first
 _HUB_SECRETS = ("HF_TOKEN", "HF_TOKEN_PATH")
@@ -57,7 +57,14 @@ class EncoderClient:
     def __init__(self, settings: EncoderSettings, intake: IntakeSettings) -> None:
         self._settings = settings
         self._limits = limits_of(intake)
-        self._turn = _Turn()
+        self._turn = Turn()
+        self._gathering: Gathering[Encoded] = Gathering(
+            self._turn,
+            lambda contents, profile: self._encode_chunk(contents, [profile]),
+            most=_LARGEST_CHUNK,
+            most_bytes=_CHUNK_BYTES,
+            moment=_MOMENT,
+        )
         self._chunk = 1
         self._closed = False
         self._hello: Hello | None = None
@@ -87,14 +94,14 @@ class EncoderClient:
                 self._adapt(len(chunk), time.monotonic() - began)
         return encoded
 
-    def encode_now(self, content: bytes, profile: Profile = "raw") -> Vector:
-        """Encode one picture before anything that waits.
+    def encode_now(self, content: bytes, profile: Profile = "raw", *, wanted: Callable[[], bool] = always) -> Vector:
+        """Encode one picture before anything that waits, together with others that are asked for at the time.
 
+        wanted: asked when its turn comes; when it says no TemporaryError is raised and nothing is encoded.
         Returns (d,) float32. Raises ImageRejected, ChildFailed.
         """
         check_size(content, self._limits)
-        with self._turn.first():
-            outcome = self._encode_chunk([content], [profile])[0]
+        outcome = self._gathering.ask(content, profile, wanted)
         if isinstance(outcome, EncodingFailure):
             raise ImageRejected(outcome.reason, outcome.detail)
         return outcome[profile]
@@ -229,39 +236,3 @@ class _Died(Exception):
     def __init__(self, cause: str | None, message: str) -> None:
         super().__init__(message)
         self.cause = cause
-
-
-class _Turn:
-    """One at a time; those who come `first` go before those who come `later`."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._busy = False
-        self._urgent = 0
-
-    @contextmanager
-    def first(self) -> Iterator[None]:
-        with self._changed:
-            self._urgent += 1
-            self._changed.wait_for(lambda: not self._busy)
-            self._urgent -= 1
-            self._busy = True
-        with self._released():
-            yield
-
-    @contextmanager
-    def later(self) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._busy and self._urgent == 0)
-            self._busy = True
-        with self._released():
-            yield
-
-    @contextmanager
-    def _released(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()

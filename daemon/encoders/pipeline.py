@@ -62,6 +62,7 @@ class Pipeline:
         self._encoder = preparing(encoder)
         self._limits = limits
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
+        self._urgent = ThreadPoolExecutor(threads, thread_name_prefix="prepare-now")  # the others may be held up
         self._ahead: dict[tuple[bytes, tuple[Profile, ...]], Future[_Ready]] = {}
 
     def encode_now(self, contents: Sequence[bytes], profiles: Sequence[Profile]) -> list[Vectors | Failure]:
@@ -69,7 +70,10 @@ class Pipeline:
 
         Returns for each picture (profiles, d) float32, or why not.
         """
-        return self._forward([self._prepare(content, profiles) for content in contents], profiles)
+        if len(contents) == 1:
+            return self._forward([self._prepare(contents[0], profiles)], profiles)
+        ready = list(self._urgent.map(lambda content: self._prepare(content, profiles), contents))
+        return self._forward(ready, profiles)
 
     def encode(
         self, contents: Sequence[bytes], profiles: Sequence[Profile], ahead: Sequence[bytes]
@@ -96,6 +100,7 @@ class Pipeline:
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown(cancel_futures=True)
+        self._urgent.shutdown(cancel_futures=True)
 
     def _forward(self, ready: Sequence[_Ready], profiles: Sequence[Profile]) -> list[Vectors | Failure]:
         prepared = [form for each in ready if not isinstance(each, tuple) for form in each]

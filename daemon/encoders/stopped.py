@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.encoders.gathering import always
 from daemon.errors import TemporaryError
 from daemon.model import EncodingFailure, Profile
 
@@ -26,6 +27,6 @@ class StoppedEncoder:
         """Raises TemporaryError: this command did not start the encoder."""
         raise TemporaryError("the encoder is not running in this command")
 
-    def encode_now(self, content: bytes) -> NDArray[np.float32]:
+    def encode_now(self, content: bytes, *, wanted: Callable[[], bool] = always) -> NDArray[np.float32]:
         """Raises TemporaryError: this command did not start the encoder."""
         raise TemporaryError("the encoder is not running in this command")

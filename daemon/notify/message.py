@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -25,6 +25,15 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A text file that goes with a message; it waits in the store with it."""
+
+    name: str
+    media_type: str  # text/html or text/markdown
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What is told; plain JSON values only, for it waits in the store."""
 
@@ -37,10 +46,16 @@ class Message:
     facts: Mapping[str, Any]  # family or source, before and after, figures by profile, evidence, version
     examples: Sequence[Mapping[str, Any]]  # sha256 and logit of example pictures
     simulated: bool
+    attachments: Sequence[Mapping[str, str]] = ()  # each as an Attachment
 
     def to_json(self) -> dict[str, Any]:
         """As the outbox keeps it."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+    @property
+    def attached(self) -> list[Attachment]:
+        """Its files."""
+        return [Attachment(**one) for one in self.attachments]
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Message:
@@ -57,11 +72,17 @@ def message_id(event: Event) -> str:
 
 
 def compose(
-    event: Event, *, page: str | None, examples: Sequence[Mapping[str, Any]] = (), simulated: bool = False
+    event: Event,
+    *,
+    page: str | None,
+    examples: Sequence[Mapping[str, Any]] = (),
+    simulated: bool = False,
+    attachments: Sequence[Attachment] = (),
 ) -> Message:
     """The message of an event.
 
     page: address of the status page, without a slash at its end; None: no link. examples: sha256 and logit of pictures.
+    attachments: files that go with it.
     """
     facts = _facts(event)
     link = _link(page, facts)
@@ -82,6 +103,7 @@ def compose(
         facts=facts,
         examples=list(examples),
         simulated=simulated,
+        attachments=[asdict(one) for one in attachments],
     )
 
 

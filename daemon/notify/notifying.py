@@ -13,6 +13,8 @@ from daemon.failpoints import failpoint
 from daemon.model import Episode, Event, OutboxMessage
 from daemon.notify.examples import worst_examples
 from daemon.notify.message import TOLD_BY_THE_CHANGE_OF_STATE, compose, subject_of
+from daemon.report.scheduled import KIND as REPORT
+from daemon.report.scheduled import announce_report, attachment_of
 
 # Action in the audit -> (kind of event, how people say it).
 KINDS = {
@@ -39,6 +41,7 @@ def notify(context: Context) -> int:
     episodes = context.samples.episodes(open_only=True)
     now = context.clock.now()
     announce_ends_of_snoozes(context, episodes, now)
+    announce_report(context)
     quiet = {episode.family for episode in episodes if episode.handling(now) != "open"}
     sent = 0
     for event in context.samples.unsent_events():
@@ -67,7 +70,13 @@ def _messages(context: Context, event: Event) -> list[OutboxMessage]:
     settings = context.settings
     subject = subject_of(event)
     examples = worst_examples(context, subject, settings.notify.pictures) if subject else []
-    message = compose(event, page=settings.page_address, examples=examples, simulated=settings.simulated).to_json()
+    message = compose(
+        event,
+        page=settings.page_address,
+        examples=examples,
+        simulated=settings.simulated,
+        attachments=[attachment_of(context, event)] if event.kind == REPORT else (),
+    ).to_json()
     return [
         OutboxMessage(channel.name, recipient, message) for channel in interested for recipient in channel.recipients
     ]

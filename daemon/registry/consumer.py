@@ -11,7 +11,12 @@ from daemon.champion import LoadedVersion
 from daemon.ports import Registry
 from daemon.registry.exporting import script_of
 
-FILES = ("manifest.json", "tensors.safetensors", "score.py")
+MEDIA_TYPES = {
+    "manifest.json": "application/json",
+    "tensors.safetensors": "application/octet-stream",
+    "score.py": "text/x-python; charset=utf-8",
+}
+FILES = tuple(MEDIA_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,9 @@ class Document:
 def file_of(loaded: LoadedVersion, registry: Registry, name: str) -> Document:
     """One of FILES. Raises CorruptArtifact when it is not as recorded."""
     if name == "score.py":
-        return Document(script_of(loaded.artifact.head), "text/x-python; charset=utf-8")
+        return Document(script_of(loaded.artifact.head), MEDIA_TYPES[name])
     tensors, manifest = registry.artifact(loaded.record.id)
-    if name == "manifest.json":
-        return Document(manifest, "application/json")
-    return Document(tensors, "application/octet-stream")
+    return Document(manifest if name == "manifest.json" else tensors, MEDIA_TYPES[name])
 
 
 def champion_document(loaded: LoadedVersion) -> Document:

@@ -1,32 +1,19 @@
-"""Making: a snapshot, the past and the audit become a report; pure but for `make`, which reads the store."""
+"""Making: a snapshot, the past and the audit become a report."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from statistics import median
 
-from daemon.app import open_for, read_status
-from daemon.detail.history import History, history_of
-from daemon.figures import HELD_OUT
+from daemon.detail.history import History
 from daemon.model import AuditRow
 from daemon.report.views import DecidedView, EvadedView, RateView, ReleasedView, ReportView
-from daemon.settings import Settings
 from daemon.status import DECISIONS
 from daemon.views import EpisodeView, FamilyView, Status
 
 _SERVICE = ("gate", "watch", "service")  # actors that are no people
-
-
-def make(settings: Settings, length: timedelta) -> ReportView:
-    """The report on the last stretch of that length, of the service's clock; works beside a running service."""
-    status = read_status(settings)
-    since = status.service.now - length
-    with open_for(settings, read_only=True) as store:
-        audit = store.registry.audit()
-        history = history_of(store.samples.past_figures(HELD_OUT, "raw", since), audit)
-    return report_of(status, history, audit, since)
 
 
 def report_of(status: Status, history: History, audit: Sequence[AuditRow], since: datetime) -> ReportView:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import SecretStr
 
-from daemon.errors import TemporaryError
 from daemon.explain.views import ExplainedScoreView
 from daemon.model import Candidate, Report
 from daemon.settings import TokenSettings
@@ -28,9 +25,9 @@ from daemon.web.samples import add_samples
 from daemon.web.schema import describe
 from daemon.web.twins import Twin, add_twins
 from daemon.web.upload import read_picture
+from daemon.web.waiting import Places, Wanted, while_wanted
 
 STATIC = Path(__file__).parent / "static"
-SCORING_AT_ONCE = 4  # uploads held in memory at a time; further ones are asked to come back
 UPLOAD_SECONDS = 30.0
 
 
@@ -48,10 +45,10 @@ class WebService(ModelService, PageService, OperatingService, Twin, Protocol):
     def beat_age(self) -> float:
         """Seconds since the supervisor's last beat; must not block."""
 
-    def score(self, content: bytes) -> ScoreView:
-        """Judge one picture. Raises ImageRejected, or TemporaryError without a champion."""
+    def score(self, content: bytes, wanted: Wanted) -> ScoreView:
+        """Judge one picture. Raises ImageRejected, or TemporaryError without a champion or when it is not wanted."""
 
-    def explain(self, content: bytes) -> ExplainedScoreView:
+    def explain(self, content: bytes, wanted: Wanted) -> ExplainedScoreView:
         """Judge one picture and say why. Raises as `score`, and ConfigurationError."""
 
     def report(self, content: bytes | None, sha256: str, report: Report) -> FeedbackView:
@@ -77,6 +74,7 @@ def create_app(
     requests_per_minute: int | None = None,
     pictures: bool = True,
     max_upload: int = 20 * 1024 * 1024,
+    scores_at_once: int = 16,
     beat_limit: float = 15.0,
 ) -> FastAPI:
     """Build the application.
@@ -84,7 +82,7 @@ def create_app(
     read_token: when set, everything but health and readiness asks for it. ingest_token: what brings something in asks
     for it; None: nothing may be. write_token: what changes state asks for it; None: nothing here does. tokens: more of
     them, each with its scopes. requests_per_minute: of one caller; None: no limit. pictures: small copies of pictures
-    are shown. max_upload: largest picture, bytes.
+    are shown. max_upload: largest picture, bytes. scores_at_once: pictures that wait to be judged or are at work.
     beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
     """
     # The interactive documentation would load scripts from elsewhere; the schema itself is served.
@@ -92,7 +90,7 @@ def create_app(
     known = Tokens(read_token, ingest_token, write_token, tokens)
     app.add_middleware(Guard, tokens=known, requests_per_minute=requests_per_minute)
     problems.register(app)
-    places = asyncio.Semaphore(SCORING_AT_ONCE)
+    places = Places(scores_at_once)
     _add_probes(app, service, beat_limit)
     add_twins(app, service)
     _add_scoring(app, service, places, max_upload)
@@ -131,15 +129,13 @@ def _add_probes(app: FastAPI, service: WebService, beat_limit: float) -> None:
         app.add_api_route(path, probe, methods=["GET", "HEAD"], include_in_schema=False)
 
 
-def _add_scoring(app: FastAPI, service: WebService, places: asyncio.Semaphore, max_upload: int) -> None:
+def _add_scoring(app: FastAPI, service: WebService, places: Places, max_upload: int) -> None:
     @app.post("/v1/score", openapi_extra={"requestBody": _SCORE_BODY}, responses=_SCORE_ANSWERS)
     async def score(request: Request, explain: bool = False) -> ExplainedScoreView | ScoreView:
         """Judge one picture: the multipart field `image`, or a raw body of type image/*; explain=true says why."""
-        if places.locked():
-            raise TemporaryError(f"{SCORING_AT_ONCE} pictures are being scored already; try again")
-        async with places:
+        async with places.one():
             content = await read_picture(request, max_upload, UPLOAD_SECONDS)
-            return await run_in_threadpool(service.explain if explain else service.score, content)
+            return await while_wanted(request, service.explain if explain else service.score, content)
 
 
 _SCORE_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": examples.SCORE}}}}

@@ -281,6 +281,7 @@ _DETAILS: Final = {
     422: "limit: Input should be greater than or equal to 1",
     429: "too many requests (http.requests_per_minute); try again when Retry-After is over",
     500: "an unexpected error; the service's log says more",
+    501: "encoder.name is external: vectors are delivered ready-made, pictures are not encoded",
     503: "the service is starting; try again in a moment",
 }
 

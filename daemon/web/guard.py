@@ -23,6 +23,9 @@ from daemon.web.problems import problem
 from daemon.web.rate import Buckets
 
 INGEST_PATHS: Final = frozenset({"/v1/feedback", "/v1/samples"})  # a POST there brings something in
+UPLOAD_PATHS: Final = INGEST_PATHS | {"/v1/score", "/try"}  # these cap what they read, and read it as it comes
+MOST_JSON: Final = 64 * 1024  # bytes of any other body
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 OPEN_PATHS: Final = frozenset({"/-/healthy", "/healthz", "/-/ready", "/readyz"})
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -124,6 +127,8 @@ class Guard:
         caller = self._tokens.caller(Headers(scope=scope).get("authorization", ""))
         scope.setdefault("state", {})["caller"] = caller
         path, method = scope["path"], scope["method"]
+        if method in _WITH_BODY and path not in UPLOAD_PATHS:
+            receive = _capped(receive)
         refusal = None if path in OPEN_PATHS else self._throttled(scope, caller) or self._refusal(path, method, caller)
         await (refusal or self._app)(scope, receive, send_guarded)
 
@@ -159,6 +164,21 @@ class Guard:
         if caller is not None and caller.bearer:
             return problem(403, "this token may not bring anything in (scope ingest); send http.ingest_token")
         return problem(401, "send the ingest token (http.ingest_token) as a bearer token", _BEARER)
+
+
+def _capped(receive: Receive) -> Receive:
+    """The body, which FastAPI reads whole before it asks for a token; HTTPException 413 once it is too long."""
+    total = 0
+
+    async def receive_capped() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > MOST_JSON:
+            raise HTTPException(413, f"the body is longer than {MOST_JSON} bytes")
+        return message
+
+    return receive_capped
 
 
 class Operators:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.exceptions import HTTPException
 
-from daemon.registry.consumer import FILES, Document
+from daemon.registry.consumer import FILES, MEDIA_TYPES, Document
 from daemon.views import View
 from daemon.web.entity import answer
 from daemon.web.guard import Operators
@@ -31,6 +31,13 @@ class Decided(View):
     reason: str
 
 
+_HAS_IT: dict[str, Any] = {"description": "Who asks has these bytes already (If-None-Match)"}
+_FILES: dict[str, Any] = {
+    kind.partition(";")[0]: {"schema": {} if "json" in kind else {"type": "string", "format": "binary"}}
+    for kind in MEDIA_TYPES.values()
+}
+
+
 class ModelService(Protocol):
     """What these endpoints ask of the service; every method may be called from any thread."""
 
@@ -49,13 +56,13 @@ def add_models(app: FastAPI, service: ModelService, operators: Operators) -> Non
     actor = Depends(operators)
 
     @app.head("/v1/models/champion", include_in_schema=False)
-    @app.get("/v1/models/champion")
+    @app.get("/v1/models/champion", responses={304: _HAS_IT})
     def champion(request: Request) -> Response:
         """The version in force, how to decide by it and where its files are; `If-None-Match` saves the transfer."""
         return answer(request, service.champion_document())
 
     @app.head("/v1/models/{version}/files/{name}", include_in_schema=False)
-    @app.get("/v1/models/{version}/files/{name}")
+    @app.get("/v1/models/{version}/files/{name}", responses={200: {"content": _FILES}, 304: _HAS_IT})
     def model_file(request: Request, version: str, name: str) -> Response:
         """A file of a version that is or was champion, byte for byte as its sha256 says."""
         found = service.model_file(version, name) if name in FILES else None

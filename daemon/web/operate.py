@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Protocol
 
 from fastapi import Depends, FastAPI, Path
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from daemon.by_hand import Done
 from daemon.model import Label
@@ -44,7 +44,13 @@ class Snooze(Reason):
         extra="forbid", json_schema_extra={"example": {"length": "3d", "reason": "the vendor mends it on Monday"}}
     )
 
-    length: Annotated[Duration, Field(description="With its unit: 12h, 3d")]
+    # As people write it, which is not the `duration` of JSON Schema (ISO 8601).
+    length: Annotated[
+        Duration,
+        WithJsonSchema(
+            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "description": "With its unit: 12h, 3d"}
+        ),
+    ]
 
 
 class Confirmation(Reason):

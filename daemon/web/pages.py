@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import FastAPI, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -27,6 +25,7 @@ from daemon.web.page import Column, Frame, Wanted
 from daemon.web.plots import evidence_plot, histogram_plot
 from daemon.web.problems import RETRY_SECONDS
 from daemon.web.upload import read_picture
+from daemon.web.waiting import Places, while_wanted
 
 Found = TypeVar("Found")
 
@@ -56,10 +55,10 @@ class PageService(Protocol):
     def detail(self) -> Detail: ...
 
     def status(self) -> Status: ...
-    def explain(self, content: bytes) -> ExplainedScoreView: ...
+    def explain(self, content: bytes, wanted: Callable[[], bool]) -> ExplainedScoreView: ...
 
 
-def add_pages(app: FastAPI, service: PageService, places: asyncio.Semaphore, max_upload: int, pictures: bool) -> None:
+def add_pages(app: FastAPI, service: PageService, places: Places, max_upload: int, pictures: bool) -> None:
     """Add them. places: uploads that may be held in memory at a time. max_upload: of a picture, bytes."""
 
     def shown(make: Callable[[Frame], str]) -> HTMLResponse:
@@ -130,11 +129,9 @@ def add_pages(app: FastAPI, service: PageService, places: asyncio.Semaphore, max
     @app.post("/try", response_class=HTMLResponse, include_in_schema=False)
     async def judge(request: Request) -> HTMLResponse:
         try:
-            if places.locked():
-                raise TemporaryError("others are being judged already; try again in a moment")
-            async with places:
+            async with places.one():
                 content = await read_picture(request, max_upload, UPLOAD_SECONDS)
-                return HTMLResponse(page.judged(await run_in_threadpool(service.explain, content)))
+                return HTMLResponse(page.judged(await while_wanted(request, service.explain, content)))
         except SidwatchError as error:
             return _failed(str(error), 503 if isinstance(error, TemporaryError) else 422)
         except HTTPException as error:

@@ -9,14 +9,23 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from daemon.errors import BadInputError, ChampionMoved, ImageRejected, SidwatchError, TemporaryError
+from daemon.errors import (
+    BadInputError,
+    ChampionMoved,
+    ConfigurationError,
+    CorruptArtifact,
+    ImageRejected,
+    SidwatchError,
+    TemporaryError,
+)
 
 RETRY_SECONDS = "5"
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **extra: str) -> JSONResponse:
     """A problem document. status: HTTP status; detail: one line for a person; extra: further members."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **extra}
+    said = detail.encode("utf-8", "replace").decode()  # it may repeat a key that no UTF-8 can hold
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": said, **extra}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -32,12 +41,16 @@ async def _sidwatch(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, ImageRejected):
         status = 413 if error.reason == "too_many_bytes" else 422
         return problem(status, str(error), reason=error.reason)
+    if isinstance(error, CorruptArtifact):
+        return problem(500, "stored files are damaged; `sidwatch verify --deep` says which")  # the error names a path
     if isinstance(error, BadInputError):
         return problem(422, str(error))
     if isinstance(error, ChampionMoved):
         return problem(409, str(error))
     if isinstance(error, TemporaryError):
         return problem(503, str(error), {"Retry-After": RETRY_SECONDS})
+    if isinstance(error, ConfigurationError):
+        return problem(501, str(error))  # an encoder that takes no pictures, for one
     return problem(500, str(error))
 
 

@@ -26,8 +26,8 @@ _PROBLEM: Final[dict[str, Any]] = {
         "reason": {"type": "string", "description": "Of a picture that is not taken: a word of the closed list"},
     },
 }
-_ALWAYS: Final = (401, 403, 422, 429, 503)
-_UPLOADS: Final = {"/v1/score": (408, 413, 415), "/v1/feedback": (408, 413, 415)}
+_ALWAYS: Final = (401, 403, 422, 429, 500, 503)
+_UPLOADS: Final = {"/v1/score": (408, 413, 415, 501), **dict.fromkeys(INGEST_PATHS, (408, 413, 415))}
 _ANSWERS: Final[dict[str, dict[str, Any]]] = {"Done": examples.DONE, "Decided": examples.DECIDED}
 
 
@@ -69,6 +69,8 @@ def _completed(found: dict[str, Any], app: FastAPI) -> dict[str, Any]:
         if isinstance(route, APIRoute) and route.path in found["paths"]:
             for code, answer in route.responses.items():
                 for kind, content in answer.get("content", {}).items():
+                    if "example" not in content:
+                        continue
                     for method in {*(route.methods or ())} & {"GET", "POST"}:
                         told = found["paths"][route.path][method.lower()]["responses"][str(code)]["content"]
                         told[kind]["example"] = content["example"]
@@ -79,7 +81,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     scope = "read" if method == "get" or path == "/v1/score" else "ingest" if path in INGEST_PATHS else "operate"
     operation["security"] = [{"token": []}] if scope != "read" else [{}, {"token": []}]
     operation["x-scope"] = scope
-    codes = [*_ALWAYS, *_UPLOADS.get(path, ()), *((409, 500) if scope == "operate" else ())]
+    codes = [*_ALWAYS, *_UPLOADS.get(path, ()), *((400, 409, 413) if scope == "operate" else ())]
     if "{" in path or path == "/v1/feedback":
         codes.append(404)
     answers = operation["responses"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -105,7 +105,7 @@ class Encoder:
             for content in items
         ]
 
-    def encode_now(self, content: bytes) -> NDArray[np.float32]:
+    def encode_now(self, content: bytes, *, wanted: Callable[[], bool] = lambda: True) -> NDArray[np.float32]:
         assert not self.closed, "an encoder that was ended is asked"
         return self._encode(content, "raw")
 

@@ -31,6 +31,9 @@ class AppriseChannel:
             memory(content=picture.content, name=f"{picture.sha256[:12]}.jpg", mimetype="image/jpeg")
             for picture in pictures
         ]
+        attached += [
+            memory(content=file.text.encode(), name=file.name, mimetype=file.media_type) for file in message.attached
+        ]
         taken = apprise.notify(
             title=message.title,
             body=f"{message.text}\n[{message.id}]",

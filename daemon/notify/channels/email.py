@@ -31,6 +31,11 @@ def mail_of(message: Message, pictures: Sequence[Picture], sender: str, recipien
             filename=f"{picture.sha256[:12]}.jpg",
             disposition="inline",
         )
+    for file in message.attached:
+        kind, _, subtype = file.media_type.partition("/")
+        mail.add_attachment(  # as bytes: a text part's line ends would be changed on the way
+            file.text.encode(), maintype=kind, subtype=subtype, filename=file.name, params={"charset": "utf-8"}
+        )
     return mail
 
 

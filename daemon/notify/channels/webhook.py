@@ -68,6 +68,14 @@ def body_of(message: Message, pictures: Sequence[Picture]) -> bytes:
                 }
                 for picture in pictures
             ],
+            "attachments": [
+                {
+                    "name": file.name,
+                    "media_type": file.media_type,
+                    "data": base64.b64encode(file.text.encode()).decode("ascii"),
+                }
+                for file in message.attached
+            ],
         },
         ensure_ascii=False,
         separators=(",", ":"),

@@ -9,14 +9,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from daemon.encoders.client import EncoderClient, _Turn
+from daemon.encoders.client import EncoderClient
+from daemon.encoders.gathering import Turn
 from daemon.encoders.golden import golden_picture
-from daemon.errors import ChildFailed, ConfigurationError, ImageRejected, WeightsMissing
+from daemon.errors import ChildFailed, ConfigurationError, ImageRejected, TemporaryError, WeightsMissing
 from daemon.model import EncodingFailure
 from daemon.settings import EncoderSettings, IntakeSettings
 
@@ -133,7 +135,7 @@ def test_an_urgent_picture_goes_before_the_backlog(client: EncoderClient) -> Non
 
 
 def test_whoever_is_urgent_has_the_next_turn_however_many_wait() -> None:
-    turn, order = _Turn(), list[str]()
+    turn, order = Turn(), list[str]()
 
     def wait(kind: str) -> None:
         with turn.first() if kind == "urgent" else turn.later():
@@ -234,3 +236,67 @@ def test_the_external_encoder_has_a_fingerprint_and_takes_no_pictures() -> None:
         EncoderClient(
             EncoderSettings.model_validate({"name": "external", "external": {"fingerprint": "a"}}), IntakeSettings()
         )
+
+
+def asked_at_once(client: EncoderClient, contents: list[bytes]) -> list[Any]:
+    """What each of so many threads gets that ask at the same time: a vector's first number or a reason."""
+    answers: list[Any] = [None] * len(contents)
+    start = threading.Barrier(len(contents))
+
+    def ask(place: int) -> None:
+        start.wait()
+        try:
+            answers[place] = float(client.encode_now(contents[place])[0])
+        except ImageRejected as error:
+            answers[place] = error.reason
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(contents))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def count_requests(client: EncoderClient, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many pictures were in each request to the child, from now on."""
+    asked: list[int] = []
+    ask = client._ask
+
+    def counted(chunk: Any, *more: Any) -> Any:
+        asked.append(len(chunk))
+        return ask(chunk, *more)
+
+    monkeypatch.setattr(client, "_ask", counted)
+    return asked
+
+
+def test_who_asks_at_the_same_time_is_answered_by_fewer_requests_to_the_child(
+    client: EncoderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = count_requests(client, monkeypatch)
+    assert asked_at_once(client, [picture(106, red) for red in range(20)]) == [float(red) for red in range(20)]
+    assert sum(requests) == 20
+    assert len(requests) < 20
+    assert max(requests) <= 8
+
+
+def test_a_bad_picture_harms_none_that_is_encoded_with_it(
+    client: EncoderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = count_requests(client, monkeypatch)
+    monkeypatch.setattr(client._gathering, "_moment", 10.0)  # so that all eight are in one request
+    widths = [100, 101, 100, 103, 104, 100, 100, 100]  # one of them kills the child
+    contents = [picture(width, red) for red, width in enumerate(widths)]
+    contents[6] = b"GIF89a"
+    reasons = {1: "decoder_crashed", 3: "encoding_failed", 4: "encoding_failed", 6: "format_not_allowed"}
+    assert asked_at_once(client, contents) == [reasons.get(place, float(place)) for place in range(8)]
+    assert requests[0] == 8
+
+
+def test_who_has_gone_costs_the_encoder_nothing(client: EncoderClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = count_requests(client, monkeypatch)
+    with pytest.raises(TemporaryError, match="gone"):
+        client.encode_now(picture(101), wanted=lambda: False)
+    assert requests == []
+    assert client.encode_now(picture(red=4))[0] == 4

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -19,7 +21,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from daemon.errors import ConfigurationError, TemporaryError
 from daemon.notify.channels import make_channels
-from daemon.notify.message import Picture, compose
+from daemon.notify.message import Message, Picture, compose
 from daemon.ports import Channel
 from daemon.settings import ChannelSettings
 from tests.acceptance.command import free_port
@@ -192,3 +194,35 @@ def test_apprise_reaches_its_services(receiver: Receiver) -> None:
 def test_an_address_that_apprise_does_not_know_is_refused_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match="does not know"):
         channel(kind="apprise", url="nothing-like-it")
+
+
+REPORT = replace(MESSAGE, attachments=[{"name": "week.html", "media_type": "text/html", "text": "<h1>Größe</h1>\n"}])
+
+
+def test_a_file_reaches_every_kind_of_channel_whole(receiver: Receiver) -> None:
+    channel(kind="webhook", url=receiver.url, secret=SECRET).send(REPORT, (), "")
+    channel(kind="apprise", url=receiver.url.replace("http://", "json://").partition("?")[0]).send(REPORT, (), "")
+    (_, headers, hooked), (_, _, apprised) = receiver.posted
+    (file,) = Webhook(SECRET).verify(hooked, headers)["attachments"]
+    assert (file["name"], file["media_type"]) == ("week.html", "text/html")
+    assert base64.b64decode(file["data"]).decode() == "<h1>Größe</h1>\n"
+    (other,) = json.loads(apprised)["attachments"]
+    assert other["filename"] == "week.html"
+    assert base64.b64decode(other["base64"]).decode() == "<h1>Größe</h1>\n"
+
+
+def test_a_file_is_attached_to_a_mail() -> None:
+    with mail_server() as (box, mail):
+        mail.send(REPORT, (), "one@example.org")
+    (attached,) = box.mails[0].iter_attachments()
+    assert (attached.get_filename(), attached.get_content_type()) == ("week.html", "text/html")
+    assert attached.get_content_disposition() == "attachment"
+    assert attached.get_content() == "<h1>Größe</h1>\n"
+
+
+def test_a_message_that_waited_since_before_there_were_files_is_still_read() -> None:
+    kept = {name: value for name, value in MESSAGE.to_json().items() if name != "attachments"}
+    found = Message.from_json(kept)
+    assert found.attached == []
+    assert replace(found, attachments=MESSAGE.attachments) == MESSAGE
+    assert Message.from_json(REPORT.to_json()) == REPORT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from daemon.by_hand import Done
@@ -125,14 +126,14 @@ class FakeService:
     def beat_age(self) -> float:
         return self.age
 
-    def score(self, content: bytes) -> ScoreView:
+    def score(self, content: bytes, wanted: Callable[[], bool]) -> ScoreView:
         self.seen.append(content)
         if isinstance(self.verdict, Exception):
             raise self.verdict
         return self.verdict
 
-    def explain(self, content: bytes) -> ExplainedScoreView:
-        judged = self.score(content)
+    def explain(self, content: bytes, wanted: Callable[[], bool]) -> ExplainedScoreView:
+        judged = self.score(content, wanted)
         why = ExplanationView(
             method="integrated_gradients",
             baseline=0.0,

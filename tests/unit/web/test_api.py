@@ -156,3 +156,38 @@ def test_details_are_answered_as_json_and_what_is_not_there_is_a_problem() -> No
     for path in ("/v1/families/none/scores", "/v1/episodes/4", "/v1/versions/none"):
         assert web.get(path).status_code == 404
     assert TypeAdapter(list[dict[str, object]]).validate_python(web.get("/v1/quarantine").json()) == []
+
+
+def test_a_body_is_cut_off_before_it_fills_the_memory_token_or_not() -> None:
+    service = FakeService()
+    web = client(service, write_token=SecretStr("w" * 20))  # reading is open: the guard lets everybody pass
+    right = {"authorization": f"Bearer {'w' * 20}"}
+    long = b'{"reason": "' + b"x" * 70_000 + b'"}'
+    for headers in (right, {}):
+        answer = web.post("/v1/models/rollback", content=long, headers={**headers, "content-type": "application/json"})
+        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert web.post("/v1/models/rollback", content=(long for _ in range(3)), headers=right).status_code == 413
+    assert service.by_hand.asked == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"\\ud800": 1, "reason": "x"}',
+        b'{"reason": "\\ud800"}',
+        b"\xff\xfe",
+        b"{",
+        b"[" * 50_000,
+        b'{"reason": NaN}',
+        b"null",
+        b"",
+    ],
+)
+def test_what_is_no_proper_body_is_a_problem_that_the_document_knows(body: bytes) -> None:
+    web = client(tokens=[ADA])
+    documented = web.get("/v1/openapi.json", headers=AS_ADA).json()["paths"]["/v1/models/rollback"]["post"]["responses"]
+    answer = web.post("/v1/models/rollback", content=body, headers={**AS_ADA, "content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert str(answer.status_code) in documented
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == answer.status_code

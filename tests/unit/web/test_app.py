@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import base64
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from daemon.errors import ImageRejected, TemporaryError
+from daemon.views import ScoreView
 from daemon.web import WebServer, create_app
 from tests.unit.web.service import FakeService
 from tests.unit.web.snapshot import NOW, empty_status, family, status
@@ -124,8 +132,6 @@ def test_the_page_says_when_there_is_no_champion_and_when_pictures_are_simulated
 
 
 def test_the_server_says_when_the_port_is_taken_and_stops() -> None:
-    import httpx
-
     app = create_app(FakeService())
     first = WebServer(app, "127.0.0.1", 0)
     first.start()
@@ -137,3 +143,71 @@ def test_the_server_says_when_the_port_is_taken_and_stops() -> None:
         first.stop(2)
     with pytest.raises(httpx.ConnectError):
         httpx.get(first.url)
+
+
+class Waiting(FakeService):
+    """Judges when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = threading.Semaphore(0)
+        self.go_on = threading.Event()
+        self.left = threading.Event()
+
+    def score(self, content: bytes, wanted: Callable[[], bool]) -> ScoreView:
+        self.arrived.release()
+        until = time.monotonic() + 30
+        while not self.go_on.wait(0.02) and time.monotonic() < until:
+            if not wanted():
+                self.left.set()
+                raise TemporaryError("whoever asked has gone")
+        return super().score(content, wanted)
+
+
+@contextmanager
+def served(service: FakeService, scores_at_once: int) -> Iterator[WebServer]:
+    server = WebServer(create_app(service, scores_at_once=scores_at_once), "127.0.0.1", 0)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop(5)
+
+
+def post(server: WebServer, content: bytes) -> httpx.Response:
+    return httpx.post(
+        f"{server.url}/v1/score", content=content, headers={"content-type": "image/png"}, timeout=60, trust_env=False
+    )
+
+
+def test_one_picture_more_than_may_wait_is_told_to_come_back_and_the_others_are_answered() -> None:
+    service = Waiting()
+    with served(service, 3) as server, ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(post, server, f"{n}".encode()) for n in range(3)]
+        for _ in waiting:
+            assert service.arrived.acquire(timeout=30)
+        refused = post(server, b"one too many")
+        assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
+        assert int(refused.headers["retry-after"]) > 0
+        assert "http.scores_at_once" in refused.json()["detail"]
+        service.go_on.set()
+        assert [one.result().status_code for one in waiting] == [200, 200, 200]
+        assert post(server, b"again").status_code == 200
+    assert sorted(service.seen) == [b"0", b"1", b"2", b"again"]
+
+
+def test_who_closes_the_connection_is_noticed_and_frees_the_place() -> None:
+    service = Waiting()
+    with served(service, 1) as server:
+        with socket.create_connection((server.host, server.port)) as caller:
+            caller.sendall(
+                b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\none"
+            )
+            assert service.arrived.acquire(timeout=30)
+        assert service.left.wait(30)
+        service.go_on.set()
+        until = time.monotonic() + 30
+        while (answer := post(server, b"two")).status_code == 503 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert answer.status_code == 200
+    assert service.seen == [b"two"]

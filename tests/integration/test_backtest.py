@@ -17,6 +17,8 @@ from tests.acceptance.command import environment, program, sidwatch
 from tests.integration.released import RELEASED, write_collection
 
 FAMILY = 40  # pictures of each: enough after the alarm to tell that it recovered
+pytestmark = pytest.mark.accept  # whole runs of the real command
+
 ARGUMENTS = ("backtest", "manifest.csv", "--period", "3", "--json", "--policy", "static", "--policy", "mixture")
 
 
@@ -88,7 +90,6 @@ def test_what_was_done_is_not_done_again_and_a_page_is_written(folder: Path, rep
     assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
-@pytest.mark.accept
 def test_killed_again_and_again_it_ends_with_the_same_report(folder: Path, report: dict[str, Any]) -> None:
     state = folder / "killed"
     moments = [

@@ -49,6 +49,7 @@ def healthy(service: Service) -> bool:
     return True
 
 
+@pytest.mark.accept
 @pytest.mark.timeout(900)
 def test_each_costs_its_own_poll_and_nothing_else(tmp_path: Path) -> None:
     packages = tmp_path / "packages"

@@ -75,6 +75,7 @@ def repeated(world: World, batch: list[Candidate], times: int, seed: int) -> Non
         world.until_idle()
 
 
+@pytest.mark.accept
 def test_ten_times_is_once(tmp_path: Path, expected: dict[str, Any]) -> None:
     world = World(tmp_path / "state")
     for seed, batch in enumerate((beginning(), STREAM)):

@@ -516,6 +516,7 @@ def ending(world: World) -> dict[str, Any]:
 KILLS = [(number, when) for number in range(1, WRITES + 1) for when in ("before", "after")] + [(0, "amid files")]
 
 
+@pytest.mark.accept
 @pytest.mark.parametrize(("number", "when"), KILLS)
 def test_a_process_that_ends_anywhere_in_it_leaves_a_whole_store_and_the_command_again_finishes(
     number: int, when: str, story: dict[str, Any], prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

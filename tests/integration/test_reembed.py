@@ -574,6 +574,7 @@ def told(settled: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, d
     return found
 
 
+@pytest.mark.accept
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("port", "name", "call"), WRITES)
 def test_a_process_that_ends_at_a_write_of_the_move_goes_on_where_it_was(

@@ -243,6 +243,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing catches it."""
 
 
+@pytest.mark.accept
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("write", [(port, name) for port, names in WRITES.items() for name in names], ids="-".join)
 def test_a_process_that_ends_at_a_write_loses_and_doubles_nothing(

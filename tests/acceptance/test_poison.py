@@ -25,5 +25,13 @@ def test_a_promoted_challenger_costs_neither_other_families_nor_photographs(atta
     assert max((one.false_positives for one in promoted), default=0.0) <= FALSE_POSITIVES
 
 
+@pytest.mark.parametrize("rate", [0.20, 0.50])
+def test_a_slow_drift_over_fifty_batches_costs_neither_its_family_nor_others(rate: float, report: Report) -> None:
+    found = outcome("slow drift", rate, 0)
+    report(f"poison: slow drift at {rate}: {found.promotions} of 10 promoted, its family's AP {found.aim_ap:+.5f}")
+    assert min(found.mean_ap, found.aim_ap) >= -AP
+    assert found.false_positives <= FALSE_POSITIVES
+
+
 def test_the_honest_control_is_promoted() -> None:
     assert [outcome("label flips", 0.0, world).decision for world in WORLDS] == ["promote", "promote"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from daemon.champion import ChampionCache
 from daemon.encoders.pool import Encoders
+from daemon.heads.solved import LastSolved
 from daemon.ports import (
     Channel,
     Clock,
@@ -50,6 +51,7 @@ class Context:
     progress: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)  # long work tells
     channels: tuple[Channel, ...] = ()  # ways to people outside
     derived: DerivedFiles = field(default_factory=NothingKept)
+    solved: LastSolved = field(default_factory=LastSolved)  # used by whoever holds the state, one challenger at a time
 
     @property
     def encoder(self) -> EncoderService:

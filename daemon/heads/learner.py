@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 from daemon.errors import BadInputError
 from daemon.heads.artifact import ANCHORS, Anchors, VersionArtifact
 from daemon.heads.calibration import fit_platt
-from daemon.heads.crossfit import held_out_scores, solve_folds
+from daemon.heads.crossfit import held_out_scores
 from daemon.heads.gradient import TrainedHead
 from daemon.heads.head import Head
 from daemon.heads.outside import outside_limits
-from daemon.heads.pooling import Pooled, pool_without_each_fold
+from daemon.heads.pooling import Pooled
 from daemon.heads.settings import HeadSettings
-from daemon.heads.solve import solve_pooled
+from daemon.heads.solved import LastSolved
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.heads.threshold import (
     Threshold,
     conformal_threshold,
     evenly,
-    left_out_source_thresholds,
     rows_to_place_by,
     thresholds_without,
 )
@@ -76,6 +75,7 @@ def fit_version(
     origin: Origin,
     *,
     cap: int = 500,
+    solved: LastSolved | None = None,
 ) -> VersionArtifact:
     """Solve a head and everything a version needs around it.
 
@@ -89,6 +89,8 @@ def fit_version(
             their fold.
         alpha: false-positive rate of the thresholds.
         cap: most rows per subject and profile scored for the threshold and the outside limit.
+        solved: what was solved last; when the digests in `origin` say that it was from these statistics, another weight
+            of families needs no other solve. It then holds what was solved here.
 
     Returns:
         The version, with a threshold for every profile in `reals`.
@@ -98,14 +100,14 @@ def fit_version(
     """
     if not reals:
         raise BadInputError("a version needs real pictures of at least one profile to place its threshold")
-    pooled, *without = pool_without_each_fold(statistics, settings.min_group)
-    head = solve_pooled(pooled, settings)
-    folds = solve_folds(without, settings)
+    heads = (solved or LastSolved()).heads(statistics, origin.statistics_digests, settings)
+    head, folds = heads.whole(), heads.folds()
     known = {profile: _known_pictures(rows, cap) for profile, rows in calibration.items()}
     head = replace(head, limits=outside_limits(head, folds, known, origin.statistics_revision))
-    thresholds = left_out_source_thresholds(pooled, statistics, threshold_rows(reals), settings, alpha, cap=cap)
-    anchors = _anchors(head, pooled.means)
-    about = _about(statistics, pooled, settings, origin)
+    placing = rows_to_place_by(threshold_rows(reals), min_rows=settings.min_group, cap=cap)
+    thresholds = thresholds_without(placing, lambda source: heads.without(source, statistics), alpha)
+    anchors = _anchors(head, heads.pooled.means)
+    about = _about(statistics, heads.pooled, settings, origin)
     return assemble(
         head, folds, thresholds, tuple(reals), calibration, origin.statistics_revision, alpha, anchors, about
     )

@@ -75,11 +75,11 @@ def solve_pooled(pooled: Pooled, settings: HeadSettings) -> ClosedFormHead:
         units=np.ascontiguousarray(units),
         means=means,
         half_norms=_half_norms(means, whitened, lower, added, nuisance, pooled.counts, settings.noise_correction),
-        log_weights=np.log(weights) + _log_priors(pooled.keys, settings),
+        log_weights=np.log(weights) + log_priors(pooled.keys, settings),
     )
 
 
-def _log_priors(keys: Sequence[GroupKey], settings: HeadSettings) -> NDArray[np.float64]:
+def log_priors(keys: Sequence[GroupKey], settings: HeadSettings) -> NDArray[np.float64]:
     """Log of the factor on each group's mixture weight, (g,); the linear read-out has no such weights."""
     priors = dict(settings.log_priors) if settings.read_out == "mixture" else {}
     return np.array([priors.get(key.subject.name, 0.0) if key.subject.kind == "family" else 0.0 for key in keys])

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.errors import BadInputError
-from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.head import Head
 from daemon.heads.pooling import Pooled
 from daemon.heads.settings import HeadSettings
-from daemon.heads.solve import solve_pooled
+from daemon.heads.solved import SolvedHeads
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.model import LabelledVectors, Profile, Subject
 
@@ -59,17 +58,9 @@ def left_out_source_thresholds(
 
     Source: method section 4, "LEFT-OUT-SOURCE THRESHOLD".
     """
-    modelled = pooled.sources()
-    whole: list[ClosedFormHead] = []
-
-    def without(source: Subject) -> Head:
-        if source in modelled:
-            return solve_pooled(pooled.without_source(source, statistics), settings)
-        if not whole:  # never learned, hence left out already
-            whole.append(solve_pooled(pooled, settings))
-        return whole[0]
-
-    return thresholds_without(rows_to_place_by(reals, min_rows=settings.min_group, cap=cap), without, alpha)
+    heads = SolvedHeads(pooled, (), settings)
+    placing = rows_to_place_by(reals, min_rows=settings.min_group, cap=cap)
+    return thresholds_without(placing, lambda source: heads.without(source, statistics), alpha)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

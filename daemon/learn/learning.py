@@ -189,6 +189,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
             dataset=dataset,
             exclusions=left_out,
         ),
+        solved=context.solved,
     )
     tensors, manifest = write(artifact)
     record = context.registry.add_version(

@@ -1,0 +1,94 @@
+"""The heads of a version as they are solved, and those of the last one: another weight of families needs no solve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+
+from daemon.heads.closed_form import ClosedFormHead
+from daemon.heads.pooling import Pooled, group_weights, pool_without_each_fold
+from daemon.heads.settings import HeadSettings
+from daemon.heads.solve import log_priors, solve_pooled
+from daemon.heads.statistics import GroupKey, GroupStatistics
+from daemon.model import Subject
+
+Statistics = Mapping[GroupKey, GroupStatistics]
+
+
+class SolvedHeads:
+    """The head of everything, those without each fold and those without a real source; each is solved once."""
+
+    def __init__(self, pooled: Pooled, without_folds: Sequence[Pooled], settings: HeadSettings) -> None:
+        self.pooled = pooled
+        self._without_folds = without_folds
+        self._settings = settings
+        self._whole: ClosedFormHead | None = None
+        self._folds: tuple[ClosedFormHead, ...] | None = None
+        self._without: dict[Subject, ClosedFormHead] = {}
+
+    def whole(self) -> ClosedFormHead:
+        """The head of everything."""
+        if self._whole is None:
+            self._whole = solve_pooled(self.pooled, self._settings)
+        return self._whole
+
+    def folds(self) -> tuple[ClosedFormHead, ...]:
+        """The heads without each fold."""
+        if self._folds is None:
+            self._folds = tuple(solve_pooled(pool, self._settings) for pool in self._without_folds)
+            self._without_folds = ()  # large
+        return self._folds
+
+    def without(self, source: Subject, statistics: Statistics) -> ClosedFormHead:
+        """The head without a real source; one that was never learned is left out already.
+
+        statistics: those that the pool was made from; only the real sources' are read.
+        """
+        if source not in self.pooled.sources():
+            return self.whole()
+        if source not in self._without:
+            self._without[source] = solve_pooled(self.pooled.without_source(source, statistics), self._settings)
+        return self._without[source]
+
+    def weighted(self, settings: HeadSettings) -> SolvedHeads:
+        """The same heads with the priors of other settings, which differ in nothing else."""
+        same = SolvedHeads(self.pooled, self._without_folds, settings)
+        whole, folds = self._whole, self._folds
+        same._whole = None if whole is None else _weighted(whole, settings)
+        same._folds = None if folds is None else tuple(_weighted(head, settings) for head in folds)
+        # A copy first: another thread may be solving one more.
+        same._without = {source: _weighted(head, settings) for source, head in dict(self._without).items()}
+        return same
+
+
+class LastSolved:
+    """Keeps the heads that were solved last: tens of MB, whatever the number of pictures."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last: tuple[tuple[object, ...], SolvedHeads] | None = None
+
+    def heads(self, statistics: Statistics, digests: Mapping[GroupKey, str], settings: HeadSettings) -> SolvedHeads:
+        """The heads of these statistics: the last ones with other weights, when it was these that they are of.
+
+        digests: sha256 (hex) of each group's statistics; without them all nothing is taken for the same.
+        Raises BadInputError: there is no family or no real source to learn from.
+        """
+        key = (tuple(sorted(digests.items())), replace(settings, log_priors=()))
+        with self._lock:
+            last = self._last
+        if last is not None and last[0] == key and digests.keys() == statistics.keys():
+            heads = last[1].weighted(settings)
+        else:
+            pooled, *without_folds = pool_without_each_fold(statistics, settings.min_group)
+            heads = SolvedHeads(pooled, without_folds, settings)
+        with self._lock:
+            self._last = key, heads
+        return heads
+
+
+def _weighted(head: ClosedFormHead, settings: HeadSettings) -> ClosedFormHead:
+    return replace(head, log_weights=np.log(group_weights(head.keys)) + log_priors(head.keys, settings))

@@ -112,5 +112,6 @@ def test_nothing_that_is_sent_breaks_the_service_or_is_answered_otherwise_than_d
     assert "Traceback" not in running.err
     assert running.get("/-/healthy")[0] == 200
     report(*[line for line in done.stdout.splitlines() if re.search(r"operations|cases", line, re.IGNORECASE)][:6])
-    running.kill()
+    running.process.terminate()
+    assert running.process.wait(120) == 0
     sidwatch("verify", "--config", folder / "config.yaml", folder=folder)

@@ -367,7 +367,7 @@ INTAKE: Final = Board(
         ),
         Drawn(
             "Failed polls in a row",
-            "From three on the circuit opens: the source is left alone for twice its interval, then twice as long each time.",
+            "From three on the circuit opens: the source is left alone for a time that doubles.",
             "short",
             (("sidwatch_adapter_failed_polls", "{{adapter}}"),),
         ),

@@ -17,20 +17,21 @@ from daemon.errors import ImageRejected
 from daemon.intake.inspecting import InspectorClient
 from daemon.settings import IntakeSettings
 
-# A hash library that breaks on pictures of certain widths, in the child's path before the real one.
+# A hash library that breaks on certain shades of grey (a picture has its width as its shade), in the child's path before the real one.
 _TREACHEROUS = """
 import ctypes, time
 def phash(picture):
-    if picture.width == 101:
+    shade = picture.getpixel((0, 0))
+    if shade == 101:
         ctypes.string_at(0)
-    if picture.width == 102:
+    if shade == 102:
         time.sleep(600)
-    if picture.width == 103:
+    if shade == 103:
         kept = []
         while True:
             kept.append(bytearray(b"x") * (16 * 2**20))
             time.sleep(0.01)
-    if picture.width == 104:
+    if shade == 104:
         return "not a hash of the right length"
     return "0123456789abcdef"
 """
@@ -38,7 +39,7 @@ def phash(picture):
 
 def picture(width: int) -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", (width, 100), (1, 2, 3)).save(stream, "PNG")
+    Image.new("RGB", (width, 100), (width, width, width)).save(stream, "PNG")
     return stream.getvalue()
 
 

@@ -17,7 +17,7 @@ from daemon.errors import ImageRejected
 from daemon.intake.inspecting import InspectorClient
 from daemon.settings import IntakeSettings
 
-# A hash library that breaks on certain shades of grey (a picture has its width as its shade), in the child's path before the real one.
+# A hash library that breaks on certain shades of grey (here that of a picture is its width), in place of the real one.
 _TREACHEROUS = """
 import ctypes, time
 def phash(picture):

@@ -366,6 +366,18 @@ INTAKE: Final = Board(
             ),
         ),
         Drawn(
+            "Failed polls in a row",
+            "From three on the circuit opens: the source is left alone for a time that doubles.",
+            "short",
+            (("sidwatch_adapter_failed_polls", "{{adapter}}"),),
+        ),
+        Drawn(
+            "Time until a source is asked again",
+            "Of adapters whose circuit is open.",
+            "s",
+            (("clamp_min(sidwatch_adapter_retry_timestamp_seconds - time(), 0)", "{{adapter}}"),),
+        ),
+        Drawn(
             "Budget of the day used: pictures",
             "Share of the pictures that an adapter may ask for from UTC midnight to midnight.",
             "percentunit",

@@ -17,7 +17,7 @@ from daemon.errors import ImageRejected
 from daemon.intake.inspecting import InspectorClient
 from daemon.settings import IntakeSettings
 
-# A hash library that breaks on pictures of certain shades, in the child's path before the real one.
+# A hash library that breaks on certain shades of grey (here that of a picture is its width), in place of the real one.
 _TREACHEROUS = """
 import ctypes, time
 def phash(picture):
@@ -38,7 +38,6 @@ def phash(picture):
 
 
 def picture(width: int) -> bytes:
-    """As wide as its shade of grey."""
     stream = io.BytesIO()
     Image.new("RGB", (width, 100), (width, width, width)).save(stream, "PNG")
     return stream.getvalue()

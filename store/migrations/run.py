@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from threading import Lock
 
 from alembic import command
 from alembic.config import Config
@@ -18,9 +19,14 @@ def _config(connection: Connection) -> Config:
     return config
 
 
+# Alembic keeps what runs in module globals: stores that two threads open at once would get each other's tables.
+_ALONE = Lock()
+
+
 def upgrade(connection: Connection) -> None:
     """Bring the schema to head inside the connection's transaction."""
-    command.upgrade(_config(connection), "head")
+    with _ALONE:
+        command.upgrade(_config(connection), "head")
 
 
 def compare(connection: Connection) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from daemon.errors import ConfigurationError, StateLocked, TemporaryError
 from daemon.model import SPLITS
 from store import DEFAULT_SHARES, StateLock, Store, fold_of, open_store, split_of
 from store import tables as t
-from store.database import check
+from store.database import check, open_database, sqlite_url
 from store.migrations import HEAD, REVISIONS
 
 
@@ -207,3 +208,12 @@ def test_splits_are_stable_and_have_their_shares() -> None:
     assert (split_of("photo-17", DEFAULT_SHARES), fold_of("photo-17")) == ("train", 0)
     with pytest.raises(ValueError, match="must not be negative"):
         split_of("a", {"train": -1.0, "holdout": 2.0})
+
+
+def test_stores_that_threads_open_at_once_get_each_their_own_tables(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        opened = list(threads.map(lambda number: open_database(sqlite_url(tmp_path / f"{number}.db")), range(8)))
+    for database in opened:
+        with database.read() as connection:
+            assert connection.execute(text("SELECT count(*) FROM adapter")).scalar_one() == 0
+        database.close()

@@ -42,6 +42,7 @@ SHIPPED = ROOT / "dashboards/prometheus"
 WITHIN = float(os.environ.get("SIDWATCH_ALERT_SECONDS", "15"))  # from the alarm to the webhook; more: a busy machine
 ALERT = "GeneratorFamilyEvadesDetection"
 SECRET = "a secret of the test's own"
+OF_FILES = {"sidwatch_shortcut_auroc_ratio"}  # queries about the files of pictures; ready-made vectors have none
 
 
 @dataclass
@@ -155,7 +156,8 @@ def queries() -> list[tuple[str, str]]:
 def silent(query: Callable[[str], list[dict[str, Any]]]) -> list[str]:
     """Those that gave no series at any moment of the demo."""
     assert len(queries()) > 50
-    return [f"{where}: {e}" for where, e in queries() if not query(f"last_over_time(({e})[20m:1s])")]
+    asked = [(where, e) for where, e in queries() if e not in OF_FILES]
+    return [f"{where}: {e}" for where, e in asked if not query(f"last_over_time(({e})[20m:1s])")]
 
 
 @pytest.mark.timeout(900)

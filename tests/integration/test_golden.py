@@ -65,6 +65,7 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
+@pytest.mark.accept
 def test_an_encoder_that_drifted_is_stopped_before_a_vector_is_written(folder: Path) -> None:
     put(folder, "first", range(6))
     assert run(folder, "ingest", "first").returncode == 0

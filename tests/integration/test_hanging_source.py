@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.integration.test_service import Service
@@ -16,6 +17,7 @@ from tests.unit.adapters.feed_server import dripping, serving
 DEADLINE = 20  # seconds of the hanging adapter's poll: longer than a busy machine takes to start the other one's
 
 
+@pytest.mark.accept
 def test_a_hanging_source_is_cut_at_its_deadline_while_the_others_deliver(tmp_path: Path) -> None:
     inbox = tmp_path / "inbox" / "real" / "kodak"
     inbox.mkdir(parents=True)

@@ -186,6 +186,7 @@ def test_nothing_inside_is_fetched_unless_its_host_is_allowed(address: str, site
     assert site.asked == []
 
 
+@pytest.mark.accept
 def test_a_running_service_takes_pushes_in(tmp_path: Path, site: Site) -> None:
     configuration = {
         "encoder": {"name": "forensic"},

@@ -77,6 +77,7 @@ def test_its_own_test_passes_where_it_is_installed(installed: Path, tmp_path: Pa
     assert "1 passed" in report
 
 
+@pytest.mark.accept
 def test_the_service_lists_it_shows_what_would_come_and_takes_it_in(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(CONFIGURATION, encoding="utf-8")
     with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:

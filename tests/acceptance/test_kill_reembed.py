@@ -59,7 +59,10 @@ def test_kills_in_the_middle_of_a_move_change_nothing(
     else:
         sidwatch(*_move(target), folder=killed)
     assert "embedding" in states, "no kill hit the move itself"
-    assert _end(killed) == wanted
+    end = _end(killed)
+    # A batch that is cut elsewhere moves the last bits of a single-precision vector, and the figures with it.
+    assert end.pop("figures") == pytest.approx(wanted.pop("figures"), rel=1e-4, abs=1e-6)
+    assert end == wanted
     assert _verified(killed) == "switched"
     assert pictures(killed) == undisturbed.pictures
     report("", f"reembed: {len(states)} SIGKILLs, found {states}; the end is that of an undisturbed move")
@@ -88,10 +91,18 @@ def _status(folder: Path) -> Any:
 def _end(folder: Path) -> dict[str, Any]:
     """What must not depend on kills: outcome, what was moved and compared, versions; no times, no ids."""
     status = _status(folder)
+    checks = [_parted(check) for check in status["verdict"]["checks"]]
     versions = sidwatch("models", "list", "--json", "--config", CONFIG, folder=folder).json
     return {
         "state": status["state"],
         "samples": status["counts"],
-        "checks": status["verdict"]["checks"],
+        "checks": [words for words, _ in checks],
+        "figures": [number for _, numbers in checks for number in numbers],
         "versions": [(version["learner"], version["role"], version["state"]) for version in versions],
     }
+
+
+def _parted(check: dict[str, Any]) -> tuple[dict[str, Any], list[float]]:
+    """What a check says in words and whole numbers, and its figures."""
+    words = {key: value for key, value in check.items() if not isinstance(value, float)}
+    return words, [value for value in check.values() if isinstance(value, float)]

@@ -12,7 +12,7 @@ import httpx
 from daemon.errors import WeightsMissing
 from daemon.settings import OpenClipSettings
 
-PROBE_SECONDS = 4.0  # how long to wait for a sign of life of the hub, name resolution included
+PROBE_SECONDS = 2.5  # how long to wait for a sign of life of the hub, name resolution included
 
 # Repository and file of OpenAI's models on the hub: what open_clip itself would fetch. Kept here because asking
 # open_clip imports torch (8 s on a cold disk); a test compares.

@@ -39,8 +39,10 @@ class Turn:
         """Whether one has the turn; False: `unless`, which is looked at after every turn, came true before."""
         with self._changed:
             self._urgent += 1
-            self._changed.wait_for(lambda: unless() or not self._busy)
-            self._urgent -= 1
+            try:
+                self._changed.wait_for(lambda: unless() or not self._busy)
+            finally:
+                self._urgent -= 1  # else an interrupt here would keep those who come later waiting for ever
             mine = not unless()
             if mine:
                 self._busy = True
@@ -123,14 +125,15 @@ class Gathering(Generic[Answer]):
         if not taken:
             return
         try:
-            answers = self._answer([one.content for one in taken], taken[0].profile)
+            # Paired here: an answer too few is an error of all, not a wait without end of some.
+            answers = list(zip(taken, self._answer([one.content for one in taken], taken[0].profile), strict=True))
         except BaseException as error:
             for one in taken:
                 one.answered.set_exception(error)
             if not isinstance(error, Exception):
                 raise
             return  # each of those who asked raises it
-        for one, answer in zip(taken, answers, strict=True):
+        for one, answer in answers:
             one.answered.set_result(answer)
 
     def _taken(self) -> list[_Request[Answer]]:

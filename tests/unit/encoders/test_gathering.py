@@ -103,3 +103,17 @@ def test_what_the_call_raises_reaches_everybody_in_it_and_the_next_one_is_answer
     healthy[0] = True
     gathering._moment = 0.0
     assert gathering.ask(b"y", "raw") == b"y"
+
+
+def test_an_answer_too_few_is_an_error_of_all_and_nobody_waits_for_ever() -> None:
+    gathering = Gathering(Turn(), lambda contents, profile: list(contents)[1:], most=2, most_bytes=100, moment=5.0)
+    failed: list[str] = []
+
+    def ask() -> None:
+        try:
+            gathering.ask(b"x", "raw")
+        except ValueError as error:
+            failed.append(str(error))
+
+    run([threading.Thread(target=ask) for _ in range(2)])
+    assert len(failed) == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -20,6 +21,7 @@ from adapters.simulation.cameras import CAMERAS
 from adapters.simulation.picture import picture
 
 BATCH = 24  # pictures, about one second of work: what a kill can cost
+RENDERERS = 2  # threads; most of the work is numpy's and scipy's, which let others run
 
 
 class SimulatedOptions(BaseModel):
@@ -60,10 +62,11 @@ class SimulatedAdapter:
         at = self._position(cursor)
         released = sum(1 for item in self._items if self._options.start + item.offset <= now)
         last = min(released, at + budget)
-        while at < last:
-            until = min(at + BATCH, last)
-            yield Batch(tuple(self._candidate(item) for item in self._items[at:until]), f"{self._world}:{until}")
-            at = until
+        with ThreadPoolExecutor(RENDERERS, "render") as threads:
+            while at < last:
+                until = min(at + BATCH, last)
+                yield Batch(tuple(threads.map(self._candidate, self._items[at:until])), f"{self._world}:{until}")
+                at = until
 
     def _position(self, cursor: str | None) -> int:
         if cursor is None:

@@ -81,6 +81,20 @@ def rough_field(side: int, exponent: float, rng: np.random.Generator) -> NDArray
     return scaled
 
 
+def _outlines(
+    centres: NDArray[np.float64], axes: NDArray[np.float64], turn: NDArray[np.float64], corners: NDArray[np.int64]
+) -> dict[int, list[float]]:
+    """The corners (x, y, x, y, ...) of every leaf that has some, by its index; those of one shape at once."""
+    found: dict[int, list[float]] = {}
+    for count in range(3, 8):
+        leaves = np.flatnonzero(corners == count)
+        angle = turn[leaves, None] + np.linspace(0.0, 2 * np.pi, count, endpoint=False)
+        around = np.stack((np.cos(angle), np.sin(angle)), axis=2)
+        outline = centres[leaves, None, :] + axes[leaves, None, :] * around
+        found.update(zip(leaves.tolist(), outline.reshape(len(leaves), 2 * count).tolist(), strict=True))
+    return found
+
+
 def _leaf_map(
     side: int, centres: NDArray[np.float64], sizes: NDArray[np.float64], theme: Theme, rng: np.random.Generator
 ) -> NDArray[np.int32]:
@@ -91,14 +105,14 @@ def _leaf_map(
     corners = rng.integers(3, 8, len(sizes))
     turn = rng.uniform(0.0, 2 * np.pi, len(sizes))
     aspect = np.exp(rng.normal(0.0, 0.3, len(sizes)))
-    for leaf, ((x, y), r) in enumerate(zip(centres.tolist(), sizes.tolist(), strict=True)):
-        wide, high = r * aspect[leaf], r / aspect[leaf]
-        if angular[leaf]:
-            angle = turn[leaf] + np.linspace(0.0, 2 * np.pi, corners[leaf], endpoint=False)
-            outline = np.stack((x + wide * np.cos(angle), y + high * np.sin(angle)), axis=1)
-            pen.polygon(outline.ravel().tolist(), fill=leaf)
+    axes = np.stack((sizes * aspect, sizes / aspect), axis=1)
+    boxes = np.concatenate((centres - axes, centres + axes), axis=1).tolist()
+    outlines = _outlines(centres, axes, turn, np.where(angular, corners, 0))
+    for leaf, box in enumerate(boxes):
+        if leaf in outlines:
+            pen.polygon(outlines[leaf], fill=leaf)
         else:
-            pen.ellipse((x - wide, y - high, x + wide, y + high), fill=leaf)
+            pen.ellipse(box, fill=leaf)
     return np.asarray(canvas, dtype=np.int32)
 
 

@@ -192,13 +192,13 @@ def test_a_running_service_follows_in_its_next_cycle(service: Service) -> None: 
     assert json.loads(asked.stdout)["state"] == "asked", asked.stderr
     until, pending = time.monotonic() + DEADLINE, [0]
     while pending and time.monotonic() < until:
-        time.sleep(0.2)
+        time.sleep(0.5)
         with open_store(service.folder / "state", read_only=True) as store:
             pending = store.samples.pending_corrections()
     assert pending == []
     shown: list[str] = []
     while "another_name" not in shown and time.monotonic() < until:
         shown = [found["name"] for found in json.loads(service.get("/v1/status")[1])["families"]]
-        time.sleep(0.2)
+        time.sleep(0.5)
     assert "another_name" in shown and family not in shown
     assert service.command("verify", "--deep").returncode == 0

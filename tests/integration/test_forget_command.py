@@ -174,6 +174,6 @@ def test_a_running_service_finishes_in_its_next_cycle(service: Service) -> None:
     with open_store(service.folder / "state", read_only=True) as store:
         until = time.monotonic() + DEADLINE
         while store.samples.forgets()[0].state != "done" and time.monotonic() < until:
-            time.sleep(0.2)
+            time.sleep(0.5)
         assert [record.state for record in store.samples.forgets()] == ["done"]
     assert service.command("verify", "--deep").returncode == 0

@@ -57,7 +57,7 @@ class Service:
             status, body = self.get("/v1/status")
             if status == 200 and json.loads(body)["samples"]["active"] == count:
                 return
-            time.sleep(0.2)
+            time.sleep(0.5)
         raise AssertionError(f"not {count} samples within {DEADLINE:g} s: {self.get('/v1/status')}")
 
     def wait_for_vectors(self, count: int) -> None:
@@ -70,7 +70,7 @@ class Service:
                 waiting = {queue["stage"]: queue["samples"] for queue in found["queue"]}
                 if found["samples"]["active"] == count and not waiting.get("embed"):
                     return
-            time.sleep(0.2)
+            time.sleep(0.5)
         raise AssertionError(f"not {count} vectors within {DEADLINE:g} s: {self.get('/v1/status')}")
 
     def end(self, number: signal.Signals) -> int:

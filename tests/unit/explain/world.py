@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ AT = datetime(2030, 1, 1, tzinfo=UTC)
 GROUPS = dict(ForensicEncoder().feature_groups)
 DIMENSION = ForensicEncoder().dimension
 REVISION = 1
+_CHAMPIONS: dict[bytes, LoadedVersion] = {}  # by what they learned
 
 
 @dataclass
@@ -55,8 +57,16 @@ class World:
         }
 
     def champion(self) -> LoadedVersion:
-        statistics = {key: value for profile in PROFILES for key, value in self.statistics(profile).items()}
+        """The version solved from what is learned; of the same rows it is solved once."""
         known = {p: _joined([r for r in self.rows[p] if r.learned_revision[0] > 0]) for p in PROFILES}
+        learned = (known[p].vectors.tobytes() + repr(known[p].subjects).encode() for p in PROFILES)
+        digest = hashlib.sha256(b"".join(learned)).digest()
+        if digest not in _CHAMPIONS:
+            _CHAMPIONS[digest] = self._solved(known)
+        return _CHAMPIONS[digest]
+
+    def _solved(self, known: Mapping[Profile, LabelledVectors]) -> LoadedVersion:
+        statistics = {key: value for profile in PROFILES for key, value in self.statistics(profile).items()}
         origin = Origin("f" * 64, "update", "0", REVISION, {})
         artifact = fit_version(statistics, known, known, HeadSettings(ridge=0.01, tau=0.1), 0.05, origin)
         record = VersionRecord("v1", None, "f" * 64, "update", REVISION, "promoted", AT, "", "", None)

@@ -17,7 +17,7 @@ from daemon.learn.trainer import Trainer
 
 D, E, C = 12, 8, 5
 SHORT = ConceptRecipe(learning_rate=0.05, batch_size=64, max_epochs=3)  # later, rounding is amplified
-QUICK = ConceptRecipe(learning_rate=0.05, batch_size=64, max_epochs=40)
+QUICK = ConceptRecipe(learning_rate=0.05, batch_size=64, max_epochs=20)
 
 
 def concepts(seed: int = 0) -> Concepts:
@@ -51,7 +51,7 @@ def test_it_learns_and_the_concept_that_tells_is_the_one_it_uses() -> None:
 
 
 def test_the_same_rows_and_recipe_give_the_same_bytes_and_another_seed_others() -> None:
-    one, again, other = trained(), trained(), trained(replace(QUICK, seed=5))
+    one, again, other = trained(SHORT), trained(SHORT), trained(replace(SHORT, seed=5))
     for name, array in one.head.to_tensors().items():
         assert array.tobytes() == again.head.to_tensors()[name].tobytes()
     assert one.head.weights.tobytes() != other.head.weights.tobytes()
@@ -101,8 +101,8 @@ def test_columns_that_are_not_clips_count_for_nothing() -> None:
     padded = Concepts(known.names, known.directions, np.concatenate([known.projection, np.zeros((4, E))]))
     vectors, synthetic = rows()
     wide = np.concatenate([vectors, np.full((len(vectors), 4), 7.0)], axis=1).astype(np.float16)
-    head = train_concepts(wide, synthetic, wide, synthetic, padded, QUICK).head
-    narrow = train_concepts(vectors, synthetic, vectors, synthetic, known, QUICK).head
+    head = train_concepts(wide, synthetic, wide, synthetic, padded, SHORT).head
+    narrow = train_concepts(vectors, synthetic, vectors, synthetic, known, SHORT).head
     assert head.dimension == D + 4
     assert head.scores(wide) == pytest.approx(narrow.scores(vectors), abs=1e-3)
 

@@ -14,7 +14,7 @@ from daemon.backtest.collection import adapter_of
 from daemon.backtest.delivering import CalendarPoller
 from daemon.backtest.figures import measure
 from daemon.backtest.policies import Policy
-from daemon.backtest.progress import Decision, Incident, Outcome, Progress, load_progress, save_progress
+from daemon.backtest.progress import Decision, Incident, Outcome, Progress, load_progress, progress_file, save_progress
 from daemon.clock import AcceleratedClock
 from daemon.context import Context
 from daemon.drift.hindsight import false_alarms
@@ -85,7 +85,7 @@ class Replay:
 
     @property
     def _file(self) -> Path:
-        return self.folder / "progress.json"
+        return progress_file(self.folder)
 
     def _settings(self, calendar: Calendar) -> Settings:
         """The service's configuration on a store, a clock and an adapter of the replay's own."""

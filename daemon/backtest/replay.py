@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from daemon.app import Opened, opened
-from daemon.backtest.cache import CachingEncoder, CachingInspector, Pictures
+from daemon.backtest.cache import CachingEncoder, CachingInspector, CachingSeparation, Pictures
 from daemon.backtest.calendar import Calendar, Delivery
 from daemon.backtest.collection import adapter_of
 from daemon.backtest.delivering import CalendarPoller
@@ -103,6 +103,7 @@ class Replay:
             state.context,
             encoders=Encoders(self.encoder, self.settings.encoder),
             inspector=CachingInspector(self.files, state.context.inspector),
+            separation=CachingSeparation(self.files),
             poller=lambda adapter: CalendarPoller(calendar, pictures),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,10 @@ class Separation:
     upper: float
     n: int  # pictures placed
     groups: int  # distinct groups among them
+
+
+# Of the pictures of a batch and of others; None: there are too few in each fold.
+Separate = Callable[[Sequence[FileRow], Sequence[FileRow]], Separation | None]
 
 
 def separation(batch: Sequence[FileRow], others: Sequence[FileRow]) -> Separation | None:

@@ -126,7 +126,7 @@ def test_killed_alone_it_takes_its_replays_with_it_and_the_same_command_goes_on(
         below = psutil.Process(process.pid).children(recursive=True)
         assert below
         process.kill()
-        assert psutil.wait_procs(below, timeout=30)[1] == []
+        assert psutil.wait_procs(below, timeout=60)[1] == []
     found = sidwatch(*ARGUMENTS, "--state", "alone", folder=folder).json
     assert found["decisions"] == {policy: report["decisions"][policy] for policy in ("static", "mixture")}
 
@@ -139,9 +139,9 @@ def test_a_replay_that_dies_ends_the_command_with_one_line(folder: Path) -> None
         replays = [child for child in below if child.cmdline()[-1] == "replay"]
         assert len(replays) == min(2, processors())
         replays[0].kill()
-        _, complaint = process.communicate(timeout=60)
+        _, complaint = process.communicate(timeout=120)
         assert process.returncode == 75
-        assert psutil.wait_procs(below, timeout=30)[1] == []
+        assert psutil.wait_procs(below, timeout=60)[1] == []
     assert complaint.decode() == (
         "sidwatch: the replay of mixture: the replay child died with signal 9 (SIGKILL); "
         "the same command goes on from there\n"
@@ -154,9 +154,9 @@ def test_ctrl_c_ends_everything(folder: Path) -> None:
         wait_for(process, lambda: delivered(state, "mixture") >= 1)
         below = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the children too
-        _, complaint = process.communicate(timeout=30)
+        _, complaint = process.communicate(timeout=120)
         assert process.returncode == 130
-        assert psutil.wait_procs(below, timeout=30)[1] == []
+        assert psutil.wait_procs(below, timeout=60)[1] == []
     assert complaint.decode() == "sidwatch: stopped\n"
 
 

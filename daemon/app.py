@@ -126,6 +126,11 @@ def kept_in(directory: Path) -> Iterator[DerivedFiles]:
         yield DerivedFiles(Layout(directory))
 
 
+def kept_beside(directory: Path) -> DerivedFiles:
+    """The same files for a process whose parent holds the lock: each is there whole or not at all."""
+    return DerivedFiles(Layout(directory))
+
+
 def make_fetch(settings: Settings) -> Callable[[str], bytes]:
     """What fetches the pictures that are pushed as addresses; safe to use from any thread.
 

@@ -23,6 +23,7 @@ from daemon.ports import (
     SampleStore,
 )
 from daemon.settings import AdapterSettings, Settings
+from daemon.shortcuts.measuring import Separate, separation
 
 
 class NothingKept:
@@ -51,6 +52,7 @@ class Context:
     progress: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)  # long work tells
     channels: tuple[Channel, ...] = ()  # ways to people outside
     derived: DerivedFiles = field(default_factory=NothingKept)
+    separation: Separate = separation  # how far file metadata tells batches apart; a back-test asks for each once
     solved: LastSolved = field(default_factory=LastSolved)  # used by whoever holds the state, one challenger at a time
 
     @property

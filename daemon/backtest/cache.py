@@ -1,6 +1,6 @@
 """What a back-test keeps of a picture, by the digest of its bytes: the bytes, what they are, its vectors.
 
-All policies, and whoever runs the command again, decode and encode a picture once.
+All policies, and whoever runs the command again, decode and encode a picture once, and audit the same files once.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon import __version__
 from daemon.encoders.gathering import always
 from daemon.errors import CorruptArtifact
 from daemon.intake.file_facts import checked_facts
-from daemon.model import PROFILES, EncodingFailure, Inspected, Profile
+from daemon.model import PROFILES, EncodingFailure, FileRow, Inspected, Profile
 from daemon.ports import DerivedFiles, EncoderService, Inspector
+from daemon.shortcuts.measuring import Separate, Separation, separation
 
+# Whose figures are kept; others are measured anew.
+_MADE_BY = [1, __version__, *(version(name) for name in ("numpy", "scipy", "scikit-learn"))]
 _FIELDS = frozenset(field.name for field in dataclasses.fields(Inspected))
 
 
@@ -115,3 +120,29 @@ class CachingEncoder:
     @property
     def _kind(self) -> str:
         return f"vectors-{self.fingerprint[:32]}"
+
+
+@dataclass(frozen=True)
+class CachingSeparation:
+    """Measures once how far file metadata tells the same pictures apart: it depends on no policy's heads."""
+
+    files: DerivedFiles
+    inner: Separate = separation
+
+    def __call__(self, batch: Sequence[FileRow], others: Sequence[FileRow]) -> Separation | None:
+        """As `separation`, to the bit."""
+        sides = [[_measured_of(row) for row in side] for side in (batch, others)]
+        digest = sha256(json.dumps([_MADE_BY, *sides]).encode()).hexdigest()
+        kept = self.files.get("separations", digest)
+        if kept is not None:
+            fields = json.loads(kept)
+            return None if fields is None else Separation(**fields)
+        found = self.inner(batch, others)
+        text = json.dumps(None if found is None else dataclasses.asdict(found))
+        self.files.put("separations", digest, text.encode())
+        return found
+
+
+def _measured_of(row: FileRow) -> tuple[object, ...]:
+    """Everything of a row that the measurement reads."""
+    return row.group, row.fold, row.format, row.width, row.height, row.size, dataclasses.astuple(row.facts)

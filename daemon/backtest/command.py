@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,12 @@ from daemon.backtest.cache import CachingEncoder, CachingInspector, Pictures
 from daemon.backtest.calendar import make_calendar
 from daemon.backtest.collection import Collection, adapter_of, encode_collection, read_collection
 from daemon.backtest.page import render
-from daemon.backtest.policies import POLICIES
-from daemon.backtest.progress import Progress as Replayed
-from daemon.backtest.replay import Replay
+from daemon.backtest.policies import POLICIES, Policy
+from daemon.backtest.replaying import Ground, replay_all
 from daemon.backtest.report import Report
-from daemon.backtest.side_by_side import side_by_side
 from daemon.encoders.stopped import StoppedEncoder
 from daemon.errors import BadInputError
 from daemon.intake.inspecting import InspectorClient
-from daemon.learn.policy import SLOW
 from daemon.ports import DerivedFiles, Progress
 from daemon.reembed.recorded import named
 from daemon.settings import Settings
@@ -34,7 +30,6 @@ from daemon.wiring import make_poller, start_encoder
 from daemon.writing import write_for_person
 
 MARKER = "sidwatch-backtest"  # a folder with this file is a back-test's own
-_AT_ONCE = 2  # replays: one that trains in a child leaves the other its processor
 _RULES = 2  # how policies learn; whatever changes it must count it up
 
 
@@ -70,11 +65,12 @@ def back_test(settings: Settings, asked: Asked, progress: Progress) -> dict[str,
         collection, encoder = _prepare(settings, manifest, files, progress)
         calendar = make_calendar(collection.entries, asked.period, asked.weeks)
         folder = asked.state / "runs" / _identity(settings, collection, encoder.fingerprint, asked)
-        replays = [Replay(settings, p, calendar, folder / p.name, manifest, files, encoder) for p in policies]
-        found = side_by_side([partial(_run, replay, progress) for replay in _longest_first(replays)], _AT_ONCE)
-    by_policy = {replay.policy.name: own for replay, own in zip(_longest_first(replays), found, strict=True)}
+        ground = Ground(
+            settings, collection.entries, asked.period, asked.weeks, manifest, asked.state, encoder.fingerprint, folder
+        )
+        found = replay_all(ground, _longest_first(policies), progress)
     report = {
-        **Report(calendar, {p.name: by_policy[p.name] for p in policies}, settings.evaluate).to_dict(),
+        **Report(calendar, {p.name: found[p.name] for p in policies}, settings.evaluate).to_dict(),
         "manifest": str(manifest),
         "encoder": {"name": settings.encoder.name, "fingerprint": encoder.fingerprint},
         "pictures": len(collection.entries),
@@ -87,17 +83,9 @@ def back_test(settings: Settings, asked: Asked, progress: Progress) -> dict[str,
     return report
 
 
-def _run(replay: Replay, progress: Progress, may_go_on: Callable[[], None]) -> Replayed:
-    def told(done: int, total: int) -> None:
-        may_go_on()
-        progress(replay.policy.name, done, total)
-
-    return replay.run(told)
-
-
-def _longest_first(replays: Sequence[Replay]) -> list[Replay]:
-    """Those whose learner takes long before the others, so that none is left over at the end."""
-    return sorted(replays, key=lambda replay: replay.policy.learner not in SLOW)
+def _longest_first(policies: Sequence[Policy]) -> list[Policy]:
+    """So that none of those that take long is left over at the end, alone."""
+    return sorted(policies, key=lambda policy: policy.takes, reverse=True)
 
 
 def _prepare(

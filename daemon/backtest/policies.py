@@ -24,6 +24,7 @@ class Policy:
     read_out: Literal["mixture", "linear"] | None = None  # of the closed form; None: it is not asked
     learner: Literal["closed_form", "gradient"] = "closed_form"  # the only one that answers an alarm
     once: bool = False  # one answer to an alarm, once there is enough for the gate; not a new one as pictures come in
+    takes: int = 1  # how long its replay is, against the others
     at_once: bool = False  # everything is delivered at the end, and learned together
 
     def settings(self, settings: Settings) -> Settings:
@@ -60,10 +61,23 @@ def _jointly(context: Context, adapters: Sequence[AdapterSettings]) -> CycleRepo
 _EVERY: tuple[Policy, ...] = (
     Policy("static", "the first champion for ever: it learns nothing more", _never_again, "mixture"),
     Policy(
-        "gradient", "the paper's recipe, trained anew once at each alarm", _by_gradient, learner="gradient", once=True
+        "gradient",
+        "the paper's recipe, trained anew once at each alarm",
+        _by_gradient,
+        learner="gradient",
+        once=True,
+        takes=3,
     ),
-    Policy("closed_form", "one linear direction, solved anew once at each alarm", run_cycle, "linear", once=True),
-    Policy("mixture", "the two-sided mixture, solved at each alarm: the service's first answer", run_cycle, "mixture"),
+    Policy(
+        "closed_form", "one linear direction, solved anew once at each alarm", run_cycle, "linear", once=True, takes=2
+    ),
+    Policy(
+        "mixture",
+        "the two-sided mixture, solved at each alarm: the service's first answer",
+        run_cycle,
+        "mixture",
+        takes=4,
+    ),
     Policy("oracle", "the mixture, fitted once on everything there will ever be", _jointly, "mixture", at_once=True),
 )
 POLICIES: Mapping[str, Policy] = {policy.name: policy for policy in _EVERY}

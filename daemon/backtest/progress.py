@@ -59,6 +59,11 @@ class Progress(BaseModel):
     outcome: Outcome | None = None
 
 
+def progress_file(folder: Path) -> Path:
+    """Where a replay keeps it, in its folder."""
+    return folder / "progress.json"
+
+
 def load_progress(path: Path) -> Progress:
     """What was saved; the beginning when nothing was. Raises CorruptArtifact when it cannot be read.
 

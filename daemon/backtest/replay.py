@@ -8,13 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from daemon.app import Opened, opened
-from daemon.backtest.cache import CachingEncoder, CachingInspector, Pictures
+from daemon.backtest.cache import CachingEncoder, CachingInspector, CachingSeparation, Pictures
 from daemon.backtest.calendar import Calendar, Delivery
 from daemon.backtest.collection import adapter_of
 from daemon.backtest.delivering import CalendarPoller
 from daemon.backtest.figures import measure
 from daemon.backtest.policies import Policy
-from daemon.backtest.progress import Decision, Incident, Outcome, Progress, load_progress, save_progress
+from daemon.backtest.progress import Decision, Incident, Outcome, Progress, load_progress, progress_file, save_progress
 from daemon.clock import AcceleratedClock
 from daemon.context import Context
 from daemon.drift.hindsight import false_alarms
@@ -85,7 +85,7 @@ class Replay:
 
     @property
     def _file(self) -> Path:
-        return self.folder / "progress.json"
+        return progress_file(self.folder)
 
     def _settings(self, calendar: Calendar) -> Settings:
         """The service's configuration on a store, a clock and an adapter of the replay's own."""
@@ -103,6 +103,7 @@ class Replay:
             state.context,
             encoders=Encoders(self.encoder, self.settings.encoder),
             inspector=CachingInspector(self.files, state.context.inspector),
+            separation=CachingSeparation(self.files),
             poller=lambda adapter: CalendarPoller(calendar, pictures),
         )
 

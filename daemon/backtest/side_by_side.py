@@ -1,4 +1,4 @@
-"""Tasks side by side in threads: what they wait for, children and the disk, need not be waited for twice."""
+"""Tasks side by side in threads, each of which waits for a process of its own."""
 
 from __future__ import annotations
 
@@ -8,33 +8,29 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
-MayGoOn = Callable[[], None]
-
-
-class _Stopped(Exception):
-    """Another task has failed; it is its error that counts."""
 
 
 class _kept:
-    """Keeps the error that ends its block, for the thread that asked to raise it."""
+    """Keeps the error that ends its block, for the thread that asked to raise it; the first one ends the others."""
 
-    def __init__(self, errors: list[BaseException]) -> None:
+    def __init__(self, errors: list[BaseException], end: Callable[[], None]) -> None:
         self._errors = errors
+        self._end = end
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if error is not None:
             self._errors.append(error)
+            self._end()
         return error is not None
 
 
-def side_by_side(tasks: Sequence[Callable[[MayGoOn], T]], most: int) -> list[T]:
+def side_by_side(tasks: Sequence[Callable[[], T]], most: int, end: Callable[[], None]) -> list[T]:
     """Do the tasks in this order, at most so many at once; returns their results in this order.
 
-    Each task calls what it is given now and then: once another one has failed that ends it, and the first error is
-    raised when all have ended. An interrupt (Ctrl-C) is raised at once: the threads end with the process, so a task
-    must be one that may be killed anywhere.
+    end: called when one has failed, so that what the others wait for ends; the first error is raised when all have
+    ended, and no further task is begun. An interrupt (Ctrl-C) calls it too and is raised at once.
     """
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(len(tasks)):
@@ -42,18 +38,14 @@ def side_by_side(tasks: Sequence[Callable[[MayGoOn], T]], most: int) -> list[T]:
     results: dict[int, T] = {}
     errors: list[BaseException] = []  # the first is that of who failed first
 
-    def may_go_on() -> None:
-        if errors:
-            raise _Stopped
-
     def work() -> None:
         while not errors:
             try:
                 number = waiting.get_nowait()
             except queue.Empty:
                 return
-            with _kept(errors):
-                results[number] = tasks[number](may_go_on)
+            with _kept(errors, end):
+                results[number] = tasks[number]()
 
     threads = [threading.Thread(target=work, name=f"side-{i}", daemon=True) for i in range(min(most, len(tasks)))]
     for thread in threads:
@@ -62,7 +54,8 @@ def side_by_side(tasks: Sequence[Callable[[MayGoOn], T]], most: int) -> list[T]:
         for thread in threads:
             thread.join()
     except BaseException as error:
-        errors.append(error)  # whoever asks whether to go on is told not to
+        errors.append(error)
+        end()
         raise
     if errors:
         raise errors[0]

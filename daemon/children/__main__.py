@@ -28,6 +28,8 @@ def main(role: str) -> int:
             from daemon.explain.embedding import serve
         elif role == "thumbnail":
             from daemon.explain.thumbnail import serve
+        elif role == "replay":
+            from daemon.backtest.replay_child import serve
         else:
             raise ConfigurationError(f"there is no child role {role!r}")
         serve(host, arguments.header)

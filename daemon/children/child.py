@@ -36,6 +36,7 @@ _TYPES: dict[str, type[SidwatchError]] = {
         "WeightsMissing",
         "BadInputError",
         "TemporaryError",
+        "StateLocked",
         "CorruptArtifact",
         "ChildFailed",
     )
@@ -45,7 +46,7 @@ _TYPES: dict[str, type[SidwatchError]] = {
 class Child:
     """One child process with a role; requests go one at a time.
 
-    role: `inspect`, `encode` or `poll`. arguments: JSON, sent through the pipe (a command line is for all to
+    role: of `daemon.children.__main__`. arguments: JSON, sent through the pipe (a command line is for all to
     read). deadline: seconds that one answer may take. memory_limit: bytes of resident memory of the child and
     everything below it, looked at five times a second; 0: no limit. environment: added to a minimal one.
     on_stderr: gets every line of the child's stderr. limits: the largest frame accepted from it.

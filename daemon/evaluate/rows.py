@@ -38,13 +38,14 @@ def evaluation_rows(
         (HELD_OUT, material.held_out, held_out),
         (PREQUENTIAL, material.prequential, material.prequential_logits),
     ):
+        known: dict[tuple[Subject, int], FamilyEvaluation] = {}  # the newest so many are the same in every window
         for window in windows_of(settings, basis):
             newest = {
                 subject: numbers[-count:]
                 for subject, numbers in rows.items()
                 if (count := held.get((subject, material.profile, window.name)))
             }
-            found += _family_rows(version, material, window.name, newest, scores, held_out, settings, at)
+            found += _family_rows(version, material, window.name, newest, scores, held_out, settings, at, known)
             found += _source_rows(version, material, window.name, newest, scores, at)
     return [*found, *_left_out_rows(version, material, at)]
 
@@ -58,6 +59,7 @@ def _family_rows(
     held_out: NDArray[np.float64],
     settings: EvaluateSettings,
     at: datetime,
+    known: dict[tuple[Subject, int], FamilyEvaluation],
 ) -> list[EvaluationRow]:
     """Every window is measured against the whole real pool: its photographs do not age as a generator's pictures do."""
     groups = material.labelled.groups
@@ -65,16 +67,19 @@ def _family_rows(
     families = {subject: numbers for subject, numbers in rows.items() if subject.kind == "family"}
     if not real.size or not families:
         return []
-    figures = evaluate_families(
-        held_out[real],
-        [groups[row] for row in real],
-        {s.name: (scores[numbers], [groups[row] for row in numbers]) for s, numbers in families.items()},
-        version.threshold(material.profile),
-        settings.prevalence,
-    )
+    unknown = {s: numbers for s, numbers in families.items() if (s, len(numbers)) not in known}
+    if unknown:
+        figures = evaluate_families(
+            held_out[real],
+            [groups[row] for row in real],
+            {s.name: (scores[numbers], [groups[row] for row in numbers]) for s, numbers in unknown.items()},
+            version.threshold(material.profile),
+            settings.prevalence,
+        )
+        known.update({(s, len(numbers)): figures[s.name] for s, numbers in unknown.items()})
     return [
-        family_row(version.record.id, s, material.profile, figures[s.name], settings.min_samples, at, window)
-        for s in families
+        family_row(version.record.id, s, material.profile, known[s, len(numbers)], settings.min_samples, at, window)
+        for s, numbers in families.items()
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from daemon.model import FOLDS, Subject
 _PIECE = 1 << 15  # numbers of each triangle added at once
 _BUFFER_ROWS = 4096  # rows held as float64 at once: small enough for any memory
 _TILE = 256  # columns of a tile of the second moments
+_KEPT_BYTES = 192 * 2**20  # of a SourceSide
 _PRODUCTS = 5  # tiles that wait before they are added to the pools
 
 
@@ -42,10 +43,15 @@ class Pooled:
         """The real sources in the pool."""
         return tuple(sorted({key.subject for key in self.keys if key.subject.kind == "source"}))
 
-    def without_source(self, source: Subject, statistics: Mapping[GroupKey, GroupStatistics]) -> Pooled:
+    def without_source(
+        self, source: Subject, statistics: Mapping[GroupKey, GroupStatistics], kept_side: SourceSide | None = None
+    ) -> Pooled:
         """The pool as it would be had `source` never been delivered, under any profile.
 
         Its statistics are subtracted, nothing else is read again.
+
+        Parameters:
+            kept_side: the real sources' side of this very pool, which then keeps what is left of it.
 
         Raises:
             BadInputError: it is the only real source.
@@ -53,17 +59,38 @@ class Pooled:
         kept = np.array([key.subject != source for key in self.keys])
         keys = tuple(key for key, keep in zip(self.keys, kept, strict=True) if keep)
         weights = group_weights(keys)
-        gone = [(key, float(w)) for key, w, keep in zip(self.keys, self.weights, kept, strict=True) if not keep]
-        removed = _weighted_second((w / statistics[key].n, statistics[key]) for key, w in gone)
-        before = len(self.sources())
+        second = None if kept_side is None else kept_side.without.get(source)
+        if second is None:
+            gone = [(key, float(w)) for key, w, keep in zip(self.keys, self.weights, kept, strict=True) if not keep]
+            removed = _weighted_second((w / statistics[key].n, statistics[key]) for key, w in gone)
+            before = len(self.sources())
+            second = (self.second_sources - removed) * (before / (before - 1))
+            if kept_side is not None:
+                kept_side.keep(source, second)
         return Pooled(
             keys,
             self.counts[kept],
             self.means[kept],
             weights,
             self.second_families,
-            (self.second_sources - removed) * (before / (before - 1)),
+            second,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceSide:
+    """The real sources' part of pools, for the next ones: it depends on the real sources' statistics alone.
+
+    Families come and grow week after week, real sources seldom: most solves find theirs unchanged.
+    """
+
+    seconds: tuple[NDArray[np.float64], ...]  # `second_sources` of everything, then of that without each fold
+    without: dict[Subject, NDArray[np.float64]] = field(default_factory=dict)  # of everything without a source
+
+    def keep(self, source: Subject, second: NDArray[np.float64]) -> None:
+        """Keep what is left without a source, as long as all of it together is not too large."""
+        if (len(self.seconds) + len(self.without) + 1) * second.nbytes <= _KEPT_BYTES:
+            self.without[source] = second
 
 
 def group_weights(keys: Sequence[GroupKey]) -> NDArray[np.float64]:
@@ -115,13 +142,21 @@ def pool_statistics(
     return _pool(statistics, min_group, (without_fold,))[0]
 
 
-def pool_without_each_fold(statistics: Mapping[GroupKey, GroupStatistics], min_group: int) -> tuple[Pooled, ...]:
-    """The pool of everything, then that without each fold: what `pool_statistics` gives, read in one pass."""
-    return _pool(statistics, min_group, (None, *range(FOLDS)))
+def pool_without_each_fold(
+    statistics: Mapping[GroupKey, GroupStatistics], min_group: int, kept_side: SourceSide | None = None
+) -> tuple[Pooled, ...]:
+    """The pool of everything, then that without each fold: what `pool_statistics` gives, read in one pass.
+
+    kept_side: the real sources' side of pools made by the same `min_group`, when their statistics are still the same.
+    """
+    return _pool(statistics, min_group, (None, *range(FOLDS)), kept_side)
 
 
 def _pool(
-    statistics: Mapping[GroupKey, GroupStatistics], min_group: int, without: Sequence[int | None]
+    statistics: Mapping[GroupKey, GroupStatistics],
+    min_group: int,
+    without: Sequence[int | None],
+    kept_side: SourceSide | None = None,
 ) -> tuple[Pooled, ...]:
     modelled = modelled_keys({key: group.n for key, group in statistics.items()}, min_group)
     counts = {key: np.array([fold.count for fold in statistics[key].folds]) for key in modelled}
@@ -139,13 +174,15 @@ def _pool(
         for key, weight, count in zip(keys, weights, own, strict=True):
             factors[key][p, kept] = weight / count
         parts.append((keys, own, means, weights))
-    seconds = {
-        kind: _weighted_seconds(
+
+    def seconds(kind: str) -> list[NDArray[np.float64]]:
+        return _weighted_seconds(
             ((factors[key], statistics[key]) for key in modelled if key.subject.kind == kind), len(without)
         )
-        for kind in ("family", "source")
-    }
-    return tuple(Pooled(*part, seconds["family"][p], seconds["source"][p]) for p, part in enumerate(parts))
+
+    families = seconds("family")
+    sources = seconds("source") if kept_side is None else kept_side.seconds
+    return tuple(Pooled(*part, families[p], sources[p]) for p, part in enumerate(parts))
 
 
 def _weighted_second(groups: Iterable[tuple[float, GroupStatistics]]) -> NDArray[np.float64]:

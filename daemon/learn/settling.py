@@ -11,7 +11,7 @@ from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.drift.opening import opened
 from daemon.evaluate.average_precision import average_precision
-from daemon.model import Episode, Event, Subject
+from daemon.model import Episode, Event, LabelledSamples, Subject
 
 
 def settle(context: Context) -> None:
@@ -20,11 +20,16 @@ def settle(context: Context) -> None:
     if champion is None:
         return
     _take_up_again(context, champion)
-    for episode in context.samples.episodes(open_only=True):
+    episodes = context.samples.episodes(open_only=True)
+    learned = [episode for episode in episodes if episode.state == "learned"]
+    if learned:
+        # Once for all of them: it is every labelled picture.
+        rows = context.samples.labelled_samples(champion.record.fingerprint).without(context.samples.reported())
+        for episode in learned:
+            _settle_learned(context, champion, episode, rows)
+    for episode in episodes:
         if episode.state == "alarmed":
             _settle_alarmed(context, champion, episode)
-        elif episode.state == "learned":
-            _settle_learned(context, champion, episode)
 
 
 def _take_up_again(context: Context, champion: LoadedVersion) -> None:
@@ -67,10 +72,8 @@ def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode)
     context.samples.update_episode(replace(episode, state="learned", version=champion.record.id, learned_at=at))
 
 
-def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode) -> None:
+def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode, rows: LabelledSamples) -> None:
     """Recovered: enough pictures delivered after the promotion, and the champion tells them from the reals."""
-    fingerprint = champion.record.fingerprint
-    rows = context.samples.labelled_samples(fingerprint).without(context.samples.reported())
     subject = Subject("family", episode.family)
     assert episode.learned_at is not None
     own = np.array([s == subject for s in rows.subjects])
@@ -81,7 +84,7 @@ def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode)
             context.samples.update_episode(replace(episode, samples_after=count))
         return
     compared = rows.take(np.flatnonzero(~rows.synthetic | later))
-    judged = context.samples.with_vectors(fingerprint, "raw", compared)
+    judged = context.samples.with_vectors(champion.record.fingerprint, "raw", compared)
     scores = champion.held_out(judged)
     ap = average_precision(scores[~judged.synthetic], scores[judged.synthetic], context.settings.evaluate.prevalence)
     after = replace(episode, ap_after=ap, samples_after=count)

@@ -8,7 +8,7 @@ from datetime import datetime
 from daemon.context import Context
 from daemon.model import BatchAudit, BatchCount, BatchKey, BatchState, Event, FileRow
 from daemon.settings import ShortcutAuditSettings
-from daemon.shortcuts.measuring import separation
+from daemon.shortcuts.measuring import Separate, separation
 
 _OTHERS = 400  # most pictures of the other label, spread over their batches
 _GROWN = 1.25  # a batch that grew or shrank by more is audited anew
@@ -38,7 +38,7 @@ def audit_shortcuts(context: Context) -> int:
     changes: list[tuple[BatchAudit, Event | None]] = []
     for batch, known_others in due.items():
         before = stored.get(batch)
-        after = audited(batch, rows, counts[batch], known_others, settings, before, now)
+        after = audited(batch, rows, counts[batch], known_others, settings, before, now, context.separation)
         changes.append((after, _event(before, after, settings) if counts[batch].samples else None))
     context.samples.save_shortcut_audits(changes)
     return sum(audit.batch not in stored or stored[audit.batch].state != audit.state for audit, _ in changes)
@@ -116,6 +116,7 @@ def audited(
     settings: ShortcutAuditSettings,
     before: BatchAudit | None,
     now: datetime,
+    separate: Separate = separation,
 ) -> BatchAudit:
     """What is to be said of a batch.
 
@@ -124,10 +125,11 @@ def audited(
         count: how much there is of this one.
         known_others: how many pictures of the other label there are with file facts.
         before: its last audit, if there was one.
+        separate: tells how far metadata separates the two sides.
     """
     own, others = sides(rows, batch)
     enough = min(len({row.group for row in side}) for side in (own, others)) >= settings.min_groups
-    found = separation(own, others) if enough else None
+    found = separate(own, others) if enough else None
     state: BatchState = "too_few"
     if found is not None:
         state = "shortcut" if found.auroc > settings.threshold else "clean"

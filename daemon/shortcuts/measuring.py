@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from daemon.drift.placement import placement_values
 from daemon.drift.votes import group_votes
 from daemon.evaluate.confidence_sequence import mean_interval
 from daemon.model import FOLDS, FileRow
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 _BINS = 10  # of each side's quantiles, per number
 
@@ -25,6 +29,10 @@ class Separation:
     upper: float
     n: int  # pictures placed
     groups: int  # distinct groups among them
+
+
+# Of the pictures of a batch and of others; None: there are too few in each fold.
+Separate = Callable[[Sequence[FileRow], Sequence[FileRow]], Separation | None]
 
 
 def separation(batch: Sequence[FileRow], others: Sequence[FileRow]) -> Separation | None:
@@ -47,7 +55,7 @@ def separation(batch: Sequence[FileRow], others: Sequence[FileRow]) -> Separatio
     rows = [*batch, *others]
     ours = np.arange(len(rows)) < len(batch)
     folds = np.array([row.fold for row in rows], np.int8)
-    numbers, words = _numbers(rows), _words(rows)
+    numbers, words = _numbers(rows), _ranks(_words(rows))
     values: list[NDArray[np.float64]] = []
     groups: list[str] = []
     for fold in range(FOLDS):
@@ -68,20 +76,47 @@ def separation(batch: Sequence[FileRow], others: Sequence[FileRow]) -> Separatio
 
 
 def _held_out_scores(
-    numbers: NDArray[np.float64], words: NDArray[np.str_], ours: NDArray[np.bool_], held: NDArray[np.bool_]
+    numbers: NDArray[np.float64], words: NDArray[np.intp], ours: NDArray[np.bool_], held: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Scores of the held pictures by a classifier of all the others; higher: more like the batch."""
     from sklearn.linear_model import LogisticRegression  # here, for `status` does without
-    from sklearn.preprocessing import OneHotEncoder
 
     edges = [_edges(column[~held & ours], column[~held & ~ours]) for column in numbers.T]
     binned = np.stack([_binned(column, cut) for column, cut in zip(numbers.T, edges, strict=True)], axis=1)
-    codes = np.concatenate([binned.astype(np.str_), words], axis=1)
-    encoder = OneHotEncoder(handle_unknown="ignore")
+    learned, told = one_hot(np.concatenate([_in_order_of_words(binned), words], axis=1), held)
     model = LogisticRegression(class_weight="balanced", max_iter=1000)
-    model.fit(encoder.fit_transform(codes[~held]), ours[~held])
-    scores: NDArray[np.float64] = model.decision_function(encoder.transform(codes[held]))
+    model.fit(learned, ours[~held])
+    scores: NDArray[np.float64] = model.decision_function(told)
     return scores
+
+
+def one_hot(codes: NDArray[np.intp], held: NDArray[np.bool_]) -> tuple[csr_matrix, csr_matrix]:
+    """One-hot codes of the rows that are not held and of those that are; what only held rows have is all zero.
+
+    Parameters:
+        codes: (n, c) >= 0, one column for each feature.
+        held: (n,).
+
+    Returns:
+        Float64 with a column for each value of each feature among the rows not held, in ascending order: what
+        scikit-learn's OneHotEncoder makes, which spends many times the fit's own time on telling words apart.
+    """
+    from scipy.sparse import csr_matrix
+
+    places = np.full(codes.shape, -1)
+    width = 0
+    for column, own in zip(codes.T, places.T, strict=True):
+        there = np.zeros(column.max() + 1, np.bool_)
+        there[column[~held]] = True
+        own[:] = np.where(there, width + np.cumsum(there) - 1, -1)[column]
+        width += int(there.sum())
+
+    def sparse(rows: NDArray[np.intp]) -> csr_matrix:
+        known = rows >= 0
+        ends = np.concatenate([[0], known.sum(axis=1).cumsum()])
+        return csr_matrix((np.ones(ends[-1]), rows[known], ends), shape=(len(rows), width))
+
+    return sparse(places[~held]), sparse(places[held])
 
 
 def _edges(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -96,6 +131,19 @@ def _edges(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.f
 def _binned(column: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
     """The bin of each value; what has no value (no JPEG) has a bin of its own."""
     return np.where(np.isfinite(column), np.searchsorted(edges, column), -1)
+
+
+def _in_order_of_words(binned: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The bins' ranks as words ("-1", "0", "1", "10", "2"): the order of the features decides a fit's last bits."""
+    known = sorted(range(-1, int(binned.max()) + 1), key=str)
+    ranks = np.empty(len(known), np.intp)
+    ranks[np.array(known) + 1] = np.arange(len(known))
+    return ranks[binned + 1]
+
+
+def _ranks(words: NDArray[np.str_]) -> NDArray[np.intp]:
+    """Of each column's words in order, (n, c)."""
+    return np.stack([np.unique(column, return_inverse=True)[1] for column in words.T], axis=1)
 
 
 def _numbers(rows: Sequence[FileRow]) -> NDArray[np.float64]:

@@ -8,11 +8,15 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from daemon.backtest.replaying import processors
 from tests.acceptance.command import environment, program, sidwatch
 from tests.integration.released import RELEASED, write_collection
 
@@ -113,6 +117,49 @@ def test_killed_again_and_again_it_ends_with_the_same_report(folder: Path, repor
         assert [check["number"] for check in checks if not check["ok"]] == []
 
 
+def test_killed_alone_it_takes_its_replays_with_it_and_the_same_command_goes_on(
+    folder: Path, report: dict[str, Any]
+) -> None:
+    state = folder / "alone"
+    with started(folder, state) as process:
+        wait_for(process, lambda: delivered(state, "static") >= 1 and delivered(state, "mixture") >= 1)
+        below = psutil.Process(process.pid).children(recursive=True)
+        assert below
+        process.kill()
+        assert psutil.wait_procs(below, timeout=60)[1] == []
+    found = sidwatch(*ARGUMENTS, "--state", "alone", folder=folder).json
+    assert found["decisions"] == {policy: report["decisions"][policy] for policy in ("static", "mixture")}
+
+
+def test_a_replay_that_dies_ends_the_command_with_one_line(folder: Path) -> None:
+    state = folder / "dying"
+    with started(folder, state) as process:
+        wait_for(process, lambda: delivered(state, "mixture") >= 1)
+        below = psutil.Process(process.pid).children(recursive=True)
+        replays = [child for child in below if child.cmdline()[-1] == "replay"]
+        assert len(replays) == min(2, processors())
+        replays[0].kill()
+        _, complaint = process.communicate(timeout=120)
+        assert process.returncode == 75
+        assert psutil.wait_procs(below, timeout=60)[1] == []
+    assert complaint.decode() == (
+        "sidwatch: the replay of mixture: the replay child died with signal 9 (SIGKILL); "
+        "the same command goes on from there\n"
+    )
+
+
+def test_ctrl_c_ends_everything(folder: Path) -> None:
+    state = folder / "interrupted"
+    with started(folder, state) as process:
+        wait_for(process, lambda: delivered(state, "mixture") >= 1)
+        below = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the children too
+        _, complaint = process.communicate(timeout=120)
+        assert process.returncode == 130
+        assert psutil.wait_procs(below, timeout=60)[1] == []
+    assert complaint.decode() == "sidwatch: stopped\n"
+
+
 def test_a_page_that_cannot_be_written_is_refused_before_the_work(folder: Path) -> None:
     refused = sidwatch(*ARGUMENTS, "--state", "never", "--html", "nowhere/page.html", folder=folder, status=65)
     assert "nowhere/page.html cannot be written" in refused.complaint
@@ -128,26 +175,33 @@ def test_damaged_progress_is_said_not_begun_anew(folder: Path, report: dict[str,
 
 
 def test_two_at_once_in_one_folder_are_told_apart(folder: Path, report: dict[str, Any]) -> None:
-    with subprocess.Popen(
-        [*program(), *ARGUMENTS, "--state", "twice"], cwd=folder, env=environment(), stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    ) as process:  # fmt: skip
+    with started(folder, folder / "twice") as process:
         wait_for(process, lambda: (folder / "twice" / "derived").is_dir())
         refused = sidwatch(*ARGUMENTS, "--state", "twice", folder=folder, status=75)
-        os.killpg(process.pid, signal.SIGKILL)
     assert "is in use by" in refused.complaint
     shutil.rmtree(folder / "twice")
 
 
 def run_until(folder: Path, state: Path, moment: Any) -> None:
     """Start it and SIGKILL its process group as soon as the moment has come."""
-    with subprocess.Popen(
-        [*program(), *ARGUMENTS, "--state", state.name], cwd=folder, env=environment(), stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    ) as process:  # fmt: skip
+    with started(folder, state) as process:
         wait_for(process, moment)
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
+
+
+@contextmanager
+def started(folder: Path, state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process group of its own, which does not outlive the block."""
+    with subprocess.Popen(
+        [*program(), *ARGUMENTS, "--state", state.name], cwd=folder, env=environment(), stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for(process: subprocess.Popen[bytes], moment: Any) -> None:

@@ -1,9 +1,8 @@
-"""The command's own part: every policy is replayed once, two at a time, and each report stands under its own name."""
+"""The command's own part: every policy is replayed once, what takes longest first, each under its own name."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +13,9 @@ from daemon.backtest import command
 from daemon.backtest.calendar import Entry
 from daemon.backtest.collection import Collection
 from daemon.backtest.command import Asked, back_test
-from daemon.backtest.policies import POLICIES
+from daemon.backtest.policies import POLICIES, Policy
 from daemon.backtest.progress import Outcome, Progress
-from daemon.backtest.replay import Replay
-from daemon.errors import TemporaryError
+from daemon.backtest.replaying import Ground
 from daemon.model import Label
 from daemon.settings import Settings
 
@@ -38,10 +36,6 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_prepare", lambda *given: (found, SimpleNamespace(fingerprint="f" * 64)))
 
 
-def replayed(monkeypatch: pytest.MonkeyPatch, run: Callable[[Replay, Callable[[int, int], None]], Progress]) -> None:
-    monkeypatch.setattr(Replay, "run", run)
-
-
 def over(promoted: int) -> Progress:
     decisions = [
         {"version": str(n), "at": "2030-01-01T00:00:00Z", "decision": "promoted", "reason": ""} for n in range(promoted)
@@ -50,46 +44,25 @@ def over(promoted: int) -> Progress:
     return Progress(outcome=Outcome.model_validate(outcome))
 
 
-def test_each_policy_has_its_own_result_whatever_ends_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    others_done, begun = threading.Event(), []
+def test_each_policy_has_its_own_result_in_the_order_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun = []
 
-    def run(replay: Replay, told: Callable[[int, int], None]) -> Progress:
-        begun.append(replay.policy.name)
-        told(0, 2)
-        if replay.policy.name == "gradient":
-            assert others_done.wait(30)
-        elif len(begun) == len(POLICIES):
-            others_done.set()
-        told(2, 2)
-        return over(promoted=len(replay.policy.name))
+    def replay_all(ground: Ground, policies: Sequence[Policy], told: object) -> dict[str, Progress]:
+        begun.extend(policy.name for policy in policies)
+        assert ground.entries == ENTRIES
+        assert ground.folder.parent == tmp_path / "state" / "runs"
+        return {policy.name: over(promoted=len(policy.name)) for policy in policies}
 
-    replayed(monkeypatch, run)
-    told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(command, "replay_all", replay_all)
     asked = Asked(Path("manifest.csv"), tmp_path / "state", period=1)
-    report = back_test(Settings(), asked, lambda *progress: told.append(progress))
-    assert begun[0] == "gradient"  # what takes longest is not begun last
+    report = back_test(Settings(), asked, lambda *progress: None)
+    assert begun[0] == "mixture"  # what takes longest is not begun last
     assert sorted(begun) == sorted(POLICIES)
     for found in report["profiles"].values():
         assert list(found["policies"]) == list(POLICIES)
         assert {name: own["promotions"] for name, own in found["policies"].items()} == {n: len(n) for n in POLICIES}
-    assert sorted(name for name, done, _ in told if done) == sorted(POLICIES)
-
-
-def test_the_first_error_is_the_commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    failed = threading.Event()
-
-    def run(replay: Replay, told: Callable[[int, int], None]) -> Progress:
-        if replay.policy.name == "static":
-            failed.set()
-            raise TemporaryError("no space left")
-        assert failed.wait(30)
-        while True:
-            told(0, 2)
-
-    replayed(monkeypatch, run)
-    asked = Asked(Path("manifest.csv"), tmp_path / "state", ("static", "mixture"), period=1)
-    with pytest.raises(TemporaryError, match="no space left"):
-        back_test(Settings(), asked, lambda *progress: None)
 
 
 def test_a_baseline_answers_an_alarm_once_and_the_default_as_often_as_the_service() -> None:

@@ -7,29 +7,32 @@ from functools import partial
 
 import pytest
 
-from daemon.backtest.side_by_side import MayGoOn, side_by_side
+from daemon.backtest.side_by_side import side_by_side
+
+
+def nothing() -> None: ...
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
     second_done = threading.Event()
 
-    def first(may_go_on: MayGoOn) -> str:
+    def first() -> str:
         assert second_done.wait(30)
         return "first"
 
-    def second(may_go_on: MayGoOn) -> str:
+    def second() -> str:
         second_done.set()
         return "second"
 
-    assert side_by_side([first, second], 2) == ["first", "second"]
-    assert side_by_side([], 2) == []
+    assert side_by_side([first, second], 2, nothing) == ["first", "second"]
+    assert side_by_side([], 2, nothing) == []
 
 
 def test_no_more_run_at_once_than_wanted_and_each_once() -> None:
     lock = threading.Lock()
     running, most, done = 0, 0, []
 
-    def task(number: int, may_go_on: MayGoOn) -> int:
+    def task(number: int) -> int:
         nonlocal running, most
         with lock:
             running += 1
@@ -40,28 +43,25 @@ def test_no_more_run_at_once_than_wanted_and_each_once() -> None:
             running -= 1
         return number
 
-    assert side_by_side([partial(task, number) for number in range(7)], 2) == list(range(7))
+    assert side_by_side([partial(task, number) for number in range(7)], 2, nothing) == list(range(7))
     assert most <= 2
     assert sorted(done) == list(range(7))
 
 
 def test_the_first_error_ends_the_others_and_is_raised() -> None:
-    ended, begun, never = threading.Event(), threading.Event(), []
+    begun, told, ended, never = threading.Event(), threading.Event(), threading.Event(), []
 
-    def fails(may_go_on: MayGoOn) -> None:
+    def fails() -> None:
         assert begun.wait(30)
         raise ValueError("the disk is full")
 
-    def goes_on(may_go_on: MayGoOn) -> None:
+    def waits() -> None:
         begun.set()
-        try:
-            while True:
-                may_go_on()
-                threading.Event().wait(0.001)
-        finally:
-            ended.set()
+        assert told.wait(30)
+        ended.set()
+        raise OSError("its process was killed")
 
     with pytest.raises(ValueError, match="the disk is full"):
-        side_by_side([fails, goes_on, lambda may_go_on: never.append(1)], 2)
+        side_by_side([fails, waits, lambda: never.append(1)], 2, told.set)
     assert ended.is_set()
     assert never == []

@@ -6,9 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from sklearn.preprocessing import OneHotEncoder
 
 from daemon.model import FileRow
-from daemon.shortcuts.measuring import Separation, separation
+from daemon.shortcuts.measuring import Separation, one_hot, separation
 from tests.unit.shortcuts.files import FAKES, REALS, jpegs, pngs
 
 
@@ -74,3 +79,19 @@ def test_without_both_sides_in_a_fold_there_is_no_answer() -> None:
     assert separation(jpegs(FAKES, 20), []) is None
     one_fold = [replace(row, fold=0) for row in jpegs(FAKES, 20)]
     assert separation(one_fold, jpegs(REALS, 20)) is None
+
+
+@given(
+    codes=arrays(np.intp, st.tuples(st.integers(2, 30), st.integers(1, 4)), elements=st.integers(0, 12)), data=st.data()
+)
+def test_one_hot_codes_are_those_of_scikit_learn(codes: NDArray[np.intp], data: st.DataObject) -> None:
+    held = np.array(data.draw(st.lists(st.booleans(), min_size=len(codes), max_size=len(codes))))
+    if held.all() or not held.any():
+        held[0] = not held[0]
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    wanted = encoder.fit_transform(codes[~held]), encoder.transform(codes[held])
+    for found, own in zip(one_hot(codes, held), wanted, strict=True):
+        assert found.shape == own.shape
+        assert found.indptr.tolist() == own.indptr.tolist()
+        assert found.indices.tolist() == own.indices.tolist()
+        assert found.data.tolist() == own.data.tolist()

@@ -39,6 +39,7 @@ class Shards:
         self._cache: OrderedDict[str, Shard] = OrderedDict()
         self._cache_bytes = cache_bytes
         self._cached = 0
+        self._sample_ids: dict[str, NDArray[np.int64]] = {}  # a thousandth of the vectors: kept of every shard
         self._lock = threading.Lock()
         # Held while rows are looked up and their shards read, and while compaction removes files: no shard vanishes
         # between the two.
@@ -72,9 +73,20 @@ class Shards:
         """The shard from its file, past the cache."""
         return _decode(read_checked(self._layout.shard(digest), digest), digest)
 
+    def sample_ids(self, digest: str) -> NDArray[np.int64] | None:
+        """The samples of a shard's rows, (n,); None: neither it nor they were read yet."""
+        with self._lock:
+            return self._sample_ids.get(digest)
+
+    def remember_sample_ids(self, digest: str, sample_ids: NDArray[np.int64]) -> None:
+        """Keep what was read of a shard elsewhere."""
+        with self._lock:
+            self._sample_ids.setdefault(digest, sample_ids)
+
     def forget(self, digest: str) -> None:
         """Drop a shard from memory and remove its file."""
         with self._lock:
+            self._sample_ids.pop(digest, None)
             if digest in self._cache:
                 self._cached -= self._cache.pop(digest).vectors.nbytes
         self._layout.shard(digest).unlink(missing_ok=True)
@@ -83,6 +95,7 @@ class Shards:
         with self._lock:
             if digest in self._cache:
                 return
+            self._sample_ids.setdefault(digest, shard.sample_ids)
             self._cache[digest] = shard
             self._cached += shard.vectors.nbytes
             while self._cached > self._cache_bytes and len(self._cache) > 1:
@@ -94,7 +107,7 @@ def _encode(shard: Shard) -> bytes:
     import pyarrow as pa  # imported late: `status` never reads a vector
     import pyarrow.parquet as pq
 
-    # From buffers: an array that pyarrow makes of numpy's, or numpy's of pyarrow's, imports pandas, which takes a second.
+    # From buffers: what makes pyarrow's arrays of numpy's, or numpy's of pyarrow's, imports pandas: a second.
     dimension = shard.vectors.shape[1]
     flat = pa.Array.from_buffers(
         pa.float16(), shard.vectors.size, [None, pa.py_buffer(np.ascontiguousarray(shard.vectors, np.float16))]

@@ -664,6 +664,13 @@ class FamilyRow:
         return not self.anchor and not self.retired and (self.trusted_sources >= 1 or self.known_sources >= 2)
 
 
+class FamilyFlags(NamedTuple):
+    """What people decided of a family."""
+
+    anchor: bool  # as in `FamilyRow`
+    retired: bool
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterRow:
     """What the store remembers of an adapter."""

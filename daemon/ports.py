@@ -29,6 +29,7 @@ from daemon.model import (
     Episode,
     EvaluationRow,
     Event,
+    FamilyFlags,
     FamilyRow,
     FileRow,
     ForgetCounts,
@@ -60,6 +61,7 @@ from daemon.model import (
     Reported,
     Run,
     ScoredRow,
+    Split,
     Subject,
     SubjectState,
     TestState,
@@ -343,8 +345,11 @@ class SampleStore(Corrections, Protocol):
         ...
 
     # score
-    def unscored(self, fingerprint: str, limit: int) -> list[int]:
-        """Ids of active samples with vectors of both profiles and no score by any own version, in canonical order."""
+    def unscored(self, fingerprint: str, limit: int, *, among: Sequence[int] | None = None) -> list[int]:
+        """Ids of active samples with vectors of both profiles and no score by any own version, in canonical order.
+
+        among: of these samples alone.
+        """
         ...
 
     def vectors_of(self, fingerprint: str, profile: Profile, sample_ids: Sequence[int]) -> NDArray[np.float16]: ...
@@ -610,6 +615,16 @@ class SampleStore(Corrections, Protocol):
 
     # what people look at
     def subjects(self) -> list[FamilyRow]: ...
+    def family_flags(self) -> dict[Subject, FamilyFlags]:
+        """Of every family in `subjects`; nothing is counted, so that it costs next to nothing."""
+        ...
+
+    def group_counts(
+        self, *, split: Split | None = None, subjects: Collection[Subject] | None = None
+    ) -> dict[Subject, int]:
+        """How many groups each family and real source has, on one side of the split or on all; those that have any."""
+        ...
+
     def adapters(self) -> list[AdapterRow]: ...
     def queue(self, fingerprint: str) -> dict[str, tuple[int, datetime | None]]:
         """Stage (embed, score) -> how many samples wait and since when the oldest."""

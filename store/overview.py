@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, or_, select
 
-from daemon.model import AdapterRow, FamilyRow, Subject
+from daemon.model import AdapterRow, FamilyFlags, FamilyRow, Split, Subject
 from store import tables as t
-from store.parts import Part, labelled, subject_kind, subject_name, with_subject
+from store.parts import Part, labelled, subject_ids, subject_kind, subject_name, with_subject
 from store.scores import scored_by_us
 from store.vectors import vector_exists, vectors_complete
 
@@ -64,6 +65,39 @@ class Overview(Part):
                 )
                 for row in connection.execute(query)
             ]
+
+    def family_flags(self) -> dict[Subject, FamilyFlags]:
+        """Every family with an active labelled sample."""
+        s, f = t.sample.c, t.family.c
+        own = select(s.id).where(s.family_id == f.id, s.label == "synthetic", s.state == "active")
+        query = select(f.name, f.anchored_at, f.retired_at).where(own.exists())
+        with self._database.read() as connection:
+            return {
+                Subject("family", name): FamilyFlags(anchored is not None, retired is not None)
+                for name, anchored, retired in connection.execute(query)
+            }
+
+    def group_counts(
+        self, *, split: Split | None = None, subjects: Collection[Subject] | None = None
+    ) -> dict[Subject, int]:
+        """Groups of each family and real source, on one side of the split or on all."""
+        s, group = t.sample.c, t.sample_group.c
+        number = case((s.label == "real", s.source_id), else_=s.family_id)
+        query = select(s.label, number, func.count(s.group_id.distinct())).where(labelled).group_by(s.label, number)
+        if split is not None:
+            query = query.join(t.sample_group, group.id == s.group_id).where(group.split == split)
+        with self._database.read() as connection:
+            names = {"real": subject_ids(connection, "source"), "synthetic": subject_ids(connection, "family")}
+            if subjects is not None:
+                sources, families = (
+                    [own for own, subject in names[label].items() if subject in subjects] for label in names
+                )
+                asked = (
+                    (s.label == "real") & s.source_id.in_(sources),
+                    (s.label == "synthetic") & s.family_id.in_(families),
+                )
+                query = query.where(or_(*asked))
+            return {names[label][own]: count for label, own, count in connection.execute(query)}
 
     def adapters(self) -> list[AdapterRow]:
         """Every adapter that delivered or was polled, by name."""

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, insert, or_, select, update
 from sqlalchemy.sql.selectable import FromClause
 
-from daemon.model import Split, Subject
+from daemon.model import Split, Subject, SubjectKind
 from store import tables as t
 from store.blobs import Blobs
 from store.database import Database, chunks
@@ -66,6 +66,12 @@ def subjects_of(connection: Connection, sample_ids: list[int]) -> dict[int, Subj
         row.id: Subject(row.subject_kind, row.subject_name)
         for row in connection.execute(query.where(t.sample.c.id.in_(sample_ids)))
     }
+
+
+def subject_ids(connection: Connection, kind: SubjectKind) -> dict[int, Subject]:
+    """Families or sources by the ids of their rows: one object for each, however many samples it has."""
+    table = t.source if kind == "source" else t.family
+    return {row[0]: Subject(kind, row[1]) for row in connection.execute(select(table.c.id, table.c.name))}
 
 
 def is_gone(connection: Connection, subject: Subject) -> bool:

@@ -21,9 +21,10 @@ from store.vectors import vectors_complete
 class Scores(Part):
     """Writes and reads scores."""
 
-    def unscored(self, fingerprint: str, limit: int) -> list[int]:
+    def unscored(self, fingerprint: str, limit: int, *, among: Sequence[int] | None = None) -> list[int]:
         """Ids of active samples with both vectors that no own version scored under both profiles, in canonical order.
 
+        among: of these samples alone, in the order of each `IN` clause.
         A sample scored under one profile only (the process was killed between the two) is still unscored.
         """
         query = (
@@ -33,7 +34,12 @@ class Scores(Part):
             .limit(limit)
         )
         with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
+            if among is None:
+                return list(connection.execute(query).scalars())
+            found: list[int] = []
+            for part in chunks(among):
+                found += connection.execute(query.where(t.sample.c.id.in_(part))).scalars()
+            return found[:limit]
 
     def add_scores(
         self,

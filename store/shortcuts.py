@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, case, func, insert, select, update
 
 from daemon.model import BatchAudit, BatchCount, BatchKey, Event, FileFacts, FileRow, LeftOut, Subject
 from store import tables as t
+from store.database import columns
 from store.events import insert_event
-from store.parts import Part, labelled, subject_kind, subject_name, with_subject
+from store.parts import Part, labelled, subject_ids, subject_kind, subject_name, with_subject
 
 
 class Shortcuts(Part):
@@ -48,27 +49,26 @@ class Shortcuts(Part):
 
     def batch_counts(self) -> dict[BatchKey, BatchCount]:
         """Every batch, with how many labelled active samples it has and of how many the file facts are known."""
-        columns = (subject_kind, subject_name, t.source.c.name)
-        query = (
-            select(*columns, func.count(), func.count(t.sample.c.facts))
-            .select_from(with_subject())
-            .where(labelled)
-            .group_by(*columns)
+        s = t.sample.c
+        family = case((s.label == "synthetic", s.family_id))
+        query = (  # by numbers: to sort the names of every sample takes three times as long
+            select(family, s.source_id, func.count(), func.count(s.facts)).where(labelled).group_by(family, s.source_id)
         )
         with self._database.read() as connection:
+            sources, families = (subject_ids(connection, kind) for kind in ("source", "family"))
             return {
-                BatchKey(Subject(kind, name), source): BatchCount(samples, known)
-                for kind, name, source, samples, known in connection.execute(query)
+                BatchKey(sources[source] if family is None else families[family], sources[source].name): BatchCount(*n)
+                for family, source, *n in connection.execute(query)
             }
 
     def batches_of_samples(self) -> dict[int, BatchKey]:
         """The batch of every labelled active sample."""
         query = select(t.sample.c.id, subject_kind, subject_name, t.source.c.name).select_from(with_subject())
         with self._database.read() as connection:
-            return {
-                sample_id: BatchKey(Subject(kind, name), source)
-                for sample_id, kind, name, source in connection.execute(query.where(labelled))
-            }
+            ids, *parts = columns(connection, query.where(labelled))
+        keys = list(zip(*parts, strict=True))
+        batches = {key: BatchKey(Subject(key[0], key[1]), key[2]) for key in set(keys)}  # one object for each
+        return dict(zip(ids, map(batches.__getitem__, keys), strict=True))
 
     def shortcut_audits(self) -> list[BatchAudit]:
         """What the last audit found of every batch, by subject and source."""

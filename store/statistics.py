@@ -14,7 +14,7 @@ from daemon.errors import TemporaryError
 from daemon.model import Dataset, LearnedRow, LeftOutReason, Subject
 from daemon.ports import StatisticsKey
 from store import tables as t
-from store.database import chunks
+from store.database import chunks, columns
 from store.files import read_checked, sha256_hex, write_files
 from store.parts import Part, canonical_order, subjects_of
 
@@ -91,10 +91,10 @@ class StatisticsFiles(Part):
             .order_by(learned.revision, *canonical_order)
         )
         with self._database.read() as connection:
-            return [
-                LearnedRow(sample_id, Subject(kind, name), fold, reason)
-                for sample_id, kind, name, fold, reason in connection.execute(query)
-            ]
+            ids, kinds, names, folds, reasons = columns(connection, query)
+        subjects = {key: Subject(*key) for key in set(zip(kinds, names, strict=True))}  # one object for all its rows
+        own = map(subjects.__getitem__, zip(kinds, names, strict=True))
+        return list(map(LearnedRow, ids, own, folds, reasons))
 
     def learned_dataset(self, fingerprint: str) -> Dataset:
         """How many samples that encoder's statistics hold, and a digest over which they are and what they are."""
@@ -107,7 +107,7 @@ class StatisticsFiles(Part):
         with self._database.read() as connection:
             lines = sorted(
                 f"{sha256} {kind} {name}{' laundered' if reason else ''}\n"
-                for sha256, kind, name, reason in connection.execute(query)
+                for sha256, kind, name, reason in zip(*columns(connection, query), strict=True)
             )
         return Dataset(len(lines), sha256_hex("".join(lines).encode()))
 

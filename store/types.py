@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
+
+_TIMES = 4096  # that are kept: pictures come in batches, and those of a batch share their time
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -29,6 +32,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Text is read once for each time, not for each row."""
+        process = super().result_processor(dialect, coltype)
+        return process if process is None or dialect.name != "sqlite" else lru_cache(_TIMES)(process)
 
 
 def canonical_json(value: Mapping[str, object]) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from daemon.errors import BadInputError, CorruptArtifact
-from daemon.model import PROFILES, LabelledSamples, LabelledVectors, PendingSample, Profile, Subject, SubjectKind
+from daemon.model import PROFILES, LabelledSamples, LabelledVectors, PendingSample, Profile
 from store import tables as t
-from store.database import chunks
-from store.parts import Part, canonical_order, labelled, subject_kind, subject_name, with_subject
+from store.database import chunks, columns
+from store.parts import Part, canonical_order, labelled, subject_ids
 from store.shards import Shards
 
 SMALL_ROWS = 4096  # a shard under this is worth merging
@@ -154,68 +154,76 @@ class Vectors(Part):
 
     def labelled_samples(self, fingerprint: str, *, last_per_subject: int | None = None) -> LabelledSamples:
         """The rows of `labelled_vectors`, without reading a vector."""
-        columns = [
-            t.sample.c.id,
-            t.sample.c.label,
-            t.sample.c.source_id,
-            t.sample.c.family_id,
-            t.sample_group.c.key,
-            t.sample_group.c.split,
-            t.sample_group.c.fold,
-            func.coalesce(t.unlearned.c.revision, t.learned.c.revision, 0).label("revision"),
-            t.sample.c.delivered_at,
-            t.sample.c.sha256,
+        s, group = t.sample.c, t.sample_group.c
+        query = (
+            select(s.id, s.label, s.source_id, s.family_id, group.key, group.split, group.fold, s.delivered_at)
+            .select_from(t.sample.join(t.sample_group, group.id == s.group_id))
+            .where(labelled)
+            .order_by(*canonical_order)
+        )
+        with self._database.read() as connection:
+            ids, labels, source_ids, family_ids, groups, splits, folds, times = columns(connection, query)
+            sample_ids = np.array(ids, np.int64)
+            kept = np.isin(sample_ids, self._with_both_profiles(connection, fingerprint))
+            revisions = _first_revisions(connection, fingerprint, sample_ids)
+            sources = subject_ids(connection, "source")
+            families = subject_ids(connection, "family")
+        subjects = [
+            sources[source] if label == "real" else families[family]
+            for label, source, family in zip(labels, source_ids, family_ids, strict=True)
         ]
         if last_per_subject is not None:
-            newest_first = func.row_number().over(
-                partition_by=(subject_kind, subject_name), order_by=[column.desc() for column in canonical_order]
-            )
-            columns.append(newest_first.label("age"))
-        rows_of = (
-            select(*columns)
-            .select_from(
-                with_subject()
-                .outerjoin(
-                    t.learned, (t.learned.c.sample_id == t.sample.c.id) & (t.learned.c.fingerprint == fingerprint)
-                )
-                .outerjoin(
-                    t.unlearned, (t.unlearned.c.sample_id == t.sample.c.id) & (t.unlearned.c.fingerprint == fingerprint)
-                )
-            )
-            .where(labelled, vectors_complete(fingerprint))
+            numbers = {subject: number for number, subject in enumerate(dict.fromkeys(subjects))}
+            of_subjects = np.array([numbers[subject] for subject in subjects], np.int64)
+            kept[kept] = _newest(of_subjects[kept], last_per_subject)
+        samples = LabelledSamples(
+            sample_ids=sample_ids,
+            synthetic=np.array([label == "synthetic" for label in labels], np.bool_),
+            subjects=tuple(subjects),
+            groups=tuple(groups),
+            splits=tuple(splits),
+            folds=np.array(folds, np.int8),
+            learned_revision=revisions,
+            delivered_at=tuple(times),
         )
-        if last_per_subject is None:
-            query: Any = rows_of.order_by(*canonical_order)
-        else:
-            inner = rows_of.subquery()
-            query = select(inner).where(inner.c.age <= last_per_subject)
-            query = query.order_by(inner.c.delivered_at, inner.c.sha256)
-        with self._database.read() as connection:
-            rows = connection.execute(query).all()
-            sources = _names(connection, t.source, "source")
-            families = _names(connection, t.family, "family")
-        wide = list(zip(*rows, strict=True)) if rows else [()] * 10
-        ids, labels, source_ids, family_ids, groups, splits, folds, revisions, times = wide[:9]
-        return LabelledSamples(
-            sample_ids=np.array(ids, dtype=np.int64),
-            synthetic=np.array([label == "synthetic" for label in labels], dtype=np.bool_),
-            subjects=tuple(
-                sources[source] if label == "real" else families[family]
-                for label, source, family in zip(labels, source_ids, family_ids, strict=True)
-            ),
-            groups=groups,
-            splits=splits,
-            folds=np.array(folds, dtype=np.int8),
-            learned_revision=np.array(revisions, dtype=np.int64),
-            delivered_at=times,
+        return samples if kept.all() else samples.take(np.flatnonzero(kept))
+
+    def _with_both_profiles(self, connection: Connection, fingerprint: str) -> NDArray[np.int64]:
+        """Ids of the samples that have the vectors of both profiles, in ascending order."""
+        raw, laundered = (
+            np.concatenate(
+                [np.zeros(0, np.int64), *(ids for _, _, ids in self._rows(connection, fingerprint, profile))]
+            )
+            for profile in PROFILES
         )
+        return np.intersect1d(raw, laundered, assume_unique=True)
+
+    def _rows(
+        self, connection: Connection, fingerprint: str, profile: Profile
+    ) -> list[tuple[int, str, NDArray[np.int64]]]:
+        """(id, digest, sample of each row) of every shard of an encoder and profile.
+
+        A shard never changes, and its rows come and go with it in one transaction: they are read once.
+        """
+        s, v = t.vector_shard.c, t.vector.c
+        query = select(s.id, s.digest).where(s.fingerprint == fingerprint, s.profile == profile).order_by(s.id)
+        shards = {row.id: row.digest for row in connection.execute(query)}
+        known = {number: self._shards.sample_ids(digest) for number, digest in shards.items()}
+        for part in chunks(number for number, ids in known.items() if ids is None):
+            rows = select(v.shard_id, v.sample_id).where(v.shard_id.in_(part)).order_by(v.shard_id, v.row)
+            of_shards, ids = (np.array(column, np.int64) for column in columns(connection, rows))
+            for number in part:
+                own = ids[np.searchsorted(of_shards, number) : np.searchsorted(of_shards, number, side="right")].copy()
+                self._shards.remember_sample_ids(shards[number], own)
+                known[number] = own
+        return [(number, digest, ids) for (number, digest), ids in zip(shards.items(), known.values(), strict=True)]
 
     def with_vectors(self, fingerprint: str, profile: Profile, samples: LabelledSamples) -> LabelledVectors:
         """The samples with their vectors; those whose vectors were deleted since they were read are left out."""
         wanted = samples.sample_ids
         with self._shards.steady:
             with self._database.read() as connection:
-                ids, shard_ids, rows = _places(connection, fingerprint, profile, wanted)
+                ids, shard_ids, rows = self._places(connection, fingerprint, profile, wanted)
                 digests = _digests(connection, set(np.unique(shard_ids).tolist()))
                 dimension = dimension_of(connection, fingerprint) or 0
             there = np.isin(wanted, ids)
@@ -225,6 +233,24 @@ class Vectors(Part):
                 return samples.with_vectors(np.zeros((0, dimension), dtype=np.float16))
             place = np.searchsorted(ids, samples.sample_ids)
             return samples.with_vectors(self._gather(samples.sample_ids, shard_ids[place], rows[place], digests))
+
+    def _places(
+        self, connection: Connection, fingerprint: str, profile: Profile, wanted: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(sample ids in ascending order, shards, rows): at least of those wanted samples that have the vector."""
+        parts = [(np.zeros(0, np.int64),) * 3]
+        if len(wanted) > _ASK_FOR_EACH:  # all of them are faster than so many searches
+            for number, _, own in self._rows(connection, fingerprint, profile):
+                parts.append((own, np.full(len(own), number, np.int64), np.arange(len(own), dtype=np.int64)))
+        else:
+            v = t.vector.c
+            query = select(v.sample_id, v.shard_id, v.row).where(v.fingerprint == fingerprint, v.profile == profile)
+            for part in chunks(wanted.tolist()):
+                found, numbers, places = columns(connection, query.where(v.sample_id.in_(part)))
+                parts.append((np.array(found, np.int64), np.array(numbers, np.int64), np.array(places, np.int64)))
+        ids, shards, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(ids, kind="stable")
+        return ids[order], shards[order], rows[order]
 
     def _gather(
         self,
@@ -266,27 +292,25 @@ def vectors_complete(fingerprint: str) -> Any:
     return raw & laundered
 
 
-def _names(connection: Connection, table: Table, kind: SubjectKind) -> dict[int, Subject]:
-    """Subjects by the ids of their rows: one object for each, however many samples it has."""
-    rows = connection.execute(select(table.c.id, table.c.name))
-    return {row[0]: Subject(kind, row[1]) for row in rows}
+def _first_revisions(connection: Connection, fingerprint: str, sample_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) the first revision of the encoder's statistics that ever took each sample in; 0: none did."""
+    found = np.zeros(len(sample_ids), np.int64)
+    order = np.argsort(sample_ids)
+    for table in (t.learned, t.unlearned):  # what was taken out once was learned before it is now
+        query = select(table.c.sample_id, table.c.revision).where(table.c.fingerprint == fingerprint)
+        ids, revisions = (np.array(column, np.int64) for column in columns(connection, query))
+        there = np.isin(ids, sample_ids)
+        found[order[np.searchsorted(sample_ids, ids[there], sorter=order)]] = revisions[there]
+    return found
 
 
-def _places(
-    connection: Connection, fingerprint: str, profile: Profile, wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """(sample ids in ascending order, shards, rows): at least of those wanted samples that have the vector."""
-    v = t.vector.c
-    query = select(v.sample_id, v.shard_id, v.row).where(v.fingerprint == fingerprint, v.profile == profile)
-    found: list[Any] = []
-    if len(wanted) > _ASK_FOR_EACH:  # one pass over all of them is faster than so many searches
-        found += connection.execute(query).all()
-    else:
-        for part in chunks(wanted.tolist()):
-            found += connection.execute(query.where(v.sample_id.in_(part))).all()
-    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 3)
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    return table[:, 0], table[:, 1], table[:, 2]
+def _newest(subjects: NDArray[np.int64], most: int) -> NDArray[np.bool_]:
+    """Which rows are among the last `most` of their subject, (n,); subjects are numbers."""
+    order = np.argsort(subjects, kind="stable")
+    ends = np.searchsorted(subjects[order], subjects[order], side="right")
+    newest = np.empty(len(subjects), np.bool_)
+    newest[order] = ends - np.arange(len(subjects)) <= most
+    return newest
 
 
 def dimension_of(connection: Connection, fingerprint: str) -> int | None:

@@ -102,7 +102,7 @@ def look(context: Context, *, back: bool = False) -> Watch | None:
     champion = context.champion.get()
     if champion is None:
         return None
-    retired = {row.subject for row in context.samples.subjects() if row.retired}
+    retired = {subject for subject, flags in context.samples.family_flags().items() if flags.retired}
     tests = [one for one in context.samples.test_states(champion.record.id) if one.subject not in retired]
     states = {state.subject: state for state in tests}
     replayed = {subject: state for subject, state in states.items() if state.last_score_id == REPLAY}

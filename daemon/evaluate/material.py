@@ -74,7 +74,7 @@ def newest_samples(context: Context, fingerprint: str) -> LabelledSamples:
     """The rows that figures are made from: the newest of every subject that is not retired, as configured."""
     newest = context.settings.evaluate.last_per_subject
     rows = context.samples.labelled_samples(fingerprint, last_per_subject=newest)
-    retired = {row.subject for row in context.samples.subjects() if row.retired}
+    retired = {subject for subject, flags in context.samples.family_flags().items() if flags.retired}
     return rows.take([i for i, s in enumerate(rows.subjects) if s not in retired]) if retired else rows
 
 

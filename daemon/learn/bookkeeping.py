@@ -65,7 +65,7 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     held = {row.sample_id for row in learned} - gone
     if adding:
         # Scored first, learned later; what was learned as something else needs no such score any more.
-        held.update(set(_unscored(context, fingerprint)) - gone)
+        held.update(set(_unscored(context, fingerprint, rows.without(held))) - gone)
     fresh: dict[Profile, LabelledVectors] = {}
     for profile in PROFILES if adding else ():
         skipped = held | left_out.keys() if profile == "raw" else held
@@ -111,9 +111,12 @@ def _raw_left_out(context: Context, may_learn: LabelledSamples) -> dict[int, Lef
     """Of which samples no head may learn the raw form, by the last audits."""
     if context.settings.shortcut_audit.action == "report":
         return {}
+    audits = context.samples.shortcut_audits()
+    if all(audit.state != "shortcut" for audit in audits):  # then nothing is left out, whatever is in which batch
+        return {}
     batches = context.samples.batches_of_samples()
     mine = {sample: batches[sample] for sample in may_learn.sample_ids.tolist() if sample in batches}
-    return left_out_of(mine, context.samples.shortcut_audits())
+    return left_out_of(mine, audits)
 
 
 def _add(
@@ -132,8 +135,9 @@ def _add(
         changed[subject, profile] = before.add(rows.vectors[own], rows.folds[own])
 
 
-def _unscored(context: Context, fingerprint: str) -> list[int]:
-    if context.registry.champion() is None:
+def _unscored(context: Context, fingerprint: str, rows: LabelledSamples) -> list[int]:
+    """Which of the samples no version has scored yet, in no order."""
+    if context.registry.champion() is None or not len(rows):
         return []
-    everything = context.samples.sample_counts()["total"]  # unlabelled samples wait in the same line
-    return context.samples.unscored(fingerprint, everything)
+    ids = rows.sample_ids.tolist()
+    return context.samples.unscored(fingerprint, len(ids), among=ids)

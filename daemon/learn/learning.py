@@ -71,7 +71,7 @@ def challenge_for(
     version = (make or closed_form())(context, champion, triggers)
     if version.record.verdict is not None:
         return None  # nothing new was learned since the gate judged this very version
-    groups = {row.subject: row.groups for row in context.samples.subjects()}
+    groups = context.samples.group_counts(subjects=triggers) if triggers else {}
     return Challenge(version, champion, triggers, {key_of(subject): groups.get(subject, 0) for subject in triggers})
 
 
@@ -92,9 +92,9 @@ def _log_priors(
     tried = [against(history(versions, trigger, champion.names), champion.record.id) for trigger in triggers]
     weight = new_family_weight(tried, context.settings.learn)
     modelled = champion.known
-    for row in context.samples.subjects():
-        if row.subject.kind == "family" and row.subject not in modelled:
-            priors[row.subject.name] = math.log(weight)
+    for family in context.samples.family_flags():
+        if family not in modelled:
+            priors[family.name] = math.log(weight)
     return tuple(sorted(priors.items()))
 
 

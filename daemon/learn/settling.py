@@ -35,7 +35,7 @@ def settle(context: Context) -> None:
 def _take_up_again(context: Context, champion: LoadedVersion) -> None:
     """The champion that a family evaded is in force again, after a rollback: the family evades again."""
     episodes = context.samples.episodes()
-    retired = {row.subject.name for row in context.samples.subjects() if row.retired}
+    retired = {subject.name for subject, flags in context.samples.family_flags().items() if flags.retired}
     running = retired | {episode.family for episode in episodes if episode.state == "alarmed"}
     for episode in episodes:
         rolled_back = episode.state in ("learned", "recovered") and episode.champion == champion.record.id

@@ -72,13 +72,14 @@ def alarmed(context: Context) -> tuple[Subject, ...]:
 
 def large_subjects(context: Context) -> set[Subject]:
     """Those that are judged on their holdout alone."""
-    return {row.subject for row in context.samples.subjects() if row.holdout_groups >= LARGE}
+    return {subject for subject, n in context.samples.group_counts(split="holdout").items() if n >= LARGE}
 
 
 def learned_anchors(context: Context, champion: LoadedVersion) -> set[Subject]:
     """Anchors that the champion learned before they became anchors: beside it, whatever may not learn them is worse."""
     known = champion.known
-    return {row.subject for row in context.samples.subjects() if row.anchor and row.subject in known}
+    flags = context.samples.family_flags()
+    return {subject for subject, own in flags.items() if own.anchor and subject in known}
 
 
 def gate_rows(labelled: Rows, large: Collection[Subject]) -> Rows:

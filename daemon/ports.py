@@ -49,6 +49,7 @@ from daemon.model import (
     OutboxMessage,
     OutboxRow,
     PastFigure,
+    PastMean,
     PendingSample,
     Profile,
     Prompt,
@@ -623,8 +624,16 @@ class SampleStore(Corrections, Protocol):
         """active, quarantined, total."""
         ...
 
-    def past_figures(self, window: str, profile: Profile, since: datetime) -> list[PastFigure]:
-        """What every version's measurements since then said of the families, oldest first."""
+    def past_figures(
+        self, window: str, profile: Profile, since: datetime, *, versions: Collection[str], families: Collection[str]
+    ) -> list[PastFigure]:
+        """What these versions' measurements since then said of these families, oldest first."""
+        ...
+
+    def past_means(
+        self, window: str, profile: Profile, since: datetime, *, versions: Collection[str]
+    ) -> list[PastMean]:
+        """What each of these versions' measurements since then said of all families together, oldest first."""
         ...
 
     def measured_mark(self) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The pages of a running daemon on the demo's data, in a real browser: each page, each action, nothing to complain of.
 
-The demo is stopped before its new family is known to evade; `sidwatch run` goes on with its store, with a token, and with
+The demo is stopped before its new family is known to evade; `sidwatch run` goes on with its store, with a token and
 promotion by hand. So there is an open episode and a version that waits for a person.
 """
 

@@ -636,8 +636,8 @@ class SampleStore(Corrections, Protocol):
         """What each of these versions' measurements since then said of all families together, oldest first."""
         ...
 
-    def measured_mark(self) -> tuple[int, int]:
-        """Two numbers, one of which changes whenever a measurement is stored or dropped."""
+    def measured_mark(self) -> int:
+        """A number that changes whenever a measurement is stored; where one is dropped, `label_revision` changes."""
         ...
 
 

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,10 @@ def ask(page: Page) -> None:
 
 def judge(page: Page) -> None:
     """Drop a picture of the new family and wait for the verdict."""
-    options = SimulatedOptions(seed=99, days=3)  # of a world that the service has never seen
-    batches = SimulatedAdapter("other", options).poll(None, 100_000, START.replace(day=4))
-    content = next(one.content for batch in batches for one in batch.candidates if one.family == NEW)
+    nothing = {"photographs_at_start": 0, "generated_at_start": 0, "photographs_per_day": 0, "known_per_day": 0}
+    options = SimulatedOptions(seed=99, days=3, **nothing)  # of a world that the service has never seen
+    batches = SimulatedAdapter("other", options).poll(None, 1, START + timedelta(days=3))
+    content = next(one.content for batch in batches for one in batch.candidates)
     assert content is not None
     page.locator("#picture").set_input_files({"name": "new.png", "mimeType": "image/png", "buffer": content})
     page.get_by_role("button", name="Judge").click()

@@ -40,16 +40,21 @@ WAIT = 600.0  # s until something that takes a few seconds on a machine of one's
 class Daemon:
     """`sidwatch run` on a store, and what it says of itself."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, every: str = "1d") -> None:
+        """every: how often the world is polled; with 1d once, at the start."""
         self.folder = folder
         self.port = free_port()
         config = yaml.safe_load((folder / STATE / "config.yaml").read_text())
         config["http"] = {"port": self.port, "tokens": [_token("ada")]}
         config["promotion"] = {"mode": "manual"}
         config["schedule"] = {"cycle_every": "5s"}
+        config["adapters"][0]["every"] = every
         (folder / STATE / "run.yaml").write_text(yaml.safe_dump(config))
         self.running = Running("run", "--config", STATE / "run.yaml", folder=folder, port=self.port)
-        self.running.wait_ready()
+        end = time.monotonic() + WAIT
+        while self.running.get("/-/ready")[0] != 200:  # how fast is for other tests to say
+            assert not self.running.ended and time.monotonic() < end, self.running.err[-3000:]
+            time.sleep(0.5)
 
     @property
     def url(self) -> str:
@@ -124,7 +129,6 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("waiting")
     port = free_port()
     with Running("demo", "--seed", str(SEED), "--port", str(port), folder=folder, port=port) as demo:
-        demo.wait_ready()
         end = time.monotonic() + 2 * WAIT
         while time.monotonic() < end:
             assert not demo.ended, demo.err[-3000:]
@@ -134,7 +138,7 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Path:
             time.sleep(0.2)
         demo.process.send_signal(signal.SIGTERM)
         demo.process.wait(60)
-    daemon = Daemon(folder)
+    daemon = Daemon(folder, every="1s")
     try:
         daemon.until("a version that waits", waiting_version)
         daemon.end()

@@ -96,6 +96,8 @@ def test_past_means_are_over_the_families_that_had_a_figure(store: Store) -> Non
         for version, minute in (("v1", 0), ("v1", 1440), ("v2", 1440))
         for name, ap in (("flux", 0.5), ("sdxl", 1.0), ("small", None))
     ]
+    for name in ("flux", "sdxl", "small"):
+        store.samples.admit("inbox", "trusted", [fake(name, name)], name, T0)
     store.samples.save_evaluations(rows)
     store.samples.save_evaluations([figures("v1", 0, 0.1, "laundered")])
     found = store.samples.past_means("held_out", "raw", minutes(0), versions=["v1"])

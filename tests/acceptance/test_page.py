@@ -61,15 +61,16 @@ class Daemon:
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str) -> Any:
-        status, body = self.running.get(path)
-        assert status == 200, f"{path}: {status} {body}"
-        return json.loads(body)
+        end = time.monotonic() + WAIT
+        while (found := self.running.get(path))[0] != 200:
+            assert not self.running.ended and time.monotonic() < end, f"{path}: {found} {self.running.err[-2000:]}"
+            time.sleep(0.5)
+        return json.loads(found[1])
 
     def until(self, what: str, found: Callable[[dict[str, Any]], Any]) -> Any:
         """What the snapshot says once it says it."""
         end = time.monotonic() + WAIT
         while time.monotonic() < end:
-            assert not self.running.ended, self.running.err[-3000:]
             value = found(self.get("/v1/status"))
             if value:
                 return value

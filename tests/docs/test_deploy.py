@@ -19,7 +19,7 @@ from daemon.settings import load
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 SHIPPED = ROOT / "dashboards/prometheus"
-HADOLINT = Path(sys.executable).with_name("hadolint")
+HADOLINT = Path(shutil.which("hadolint") or Path(sys.executable).with_name("hadolint"))
 MOST_EXPOSED = 2.0  # of systemd-analyze security: 0 none, 10 everything
 
 

@@ -98,7 +98,7 @@ bench-poison: setup  ## what poisoned deliveries do to promotions, over their sh
 	$(QUIET) $(PY) -m benchmarks.poison $(ARGS)
 
 bench-page: setup  ## what the overview costs the server with 200 families, 90 days of figures
-	$(QUIET) $(PY) benchmarks/page.py $(ARGS)
+	$(QUIET) PYTHONPATH=. $(PY) benchmarks/page.py $(ARGS)
 
 dashboards: setup reference  ## generate dashboards/grafana and the reference again
 	$(PY) dashboards/build.py

@@ -729,6 +729,16 @@ class PastFigure(NamedTuple):
     recall: float | None
 
 
+class PastMean(NamedTuple):
+    """What a version's measurement said of all families that had a figure, at one time."""
+
+    version: str
+    at: datetime
+    mean_ap: float
+    worst_ap: float
+    families: int
+
+
 class LearnedRow(NamedTuple):
     """A sample that an encoder's statistics hold, and as what."""
 

@@ -50,6 +50,7 @@ from daemon.model import (
     OutboxMessage,
     OutboxRow,
     PastFigure,
+    PastMean,
     PendingSample,
     Profile,
     Prompt,
@@ -638,12 +639,20 @@ class SampleStore(Corrections, Protocol):
         """active, quarantined, total."""
         ...
 
-    def past_figures(self, window: str, profile: Profile, since: datetime) -> list[PastFigure]:
-        """What every version's measurements since then said of the families, oldest first."""
+    def past_figures(
+        self, window: str, profile: Profile, since: datetime, *, versions: Collection[str], families: Collection[str]
+    ) -> list[PastFigure]:
+        """What these versions' measurements since then said of these families, oldest first."""
         ...
 
-    def measured_mark(self) -> tuple[int, int]:
-        """Two numbers, one of which changes whenever a measurement is stored or dropped."""
+    def past_means(
+        self, window: str, profile: Profile, since: datetime, *, versions: Collection[str]
+    ) -> list[PastMean]:
+        """What each of these versions' measurements since then said of all families together, oldest first."""
+        ...
+
+    def measured_mark(self) -> int:
+        """A number that changes whenever a measurement is stored; where one is dropped, `label_revision` changes."""
         ...
 
 

@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import fmean
+from typing import Protocol, TypeVar
 
 from daemon.detail.views import MeanPointView, PointView, ReignView
-from daemon.model import AuditRow, PastFigure
+from daemon.model import AuditRow, PastFigure, PastMean
 
 _COMES_INTO_FORCE = ("promote", "rollback")
 
 
+class _Measured(Protocol):
+    @property
+    def version(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+Measured = TypeVar("Measured", bound=_Measured)
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """The champions and what was measured of them."""
+    """The champions, and what was measured of all families together."""
 
     reigns: list[ReignView]
     mean: list[MeanPointView]
-    families: dict[str, list[PointView]]
-
-    def recent(self, family: str, points: int) -> list[float]:
-        """The newest APs of a family, oldest first, for a small line."""
-        found = [point.ap for point in self.families.get(family, []) if point.ap is not None]
-        return found[-points:]
 
 
 def reigns_of(audit: Iterable[AuditRow]) -> list[ReignView]:
@@ -36,43 +40,57 @@ def reigns_of(audit: Iterable[AuditRow]) -> list[ReignView]:
     ]
 
 
-def history_of(figures: Sequence[PastFigure], audit: Iterable[AuditRow]) -> History:
-    """Put it together.
+def versions_of(reigns: Sequence[ReignView]) -> list[str]:
+    """Every version that ever was in force, once."""
+    return list(dict.fromkeys(reign.version for reign in reigns))
 
-    figures: of every version, oldest first. At the moment of a promotion both versions count: the one shows what
-    the other mends.
-    """
-    reigns = reigns_of(audit)
-    counted = [figure for figure in figures if _was_in_force(figure.version, figure.at, reigns)]
-    # Of two measurements of one moment the earlier champion's comes first.
-    since = {(reign.version, reign.at): number for number, reign in enumerate(reigns)}
-    first = {version: min(n for (v, _), n in since.items() if v == version) for version, _ in since}
-    counted.sort(key=lambda figure: (figure.at, first[figure.version]))
-    families: dict[str, list[PointView]] = {}
-    together: dict[tuple[datetime, str], list[float]] = {}
-    for figure in counted:
-        point = PointView(
-            at=figure.at,
-            version=figure.version,
-            ap=figure.ap,
-            lower=figure.ap_lower,
-            upper=figure.ap_upper,
-            recall=figure.recall,
-            n=figure.n,
+
+def history_of(means: Sequence[PastMean], reigns: Sequence[ReignView]) -> History:
+    """Put it together. means: oldest first."""
+    mean = [MeanPointView(**one._asdict()) for one in in_force(means, reigns)]
+    return History(list(reigns), mean)
+
+
+def points_of(figures: Sequence[PastFigure], reigns: Sequence[ReignView]) -> list[PointView]:
+    """One family over time. figures: of that family, oldest first."""
+    return [
+        PointView(
+            at=one.at,
+            version=one.version,
+            ap=one.ap,
+            lower=one.ap_lower,
+            upper=one.ap_upper,
+            recall=one.recall,
+            n=one.n,
         )
-        families.setdefault(figure.family, []).append(point)
-        if figure.ap is not None:
-            together.setdefault((figure.at, figure.version), []).append(figure.ap)
-    mean = [
-        MeanPointView(at=at, version=version, mean_ap=fmean(aps), worst_ap=min(aps), families=len(aps))
-        for (at, version), aps in together.items()
+        for one in in_force(figures, reigns)
     ]
-    return History(reigns, mean, families)
 
 
-def _was_in_force(version: str, at: datetime, reigns: Sequence[ReignView]) -> bool:
+def recent_of(figures: Sequence[PastFigure], reigns: Sequence[ReignView], points: int) -> dict[str, list[float]]:
+    """The newest APs of each family, oldest first, for a small line. figures: oldest first."""
+    found: dict[str, list[float]] = {}
+    for one in in_force(figures, reigns):
+        if one.ap is not None:
+            found.setdefault(one.family, []).append(one.ap)
+    return {family: aps[-points:] for family, aps in found.items()}
+
+
+def in_force(measured: Iterable[Measured], reigns: Sequence[ReignView]) -> list[Measured]:
+    """What the champion of each time was measured to do, oldest first.
+
+    measured: of any versions. At the moment of a promotion both versions count: the one shows what the other mends.
+    Of two measurements of one moment the earlier champion's comes first.
+    """
+    spans: dict[str, list[tuple[datetime, datetime | None]]] = {}
+    first: dict[str, int] = {}
     for number, reign in enumerate(reigns):
         until = reigns[number + 1].at if number + 1 < len(reigns) else None
-        if reign.version == version and reign.at <= at and (until is None or at <= until):
-            return True
-    return False
+        spans.setdefault(reign.version, []).append((reign.at, until))
+        first.setdefault(reign.version, number)
+    counted = [
+        one
+        for one in measured
+        if any(since <= one.at and (until is None or one.at <= until) for since, until in spans.get(one.version, ()))
+    ]
+    return sorted(counted, key=lambda one: (one.at, first[one.version]))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from datetime import timedelta
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, TypeVar, cast
 
 from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.detail.evidence import evidence_of
-from daemon.detail.history import History, history_of
+from daemon.detail.history import History, history_of, points_of, recent_of, reigns_of, versions_of
 from daemon.detail.quarantined import view_of
 from daemon.detail.scores import PROFILE, ScoreSheet, family_scores, make_sheet
 from daemon.detail.thumbnails import Thumbnails
@@ -20,6 +20,7 @@ from daemon.detail.views import (
     EntryView,
     EpisodeDetailView,
     EvidenceView,
+    FamilyHistoryView,
     FamilyScoresView,
     QuarantineView,
     TestView,
@@ -53,8 +54,36 @@ class Looker:
         self._working = Lock()  # what reads vectors does so one after the other: memory
 
     def history(self) -> History:
-        """Figures over time of all families."""
+        """Figures over time of all families together."""
         return self._remember("history", self._make_history)
+
+    def recent(self, families: Sequence[str], points: int) -> Mapping[str, Sequence[float]]:
+        """The newest APs of some families, oldest first, for small lines; a family without any is left out."""
+        history = self.history()
+        if not history.mean:
+            return {}
+        since = history.mean[-points:][0].at
+        names = tuple(families)
+
+        def make() -> dict[str, list[float]]:
+            versions = versions_of(history.reigns)
+            figures = self._context.samples.past_figures(HELD_OUT, PROFILE, since, versions=versions, families=names)
+            return recent_of(figures, history.reigns, points)
+
+        return self._remember(("recent", names, points), make)
+
+    def family_history(self, family: str) -> FamilyHistoryView:
+        """Figures over time of one family. Raises BadInputError."""
+        self._check(family)
+
+        def make() -> FamilyHistoryView:
+            reigns = self.history().reigns
+            figures = self._context.samples.past_figures(
+                HELD_OUT, PROFILE, self._since(), versions=versions_of(reigns), families=[family]
+            )
+            return FamilyHistoryView(family=family, points=points_of(figures, reigns), reigns=reigns)
+
+        return self._remember(("history", family), make)
 
     def scores(self, family: str) -> FamilyScoresView:
         """What the champion makes of a family's pictures. Raises BadInputError, TemporaryError without a champion."""
@@ -143,9 +172,12 @@ class Looker:
         return self._thumbnails.get(sha256) if self._context.settings.http.pictures else None
 
     def _make_history(self) -> History:
-        since = self._context.clock.now() - HISTORY
-        figures = self._context.samples.past_figures(HELD_OUT, PROFILE, since)
-        return history_of(figures, self._context.registry.audit())
+        reigns = reigns_of(self._context.registry.audit())
+        means = self._context.samples.past_means(HELD_OUT, PROFILE, self._since(), versions=versions_of(reigns))
+        return history_of(means, reigns)
+
+    def _since(self) -> datetime:
+        return self._context.clock.now() - HISTORY
 
     def _sheet(self) -> ScoreSheet:
         def make() -> ScoreSheet:

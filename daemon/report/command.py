@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from daemon.app import open_for, read_status
-from daemon.detail.history import history_of
+from daemon.detail.history import history_of, reigns_of, versions_of
 from daemon.figures import HELD_OUT
 from daemon.report.making import report_of
 from daemon.report.views import ReportView
@@ -18,5 +18,6 @@ def make(settings: Settings, length: timedelta) -> ReportView:
     since = status.service.now - length
     with open_for(settings, read_only=True) as store:
         audit = store.registry.audit()
-        history = history_of(store.samples.past_figures(HELD_OUT, "raw", since), audit)
+        reigns = reigns_of(audit)
+        history = history_of(store.samples.past_means(HELD_OUT, "raw", since, versions=versions_of(reigns)), reigns)
     return report_of(status, history, audit, since)

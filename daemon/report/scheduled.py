@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from daemon.context import Context
-from daemon.detail.history import history_of
+from daemon.detail.history import history_of, reigns_of, versions_of
 from daemon.figures import HELD_OUT
 from daemon.model import Event
 from daemon.notify.message import Attachment
@@ -83,5 +83,6 @@ def report_since(context: Context, since: datetime) -> ReportView:
         context.migrations,
     )
     audit = registry.audit()
-    history = history_of(samples.past_figures(HELD_OUT, "raw", since), audit)
+    reigns = reigns_of(audit)
+    history = history_of(samples.past_means(HELD_OUT, "raw", since, versions=versions_of(reigns)), reigns)
     return report_of(snapshot(sources, "ready", context.clock.now()), history, audit, since)

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from daemon.detail.history import History
-from daemon.detail.views import EpisodeDetailView, QuarantineView, VersionDetailView
+from daemon.detail.views import EpisodeDetailView, FamilyHistoryView, QuarantineView, VersionDetailView
 from daemon.explain.views import ExplainedScoreView
 from daemon.views import EpisodeView, FamilyFigures, FamilyView, SourceView, Status
 from daemon.web import format as show
@@ -23,6 +23,7 @@ ROWS: Final = 200  # of one table on one page
 SPARK: Final = 24  # measurements in a small line
 _ORDER: Final = {"inverted": 0, "evading": 1, "degraded": 2, "misjudged": 2, "insufficient": 4}
 
+Recent = Callable[[Sequence[str], int], Mapping[str, Sequence[float]]]  # the newest APs of families, oldest first
 Column = Literal["state", "name", "ap", "laundered", "recall", "n", "evidence", "last"]
 COLUMNS: Final = get_args(Column)
 
@@ -83,22 +84,24 @@ class Frame:
         )
 
 
-def overview(frame: Frame, history: History, wanted: Wanted) -> str:
+def overview(frame: Frame, history: History, recent: Recent, wanted: Wanted) -> str:
     """The families, how all of them fare over time, open episodes, real sources."""
     status = frame.status
     found = selected(status.families, wanted)
     start = (wanted.page - 1) * ROWS
+    shown = found[start : start + ROWS]
+    aps = recent([one.name for one in shown], SPARK)
     sources = sorted(status.real_sources, key=lambda source: (_ORDER.get(source.state, 3), source.name))
     return frame.render(
         "overview.html",
         "overview",
         profiles=PROFILES,
         wanted=wanted,
-        families=found[start : start + ROWS],
+        families=shown,
         found=len(found),
         pages=max(1, -(-len(found) // ROWS)),
         states=("inverted", "evading", "degraded", "insufficient", "detected"),
-        sparks={family.name: show.spark(history.recent(family.name, SPARK)) for family in found[start : start + ROWS]},
+        sparks={one.name: show.spark(aps.get(one.name, ())) for one in shown},
         mean=mean_plot(history.mean, history.reigns),
         mean_points=history.mean,
         sources=sources[:ROWS],
@@ -109,15 +112,14 @@ def overview(frame: Frame, history: History, wanted: Wanted) -> str:
     )
 
 
-def family(frame: Frame, view: FamilyView, history: History) -> str:
+def family(frame: Frame, view: FamilyView, past: FamilyHistoryView) -> str:
     """One family; what takes longer to compute is asked for by the page itself."""
-    points = history.families.get(view.name, [])
     return frame.render(
         "family.html",
         "overview",
         family=view,
-        points=points,
-        over_time=family_plot(points, history.reigns),
+        points=past.points,
+        over_time=family_plot(past.points, past.reigns),
         episodes=[episode for episode in frame.status.episodes if episode.family == view.name],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import FastAPI, Query, Request
@@ -13,6 +13,7 @@ from daemon.detail.history import History
 from daemon.detail.views import (
     EpisodeDetailView,
     EvidenceView,
+    FamilyHistoryView,
     FamilyScoresView,
     QuarantineView,
     VersionDetailView,
@@ -37,6 +38,8 @@ class Detail(Protocol):
     """What the pages ask beyond the snapshot; see `daemon.detail.looker.Looker`."""
 
     def history(self) -> History: ...
+    def recent(self, families: Sequence[str], points: int) -> Mapping[str, Sequence[float]]: ...
+    def family_history(self, family: str) -> FamilyHistoryView: ...
     def scores(self, family: str) -> FamilyScoresView: ...
     def evidence(self, family: str) -> EvidenceView | None: ...
     def explanation(self, family: str) -> FamilyExplanationView: ...
@@ -79,10 +82,14 @@ def add_pages(app: FastAPI, service: PageService, places: Places, max_upload: in
         page_: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1,
     ) -> HTMLResponse:
         wanted = Wanted(sort, order == "desc", q.strip(), state, page_)
-        return shown(lambda frame: page.overview(frame, service.detail.history(), wanted))
+        detail = service.detail
+        return shown(lambda frame: page.overview(frame, detail.history(), detail.recent, wanted))
 
     def family(name: str) -> HTMLResponse:
-        return shown(lambda frame: page.family(frame, _named(frame.status, name), service.detail.history()))
+        def make(frame: Frame) -> str:
+            return page.family(frame, _named(frame.status, name), service.detail.family_history(name))
+
+        return shown(make)
 
     def versions() -> HTMLResponse:
         return shown(page.versions)

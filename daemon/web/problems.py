@@ -58,7 +58,8 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if _is_page(request):
         title = HTTPStatus(error.status_code).phrase
-        return HTMLResponse(_page(error.status_code, title, str(error.detail)), error.status_code, error.headers)
+        detail = "there is no page at this address" if error.detail == HTTPStatus(404).phrase else str(error.detail)
+        return HTMLResponse(_page(error.status_code, title, detail), error.status_code, error.headers)
     return problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
 

@@ -128,8 +128,7 @@ def _add_details(app: FastAPI, service: Twin) -> None:
     def family_history(name: str) -> FamilyHistoryView:
         """A family's figures over time, by the champion of each time."""
         _family(service.status().families, name)
-        found = service.detail.history()
-        return FamilyHistoryView(family=name, points=found.families.get(name, []), reigns=found.reigns)
+        return service.detail.family_history(name)
 
     @app.get("/v1/families/{name}/scores", responses=_answers(examples.FAMILY_SCORES, missing=True))
     def family_scores(name: str) -> FamilyScoresView:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,14 +22,12 @@ from daemon.service import Service
 from daemon.settings import EncoderSettings, Settings, StoreSettings, TokenSettings
 from daemon.web import WebServer, create_app
 from daemon.wiring import make_telemetry
+from tests.browser import DESK, PHONE, Tab, launched, opened
 from tests.integration.world import ADAPTER, DIMENSION, NEW, Encoder, World, beginning, candidate
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(900)]
 
 TOKEN = "a-token-of-the-test"
-CHROMIUM = os.environ.get("SIDWATCH_CHROMIUM") or shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"]
-PATIENCE = 120_000  # ms that the page may take to show something; nothing measures it
 _SEPARATOR = b"\n#"
 
 
@@ -105,66 +101,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        if os.environ.get("SIDWATCH_REQUIRE_TEST_DATA") == "1":
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed; SIDWATCH_CHROMIUM names it")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as found:
         yield found
-        found.close()
-
-
-@dataclass
-class Tab:
-    """A page, and what its console complained of."""
-
-    page: Any
-    complaints: list[str]
-    site: Site
-
-    def open(self, path: str) -> None:
-        from playwright.sync_api import expect
-
-        self.page.goto(self.site.url + path)
-        expect(self.page.locator("[aria-busy]")).to_have_count(0, timeout=PATIENCE)
-        self.page.wait_for_load_state("networkidle")
-
-    def serious_faults(self) -> list[str]:
-        from axe_playwright_python.sync_playwright import Axe
-
-        said = list(self.complaints)
-        found = Axe().run(self.page).response["violations"]
-        self.complaints[:] = said  # the checker styles what it injects, which the page's own policy forbids
-        return [
-            f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found if one["impact"] in ("serious", "critical")
-        ]
 
 
 @pytest.fixture
 def tab(browser: Any, site: Site, request: pytest.FixtureRequest) -> Iterator[Tab]:
-    look = getattr(request, "param", {})
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", **look})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    found = Tab(page, [], site)
-    page.on("console", lambda message: message.type == "error" and found.complaints.append(message.text))
-    page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    yield found
-    context.close()
+    with opened(browser, site.url, getattr(request, "param", DESK)) as found:
+        yield found
 
 
-LOOKS = [
-    {"color_scheme": "light"},
-    {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
-]
-
-
-@pytest.mark.parametrize("tab", LOOKS, indirect=True, ids=["desk_light", "phone_dark"])
-def test_every_page_serves_everybody_on_every_screen(tab: Tab) -> None:
-    champion = tab.site.service.status().champion
+@pytest.mark.parametrize("tab", [DESK, PHONE], indirect=True, ids=["desk_light", "phone_dark"])
+def test_every_page_serves_everybody_on_every_screen(tab: Tab, site: Site) -> None:
+    champion = site.service.status().champion
     assert champion is not None
     pages = [
         "/",
@@ -179,9 +128,7 @@ def test_every_page_serves_everybody_on_every_screen(tab: Tab) -> None:
     faults = {}
     for path in pages:
         tab.open(path)
-        wider = tab.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        found = [*tab.serious_faults(), *(["wider than the screen"] if wider > 0 else [])]
-        if found:
+        if found := tab.faults():
             faults[path] = found
     assert faults == {}
     assert tab.complaints == []
@@ -219,13 +166,13 @@ def test_the_table_is_sorted_and_searched_by_keyboard_alone(tab: Tab) -> None:
     assert tab.complaints == []
 
 
-def test_what_changes_is_seen_without_loading_again_and_what_is_open_stays_open(tab: Tab) -> None:
+def test_what_changes_is_seen_without_loading_again_and_what_is_open_stays_open(tab: Tab, site: Site) -> None:
     tab.open("/")
     before = tab.page.locator("#live .page-head time").inner_text()
-    tab.site.world.clock.after_cycle()
-    tab.site.service.refresh()
+    site.world.clock.after_cycle()
+    site.service.refresh()
     tab.page.locator("#live .page-head time", has_not_text=before).wait_for()
-    versions = tab.site.service.status().versions
+    versions = site.service.status().versions
     tab.open(f"/versions/{versions[-1].id}")
     card = tab.page.locator("details", has_text="Model card").last
     card.locator("summary").click()
@@ -245,7 +192,7 @@ def test_a_page_that_gets_no_answer_says_that_it_is_old(tab: Tab) -> None:
     tab.page.locator("#lost").wait_for(state="hidden")
 
 
-def test_an_action_asks_why_and_for_the_token_and_says_what_came_of_it(tab: Tab) -> None:
+def test_an_action_asks_why_and_for_the_token_and_says_what_came_of_it(tab: Tab, site: Site) -> None:
     tab.open("/episodes/1")
     tab.page.get_by_role("button", name="Acknowledge").click()
     dialog = tab.page.locator("#ask")
@@ -254,30 +201,30 @@ def test_an_action_asks_why_and_for_the_token_and_says_what_came_of_it(tab: Tab)
     dialog.get_by_label("Token").fill("not the token at all")
     dialog.get_by_role("button", name="Confirm").click()
     tab.page.locator("#ask-failed", has_text="token").wait_for()
-    assert tab.site.world.store.samples.episodes()[0].acknowledged_at is None
+    assert site.world.store.samples.episodes()[0].acknowledged_at is None
     dialog.get_by_label("Token").fill(TOKEN)
     dialog.get_by_role("button", name="Confirm").click()
     tab.page.get_by_text("is acknowledged by ada").wait_for()
-    assert tab.site.world.store.samples.episodes()[0].acknowledged_by == "ada"
+    assert site.world.store.samples.episodes()[0].acknowledged_by == "ada"
     assert tab.serious_faults() == []
-    audit = tab.site.world.store.registry.audit()[-1]
+    audit = site.world.store.registry.audit()[-1]
     assert (audit.action, audit.actor, audit.reason) == ("episode_ack", "ada", "ticket 4711")
 
 
-def test_a_dialog_that_is_cancelled_changes_nothing_and_can_be_used_by_everybody(tab: Tab) -> None:
-    before = len(tab.site.world.store.registry.audit())
+def test_a_dialog_that_is_cancelled_changes_nothing_and_can_be_used_by_everybody(tab: Tab, site: Site) -> None:
+    before = len(site.world.store.registry.audit())
     tab.open("/versions")
     tab.page.get_by_role("button", name="Roll back").click()
     assert tab.page.evaluate("document.activeElement.id") == "ask-reason"
     assert tab.serious_faults() == []
     tab.page.keyboard.press("Escape")
     tab.page.locator("#ask").wait_for(state="hidden")
-    assert len(tab.site.world.store.registry.audit()) == before
+    assert len(site.world.store.registry.audit()) == before
 
 
-def test_a_person_s_word_ends_a_quarantine(tab: Tab) -> None:
+def test_a_person_s_word_ends_a_quarantine(tab: Tab, site: Site) -> None:
     tab.open("/intake")
-    row = tab.page.locator(f"#q-{tab.site.conflict[:12]}")
+    row = tab.page.locator(f"#q-{site.conflict[:12]}")
     assert "label conflict" in row.inner_text()
     assert row.locator("img").evaluate("(one) => one.decode().then(() => one.naturalWidth)") == 96
     row.get_by_role("button", name="Say what it is").click()
@@ -288,7 +235,7 @@ def test_a_person_s_word_ends_a_quarantine(tab: Tab) -> None:
     dialog.get_by_label("Token").fill(TOKEN)
     dialog.get_by_role("button", name="Confirm").click()
     tab.page.get_by_text("Nothing is in quarantine").wait_for()
-    facts = tab.site.world.store.samples.sample_facts(tab.site.conflict)
+    facts = site.world.store.samples.sample_facts(site.conflict)
     assert (facts.state, facts.family) == ("active", "old_gan")
     assert tab.complaints == []
 
@@ -309,7 +256,7 @@ def test_a_dropped_picture_is_judged_with_its_reasons(tab: Tab, tmp_path: Path) 
     tab.page.locator("#judged [role=alert]", has_text="no bytes").wait_for()
 
 
-def test_the_api_says_the_same_as_the_page(tab: Tab) -> None:
-    answer = tab.page.request.get(f"{tab.site.url}/v1/families/{NEW}/history")
+def test_the_api_says_the_same_as_the_page(tab: Tab, site: Site) -> None:
+    answer = tab.page.request.get(f"{site.url}/v1/families/{NEW}/history")
     points = json.loads(answer.text())["points"]
     assert points and points[-1]["ap"] > 0.9 > points[0]["ap"]

@@ -4,6 +4,16 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const faint = (colour, share) => `color-mix(in srgb, ${colour} ${share}%, transparent)`;
   const HEIGHT = 220;
+  const AXES = { time: "time", bars: "score", line: "vote" };
+  const DAY = 86400;
+  // [from this many seconds between marks, what a mark says, and more of it where the year, month or day changes]
+  const TIMES = [
+    [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
+    [DAY * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [DAY, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+    [0.001, "{HH}:{mm}:{ss}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+  ];
 
   function marks(plot, colours) {
     return (u) => {
@@ -46,12 +56,20 @@
   function options(plot, width) {
     const colours = { ink: css("ink"), soft: css("soft"), line: css("line"), bad: css("bad") };
     const digits = (value) => (value == null ? "–" : value.toFixed(3));
-    const series = [{ label: plot.kind === "time" ? "time" : plot.kind === "bars" ? "score" : "vote" }];
+    const whole = uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}");
+    const utc = (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC");
+    // What the legend says while nobody points at anything: the newest of a line, nothing of a histogram.
+    const last = plot.kind === "bars" ? -1 : plot.x.length - 1;
+    const at = (values, i) => values[i ?? last] ?? null;
+    const where = (x) => (x == null ? "–" : plot.kind === "time" ? whole(utc(x)) : String(x));
+    const series = [{ label: AXES[plot.kind], value: (u, v, s, i) => where(at(plot.x, i)) }];
     const data = [plot.x];
     const bands = [];
     for (const one of plot.series) {
       const stroke = css(one.colour);
-      const made = { label: one.label, stroke, width: 2, value: (u, v) => digits(v), spanGaps: true };
+      const value = (u, v, s, i) =>
+        digits(at(one.y, i)) + (one.upper ? ` (${digits(at(one.lower, i))} to ${digits(at(one.upper, i))})` : "");
+      const made = { label: one.label, stroke, width: 2, value, spanGaps: true };
       if (plot.kind === "bars") {
         made.paths = uPlot.paths.bars({ size: [0.95, Infinity] });
         made.fill = faint(stroke, 45);
@@ -62,7 +80,7 @@
       series.push(made);
       data.push(one.y);
       if (one.upper) {
-        const edge = { stroke: "transparent", width: 0, points: { show: false }, value: (u, v) => digits(v) };
+        const edge = { stroke: "transparent", width: 0, points: { show: false }, class: "edge" };
         series.push({ ...edge, label: "upper" }, { ...edge, label: "lower" });
         data.push(one.upper, one.lower);
         bands.push({ series: [series.length - 2, series.length - 1], fill: faint(stroke, 18) });
@@ -75,9 +93,9 @@
         height: HEIGHT,
         series,
         bands,
-        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
+        tzDate: utc,
         scales: { x: { time: plot.kind === "time", ...(plot.across ? { range: plot.across } : {}) }, y: plot.range ? { range: plot.range } : {} },
-        axes: [axis, { ...axis, size: 52 }],
+        axes: [plot.kind === "time" ? { ...axis, values: TIMES, space: 64 } : axis, { ...axis, size: 52 }],
         cursor: { drag: { x: false, y: false } },
         hooks: { draw: [marks(plot, colours)] },
       },

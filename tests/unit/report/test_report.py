@@ -22,7 +22,7 @@ from daemon.views import Status
 from tests.unit.web.snapshot import NOW, empty_status, family, status
 
 DAY = timedelta(days=1)
-NO_HISTORY = History([], [], {})
+NO_HISTORY = History([], [])
 
 
 def audited(action: str, days: float, actor: str = "gate", version: str | None = "v0003-9c41d2aa") -> AuditRow:
@@ -89,7 +89,7 @@ def test_open_risks_are_the_most_urgent_first() -> None:
 
 def test_figures_of_before_the_stretch_are_left_out() -> None:
     history = History([ReignView(at=NOW - 40 * DAY, version="v0002-51b07e3f", action="promote")],
-                      [point(40, 0.5), point(20, 0.8), point(1, 0.93)], {})  # fmt: skip
+                      [point(40, 0.5), point(20, 0.8), point(1, 0.93)])  # fmt: skip
     report = made(history=history)
     assert report.mean_ap_first == 0.8
     assert len(report.history) == 2
@@ -149,7 +149,7 @@ class Elements(HTMLParser):
 
 
 def test_html_is_one_file_with_its_plot_that_fetches_and_runs_nothing() -> None:
-    page = Elements(as_html(made(history=History([], [point(9), point(1)], {}))))
+    page = Elements(as_html(made(history=History([], [point(9), point(1)]))))
     assert page.fetched == []
     assert not {"script", "link", "img", "iframe"} & set(page.names)
     assert page.names.count("polyline") == 2

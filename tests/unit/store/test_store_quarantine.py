@@ -77,10 +77,31 @@ def test_past_figures_are_those_of_one_window_and_profile_since_a_time(store: St
     day = 24 * 60
     for version, minute, ap in (("v1", 0, 0.5), ("v1", day, 0.6), ("v2", day, 0.9), ("v2", 3 * day, 0.95)):
         store.samples.save_evaluations([figures(version, minute, ap), figures(version, minute, 0.1, "laundered")])
-    found = store.samples.past_figures("held_out", "raw", minutes(day))
+    both, flux = ["v1", "v2"], ["flux", "unheard_of"]
+    found = store.samples.past_figures("held_out", "raw", minutes(day), versions=both, families=flux)
     assert [(one.version, one.family, one.ap) for one in found] == [
         ("v1", "flux", 0.6),
         ("v2", "flux", 0.9),
         ("v2", "flux", 0.95),
     ]
+    alone = store.samples.past_figures("held_out", "raw", minutes(0), versions=["v1"], families=flux)
+    assert [one.ap for one in alone] == [0.5, 0.6]
+    assert store.samples.past_figures("held_out", "raw", minutes(0), versions=both, families=["sdxl"]) == []
     assert store.samples.measured_mark() != before
+
+
+def test_past_means_are_over_the_families_that_had_a_figure(store: Store) -> None:
+    rows = [
+        EvaluationRow(version, Subject("family", name), "raw", "held_out", minutes(minute), 9, 9, ap=ap)
+        for version, minute in (("v1", 0), ("v1", 1440), ("v2", 1440))
+        for name, ap in (("flux", 0.5), ("sdxl", 1.0), ("small", None))
+    ]
+    for name in ("flux", "sdxl", "small"):
+        store.samples.admit("inbox", "trusted", [fake(name, name)], name, T0)
+    store.samples.save_evaluations(rows)
+    store.samples.save_evaluations([figures("v1", 0, 0.1, "laundered")])
+    found = store.samples.past_means("held_out", "raw", minutes(0), versions=["v1"])
+    assert [tuple(one) for one in found] == [("v1", minutes(0), 0.75, 0.5, 2), ("v1", minutes(1440), 0.75, 0.5, 2)]
+    later = store.samples.past_means("held_out", "raw", minutes(1), versions=["v1", "v2"])
+    assert [one.version for one in later] == ["v1", "v2"]
+    assert store.samples.past_means("held_out", "raw", minutes(0), versions=[]) == []

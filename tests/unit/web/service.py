@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from daemon.by_hand import Done
@@ -10,7 +10,9 @@ from daemon.detail.history import History
 from daemon.detail.views import (
     EpisodeDetailView,
     EvidenceView,
+    FamilyHistoryView,
     FamilyScoresView,
+    PointView,
     QuarantinedView,
     QuarantineView,
     VersionDetailView,
@@ -31,10 +33,18 @@ class FakeDetail:
     def __init__(self) -> None:
         self.thumbnails: dict[str, bytes] = {}
         self.set_apart: list[QuarantinedView] = []
-        self.past = History([], [], {})
+        self.past = History([], [])
+        self.points: dict[str, list[PointView]] = {}
 
     def history(self) -> History:
         return self.past
+
+    def recent(self, families: Sequence[str], points: int) -> dict[str, list[float]]:
+        found = {name: [one.ap for one in self.points.get(name, []) if one.ap is not None] for name in families}
+        return {name: aps[-points:] for name, aps in found.items() if aps}
+
+    def family_history(self, family: str) -> FamilyHistoryView:
+        return FamilyHistoryView(family=family, points=self.points.get(family, []), reigns=self.past.reigns)
 
     def scores(self, family: str) -> FamilyScoresView:
         return FamilyScoresView.model_validate({**examples.FAMILY_SCORES, "family": family})

@@ -746,6 +746,7 @@ class LearnedRow(NamedTuple):
     subject: Subject  # what it was learned as; it may be labelled otherwise by now
     fold: int
     raw_left_out: LeftOutReason | None = None  # why only its laundered form was learned; None: both were
+    form: str = ""  # among which form of its family, see `daemon.heads.forms`; "": not known, or a real source
 
 
 class Dataset(NamedTuple):

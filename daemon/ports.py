@@ -489,10 +489,12 @@ class SampleStore(Corrections, Protocol):
         *,
         removed: Sequence[int] = (),
         raw_left_out: Mapping[int, LeftOutReason] = MappingProxyType({}),
+        forms: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         """Write the changed groups' files (n, bytes), set their rows, and mark the samples learned at `revision`.
 
         raw_left_out: of which of the samples only the laundered form is in the groups, and why.
+        forms: among which form of their family the samples were counted, see `daemon.heads.forms`; absent: "".
         A group with n 0 is dropped. removed: samples that the changed groups no longer hold (as what they were
         learned); one of `sample_ids` may be among them, when it is learned anew as something else.
         One transaction. Refuses (ChampionMoved's cousin: TemporaryError) when `revision` is not current + 1, a
@@ -506,6 +508,10 @@ class SampleStore(Corrections, Protocol):
 
     def learned_rows(self, fingerprint: str) -> list[LearnedRow]:
         """What that encoder's statistics hold, in the order in which it was learned."""
+        ...
+
+    def formats(self, sample_ids: Sequence[int]) -> dict[int, str]:
+        """The file formats of pictures, in small letters; samples without a picture are not in it."""
         ...
 
     def learned_dataset(self, fingerprint: str) -> Dataset:

@@ -223,6 +223,7 @@ class HeadSettings(Section):
     profile_shift: float = Field(0.1, ge=0)
     max_units: int = Field(128, ge=1)
     min_group: int = Field(3, ge=2)
+    min_form: int = Field(10, ge=2)
     noise_correction: bool = True
 
 

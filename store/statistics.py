@@ -84,6 +84,7 @@ class StatisticsFiles(Part):
                 learned.subject_name,
                 t.sample_group.c.fold,
                 learned.raw_left_out,
+                learned.form,
             )
             .join(t.sample, t.sample.c.id == learned.sample_id)
             .join(t.sample_group, t.sample_group.c.id == t.sample.c.group_id)
@@ -91,10 +92,19 @@ class StatisticsFiles(Part):
             .order_by(learned.revision, *canonical_order)
         )
         with self._database.read() as connection:
-            ids, kinds, names, folds, reasons = columns(connection, query)
+            ids, kinds, names, folds, reasons, forms = columns(connection, query)
         subjects = {key: Subject(*key) for key in set(zip(kinds, names, strict=True))}  # one object for all its rows
         own = map(subjects.__getitem__, zip(kinds, names, strict=True))
-        return list(map(LearnedRow, ids, own, folds, reasons))
+        return list(map(LearnedRow, ids, own, folds, reasons, forms))
+
+    def formats(self, sample_ids: Sequence[int]) -> dict[int, str]:
+        """See `daemon.ports.SampleStore.formats`."""
+        s, found = t.sample.c, dict[int, str]()
+        with self._database.read() as connection:
+            for part in chunks([int(sample_id) for sample_id in sample_ids]):
+                query = select(s.id, s.format).where(s.id.in_(part), s.format.is_not(None))
+                found.update((sample_id, name.lower()) for sample_id, name in connection.execute(query))
+        return found
 
     def learned_dataset(self, fingerprint: str) -> Dataset:
         """How many samples that encoder's statistics hold, and a digest over which they are and what they are."""
@@ -160,6 +170,7 @@ class StatisticsFiles(Part):
         *,
         removed: Sequence[int] = (),
         raw_left_out: Mapping[int, LeftOutReason] = MappingProxyType({}),
+        forms: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         """Write the changed groups (n, bytes), set their rows and mark the samples learned at `revision`.
 
@@ -191,6 +202,7 @@ class StatisticsFiles(Part):
                                 "subject_kind": subjects[sample_id].kind,
                                 "subject_name": subjects[sample_id].name,
                                 "raw_left_out": raw_left_out.get(sample_id),
+                                "form": forms.get(sample_id, ""),
                             }
                             for sample_id in ids
                         ],

@@ -442,6 +442,7 @@ class Learned(Base, table=True):
     subject_kind: str
     subject_name: str
     raw_left_out: str | None = None  # why only its laundered form is in the statistics; NULL: both are
+    form: str = ""  # among which form of its family it was counted; "": not known, or a real source
 
 
 class ShortcutAudit(Base, table=True):

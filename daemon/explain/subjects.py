@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from daemon.explain.concepts import ConceptSpace
 from daemon.explain.effects import Summary, summarise, summarise_moments
-from daemon.heads.statistics import GroupKey, GroupStatistics
+from daemon.heads import forms
+from daemon.heads.statistics import GroupStatistics
 from daemon.model import LabelledVectors, Profile, Subject
 from daemon.ports import SampleStore
 
@@ -102,7 +103,9 @@ def read_subjects(
 
 
 def _statistics(samples: SampleStore, fingerprint: str, profile: Profile) -> Mapping[Subject, GroupStatistics]:
-    files = {GroupKey(*key): content for key, content in samples.statistics(fingerprint).items()}
+    files = samples.statistics(fingerprint)
     return {
-        key.subject: GroupStatistics.from_bytes(content) for key, content in files.items() if key.profile == profile
+        subject: forms.together(forms.from_bytes(content))
+        for (subject, own), content in files.items()
+        if own == profile
     }

@@ -114,7 +114,7 @@ class ClosedFormHead:
 
     def to_json(self) -> dict[str, Any]:
         """Read-out, groups and limits."""
-        groups = [[key.subject.kind, key.subject.name, key.profile] for key in self.keys]
+        groups = [[*key.subject, key.profile, *([key.form] if key.form else [])] for key in self.keys]
         sharpness = {"tau": self.tau, "source_tau": self.source_tau}
         return {"read_out": self.read_out, **sharpness, "groups": groups, "limits": dict(self.limits)}
 
@@ -125,7 +125,9 @@ class ClosedFormHead:
             read_out=values["read_out"],
             tau=float(values["tau"]),
             source_tau=float(values.get("source_tau", values["tau"])),  # older versions have one for both sides
-            keys=tuple(GroupKey(Subject(kind, subject), profile) for kind, subject, profile in values["groups"]),
+            keys=tuple(
+                GroupKey(Subject(kind, name), profile, *form) for kind, name, profile, *form in values["groups"]
+            ),
             limits={profile: float(limit) for profile, limit in values.get("limits", {}).items()},
             **{array: tensors[array] for array in _ARRAYS},
         )

@@ -277,6 +277,7 @@ def _about(
                     "kind": key.subject.kind,
                     "name": key.subject.name,
                     "profile": key.profile,
+                    **({"form": key.form} if key.form else {}),
                     "n": statistics[key].n,
                     "modelled": key in modelled,
                     "sha256": origin.statistics_digests.get(key),

@@ -23,11 +23,11 @@ _PRODUCTS = 5  # tiles that wait before they are added to the pools
 class Pooled:
     """Per-group counts and means, and the weighted second moments of both sides.
 
-    Weights: families together .5, real sources together .5, subjects equal inside, the profiles of a subject
-    share its weight.
+    Weights: families together .5, real sources together .5, subjects equal inside, the groups of a subject
+    (its profiles, its forms) share its weight.
     """
 
-    keys: tuple[GroupKey, ...]  # (g,) canonical order: by subject, then profile
+    keys: tuple[GroupKey, ...]  # (g,) canonical order: by subject, then profile, then form
     counts: NDArray[np.int64]  # (g,)
     means: NDArray[np.float64]  # (g, d)
     weights: NDArray[np.float64]  # (g,) sum 1
@@ -104,8 +104,8 @@ def group_weights(keys: Sequence[GroupKey]) -> NDArray[np.float64]:
     for kind, what in (("family", "synthetic family"), ("source", "real source")):
         if not sizes[kind]:
             raise BadInputError(f"a head needs a {what} with enough pictures to learn from: deliver more")
-    profiles = {subject: sum(key.subject == subject for key in keys) for subject in subjects}
-    return np.array([0.5 / sizes[key.subject.kind] / profiles[key.subject] for key in keys])
+    groups = {subject: sum(key.subject == subject for key in keys) for subject in subjects}
+    return np.array([0.5 / sizes[key.subject.kind] / groups[key.subject] for key in keys])
 
 
 def modelled_keys(counts: Mapping[GroupKey, int], min_group: int) -> tuple[GroupKey, ...]:

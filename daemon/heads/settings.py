@@ -25,6 +25,7 @@ class HeadSettings:
     profile_shift: float = 0.0  # share of a subject's shift between profiles that counts as variation inside it
     max_units: int = 64  # most activations (units); never more than groups - 1
     min_group: int = 5  # groups with fewer rows are not modelled
+    min_form: int = 10  # what of a family comes in one file format is a group of its own from so many rows on
     noise_correction: bool = False  # take the sampling noise out of the squared norms of group means
     # Families that must not outweigh the older ones: (name, natural log of the factor on their mixture weight).
     log_priors: tuple[tuple[str, float], ...] = ()
@@ -44,5 +45,7 @@ class HeadSettings:
             raise ConfigurationError(f"max_units: {self.max_units} is under 1")
         if self.min_group < 2:
             raise ConfigurationError(f"min_group: {self.min_group} is under 2")
+        if self.min_form < 2:
+            raise ConfigurationError(f"min_form: {self.min_form} is under 2")
         if any(not -50.0 <= prior <= 50.0 for _, prior in self.log_priors):
             raise ConfigurationError("log_priors: a family's prior is not a number between -50 and 50")

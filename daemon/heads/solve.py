@@ -96,11 +96,13 @@ def _between_profiles(
     Source: Hatch et al., "Within-class covariance normalization for SVM-based speaker recognition", 2006; Solomonoff et
     al., "Advances in channel compensation for SVM speaker recognition", 2005 (nuisance directions of the channel).
     """
-    subjects = {subject: s for s, subject in enumerate(sorted({key.subject for key in keys}))}
-    members = np.zeros((len(subjects), len(keys)))
-    members[[subjects[key.subject] for key in keys], np.arange(len(keys))] = weights
+    alike = [(key.subject, key.form) for key in keys]  # what differs in the profile alone
+    number = {own: i for i, own in enumerate(sorted(set(alike)))}
+    of = [number[own] for own in alike]
+    members = np.zeros((len(number), len(keys)))
+    members[of, np.arange(len(keys))] = weights
     centres = members @ shifts / members.sum(axis=1, keepdims=True)
-    apart: NDArray[np.float64] = shifts - centres[[subjects[key.subject] for key in keys]]
+    apart: NDArray[np.float64] = shifts - centres[of]
     return np.sqrt(weights)[:, None] * apart
 
 

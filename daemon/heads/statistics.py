@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -23,10 +23,11 @@ Rows = tuple[NDArray[np.float16], NDArray[np.int8]]  # vectors (n, d) and their 
 
 
 class GroupKey(NamedTuple):
-    """One group of statistics: a family or real source, as delivered under one profile."""
+    """One group: a family or real source as delivered under one profile, or what of it comes in one form."""
 
     subject: Subject
     profile: Profile
+    form: str = ""  # file format of its pictures; "": of all of them, see `daemon.heads.forms`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,8 +252,8 @@ class GroupStatistics:
                 result = result + fold.moments()
         return result
 
-    def to_bytes(self) -> bytes:
-        """The statistics as safetensors; equal statistics give equal bytes, to be named by their sha256."""
+    def to_tensors(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name; equal statistics give equal arrays."""
         tensors: dict[str, NDArray[Any]] = {}
         for f, fold in enumerate(self.folds):
             tensors[f"fold{f}.rows"] = fold.rows
@@ -260,7 +261,11 @@ class GroupStatistics:
                 tensors[f"fold{f}.count"] = np.array([fold.packed.count], np.int64)
                 tensors[f"fold{f}.total"] = fold.packed.total
                 tensors[f"fold{f}.triangle"] = fold.packed.triangle
-        return save_tensors(tensors)
+        return tensors
+
+    def to_bytes(self) -> bytes:
+        """The statistics as safetensors; equal statistics give equal bytes, to be named by their sha256."""
+        return save_tensors(self.to_tensors())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> GroupStatistics:
@@ -269,7 +274,15 @@ class GroupStatistics:
         Raises:
             CorruptArtifact: the bytes are not group statistics, whole and consistent.
         """
-        tensors = load_tensors(data, "group statistics")
+        return cls.from_tensors(load_tensors(data, "group statistics"))
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> GroupStatistics:
+        """Read what `to_tensors` gave.
+
+        Raises:
+            CorruptArtifact: the arrays are not group statistics, whole and consistent.
+        """
         names = [f"fold{f}.rows" for f in range(FOLDS)]
         packed = "fold0.count" in tensors
         if packed:
@@ -292,7 +305,7 @@ def unpack_triangle(triangle: NDArray[np.float64], dimension: int) -> NDArray[np
     return full
 
 
-def _read_fold(tensors: dict[str, NDArray[Any]], f: int, dimension: int, packed: bool) -> FoldStatistics:
+def _read_fold(tensors: Mapping[str, NDArray[Any]], f: int, dimension: int, packed: bool) -> FoldStatistics:
     rows = tensors[f"fold{f}.rows"]
     _expect(rows, np.float16, (len(rows) if rows.ndim else 0, dimension), f"fold{f}.rows")
     if not packed:

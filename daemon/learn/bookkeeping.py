@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from daemon.context import Context
-from daemon.heads import GroupStatistics
+from daemon.heads import GroupStatistics, forms
 from daemon.heads.statistics import Rows
 from daemon.learn.capping import over_cap
 from daemon.learn.forgetting import learnable, subtracted, to_take_out
-from daemon.model import PROFILES, BatchKey, LabelledSamples, LabelledVectors, LearnedRow, LeftOutReason, Profile
+from daemon.model import (
+    PROFILES,
+    BatchKey,
+    LabelledSamples,
+    LabelledVectors,
+    LearnedRow,
+    LeftOutReason,
+    Profile,
+    Subject,
+)
 from daemon.ports import StatisticsKey
 from daemon.shortcuts.auditing import audit_shortcuts
 from daemon.shortcuts.deciding import left_out_of
@@ -59,9 +68,11 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     rows = rows.without(too_much_of_one_source(context, rows).keys())
     if adding:
         left_out = _raw_left_out(context, rows)
+        form_of = _forms(context, rows)
     else:  # what was forgotten goes; what an audit says since is followed when its rows can be learned anew
         left_out = {row.sample_id: row.raw_left_out for row in learned if row.raw_left_out is not None}
-    gone = to_take_out(learned, rows, left_out)
+        form_of = {row.sample_id: row.form for row in learned}
+    gone = to_take_out(learned, rows, left_out, form_of)
     held = {row.sample_id for row in learned} - gone
     if adding:
         # Scored first, learned later; what was learned as something else needs no such score any more.
@@ -82,9 +93,9 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     new: set[int] = set()
     for profile, own in fresh.items():
         new.update(own.sample_ids.tolist())
-        _add(changed, files, own, profile)
+        _add(changed, files, own, profile, form_of)
     if changed:
-        packed = {key: (group.n, group.to_bytes() if group.n else b"") for key, group in changed.items()}
+        packed = {key: (forms.count(group), forms.to_bytes(group)) for key, group in changed.items()}
         now = context.clock.now()
         samples.commit_statistics(
             fingerprint,
@@ -94,6 +105,7 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
             now,
             removed=sorted(gone),
             raw_left_out={sample: left_out[sample] for sample in sorted(new & left_out.keys())},
+            forms={sample: form_of[sample] for sample in sorted(new & form_of.keys())},
         )
 
 
@@ -119,20 +131,28 @@ def _raw_left_out(context: Context, may_learn: LabelledSamples) -> dict[int, Lef
     return left_out_of(mine, audits)
 
 
+def _forms(context: Context, may_learn: LabelledSamples) -> dict[int, str]:
+    """In which file format the pictures of families came; real sources are one group each, whatever the format."""
+    families = may_learn.take(np.flatnonzero(may_learn.synthetic))
+    return context.samples.formats(families.sample_ids.tolist())
+
+
 def _add(
-    changed: dict[StatisticsKey, GroupStatistics],
+    changed: dict[StatisticsKey, dict[str, GroupStatistics]],
     files: dict[StatisticsKey, bytes],
     rows: LabelledVectors,
     profile: Profile,
+    form_of: Mapping[int, str],
 ) -> None:
-    for subject in sorted(set(rows.subjects)):
-        own = np.array([i for i, other in enumerate(rows.subjects) if other == subject])
-        before = changed.get((subject, profile))
-        if before is None:
-            stored = files.get((subject, profile))
-            empty = GroupStatistics.empty(rows.vectors.shape[1])
-            before = empty if stored is None else GroupStatistics.from_bytes(stored)
-        changed[subject, profile] = before.add(rows.vectors[own], rows.folds[own])
+    members: dict[tuple[Subject, str], list[int]] = {}
+    for i, (subject, sample) in enumerate(zip(rows.subjects, rows.sample_ids.tolist(), strict=True)):
+        members.setdefault((subject, form_of.get(sample, "")), []).append(i)
+    for (subject, form), own in sorted(members.items()):
+        key = subject, profile
+        if key not in changed:
+            changed[key] = forms.from_bytes(files[key]) if key in files else {}
+        before = changed[key].get(form) or GroupStatistics.empty(rows.vectors.shape[1])
+        changed[key][form] = before.add(rows.vectors[own], rows.folds[own])
 
 
 def _unscored(context: Context, fingerprint: str, rows: LabelledSamples) -> list[int]:

@@ -11,7 +11,8 @@ from daemon import __version__
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, TemporaryError
-from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version, write
+from daemon.heads import HeadSettings, Origin, fit_version, forms, write
+from daemon.heads.forms import modelled_apart
 from daemon.heads.learner import EVIDENCE_SPLITS
 from daemon.learn.attempts import against, history, key_of
 from daemon.learn.bookkeeping import bring_up_to_date
@@ -167,7 +168,9 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
     revision = context.samples.statistics_revision(fingerprint)
     files = context.samples.statistics(fingerprint)
     digests = context.samples.statistics_digests(fingerprint)
-    statistics = {GroupKey(*key): GroupStatistics.from_bytes(data) for key, data in files.items()}
+    statistics = modelled_apart(
+        {key: forms.from_bytes(data) for key, data in files.items()}, max(settings.min_form, settings.min_group)
+    )
     dataset = context.samples.learned_dataset(fingerprint)
     left_out = excluded(context, fingerprint)
     rows = evidence(context, fingerprint)
@@ -184,7 +187,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
             learner="closed_form",
             code_version=__version__,
             statistics_revision=revision,
-            statistics_digests={GroupKey(*key): digest for key, digest in digests.items()},
+            statistics_digests=forms.spread(digests, statistics),
             parent=champion.record.id if champion else None,
             dataset=dataset,
             exclusions=left_out,

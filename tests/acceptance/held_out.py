@@ -8,7 +8,7 @@ rate).
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from daemon.encoders.forensic import ForensicEncoder
 from daemon.encoders.launder import launder
 from daemon.evaluate.average_precision import average_precision
+from daemon.heads.forms import modelled_apart
 from daemon.heads.head import Head
 from daemon.heads.pooling import pool_statistics
 from daemon.heads.settings import HeadSettings
@@ -75,17 +76,22 @@ def labelled(folder: Path, vectors: NDArray[np.float16]) -> dict[Profile, Labell
     }  # fmt: skip
 
 
-def held_out(rows: Rows, settings: HeadSettings, alpha: float) -> dict[Profile, HeldOut]:
+def held_out(rows: Rows, formats: Sequence[str], settings: HeadSettings, alpha: float) -> dict[Profile, HeldOut]:
     """Each picture's logit by the head solved without its fold, and that head's own left-out-source thresholds."""
     found = {p: HeldOut(np.empty(len(r)), np.empty(len(r))) for p, r in rows.items()}
     for fold in range(FOLDS):
         learned = {p: r.take(np.flatnonzero(r.folds != fold)) for p, r in rows.items()}
-        head, thresholds = _solved(learned, settings, alpha)
+        head, thresholds = _solved(learned, formats, settings, alpha)
         for profile, own in rows.items():
             kept = np.flatnonzero(own.folds == fold)
             found[profile].logits[kept] = head.scores(own.vectors[kept])
             found[profile].thresholds[kept] = thresholds[profile].value
     return found
+
+
+def formats_of(folder: Path) -> list[str]:
+    """The file format of every picture of a manifest, in its order."""
+    return [row["format"] for row in _manifest(folder)]
 
 
 def family_aps(rows: LabelledVectors, logits: NDArray[np.float64]) -> dict[str, float]:
@@ -110,30 +116,41 @@ def recall(rows: LabelledVectors, held_out: HeldOut) -> float:
     return fmean(float(called[own].mean()) for own in _by_subject(rows, "family").values())
 
 
-def unseen_false_positives(rows: Rows, settings: HeadSettings, alpha: float) -> dict[Profile, dict[str, float]]:
+def unseen_false_positives(
+    rows: Rows, formats: Sequence[str], settings: HeadSettings, alpha: float
+) -> dict[Profile, dict[str, float]]:
     """Share of each real collection called synthetic by a head and threshold made as if it were never delivered."""
     found: dict[Profile, dict[str, float]] = {profile: {} for profile in rows}
     for name, unseen in _by_subject(next(iter(rows.values())), "source").items():
         learned = {p: r.take(np.setdiff1d(np.arange(len(r)), unseen)) for p, r in rows.items()}
-        head, thresholds = _solved(learned, settings, alpha)
+        head, thresholds = _solved(learned, formats, settings, alpha)
         for profile, own in rows.items():
             found[profile][name] = float((head.scores(own.vectors[unseen]) > thresholds[profile].value).mean())
     return found
 
 
-def statistics_of(rows: Rows) -> dict[GroupKey, GroupStatistics]:
-    """The statistics of every subject under every profile."""
-    statistics = {}
+def statistics_of(rows: Rows, formats: Sequence[str] = (), min_form: int = 10) -> dict[GroupKey, GroupStatistics]:
+    """The statistics of every group under every profile.
+
+    formats: the file format of each sample, by its id; without them every subject is one group.
+    """
+    statistics: dict[tuple[Subject, Profile], dict[str, GroupStatistics]] = {}
     for profile, own in rows.items():
+        came = np.array([formats[sample].lower() if formats else "" for sample in own.sample_ids.tolist()])
         for subject in sorted(set(own.subjects)):
-            kept = np.flatnonzero(np.array([other == subject for other in own.subjects]))
-            empty = GroupStatistics.empty(own.vectors.shape[1])
-            statistics[GroupKey(subject, profile)] = empty.add(own.vectors[kept], own.folds[kept])
-    return statistics
+            mine = np.array([other == subject for other in own.subjects])
+            alike = {form: mine & (came == form) for form in sorted(set(came[mine]))}
+            statistics[subject, profile] = {
+                form: GroupStatistics.empty(own.vectors.shape[1]).add(own.vectors[kept], own.folds[kept])
+                for form, kept in (alike if subject.kind == "family" else {"": mine}).items()
+            }
+    return modelled_apart(statistics, min_form)
 
 
-def _solved(rows: Rows, settings: HeadSettings, alpha: float) -> tuple[Head, Mapping[Profile, Threshold]]:
-    statistics = statistics_of(rows)
+def _solved(
+    rows: Rows, formats: Sequence[str], settings: HeadSettings, alpha: float
+) -> tuple[Head, Mapping[Profile, Threshold]]:
+    statistics = statistics_of(rows, formats, max(settings.min_form, settings.min_group))
     pooled = pool_statistics(statistics, settings.min_group)
     return solve_pooled(pooled, settings), left_out_source_thresholds(pooled, statistics, rows, settings, alpha)
 

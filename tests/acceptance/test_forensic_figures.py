@@ -18,7 +18,7 @@ from daemon.model import PROFILES, LabelledVectors, Profile
 from daemon.settings import load
 from daemon.shipped import shipped
 from tests.acceptance.conftest import Report
-from tests.acceptance.held_out import encode, family_aps, held_out, recall, unseen_false_positives, worst
+from tests.acceptance.held_out import encode, family_aps, formats_of, held_out, recall, unseen_false_positives, worst
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(900)]
 
@@ -47,17 +47,18 @@ def rows(test_data: Path) -> dict[Profile, LabelledVectors]:
 
 
 @pytest.fixture(scope="module")
-def figures(rows: dict[Profile, LabelledVectors], report: Report) -> Figures:
+def figures(rows: dict[Profile, LabelledVectors], test_data: Path, report: Report) -> Figures:
+    formats = formats_of(test_data / "images")
     settings = load(Path(str(shipped("config.yaml"))))
     head = HeadSettings(**settings.head.model_dump())
     alpha = settings.threshold.alpha
-    measured = held_out(rows, head, alpha)
+    measured = held_out(rows, formats, head, alpha)
     aps = {profile: family_aps(rows[profile], measured[profile].logits) for profile in PROFILES}
     found = Figures(
         aps,
         {profile: worst(rows[profile], aps[profile]) for profile in PROFILES},
         {profile: recall(rows[profile], measured[profile]) for profile in PROFILES},
-        unseen_false_positives(rows, head, alpha),
+        unseen_false_positives(rows, formats, head, alpha),
     )
     _table(found, report)
     return found

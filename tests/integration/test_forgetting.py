@@ -18,7 +18,7 @@ from sqlalchemy import select
 import store.forgetting
 from daemon.champion import LoadedVersion, load_version
 from daemon.clock import AcceleratedClock
-from daemon.heads import GroupStatistics
+from daemon.heads import GroupStatistics, forms
 from daemon.learn.bookkeeping import bring_up_to_date, finish_forgetting
 from daemon.learn.learning import holds_forgotten, update
 from daemon.model import PROFILES, Admission, Candidate, ForgetTarget, Inspected, Subject, Trust
@@ -68,7 +68,8 @@ def learned(world: World) -> dict[int, Subject]:
 
 
 def statistics(world: World) -> dict[Any, GroupStatistics]:
-    return {key: GroupStatistics.from_bytes(b) for key, b in world.store.samples.statistics(FINGERPRINT).items()}
+    files = world.store.samples.statistics(FINGERPRINT)
+    return {key: forms.together(forms.from_bytes(content)) for key, content in files.items()}
 
 
 def challenger(world: World) -> LoadedVersion:

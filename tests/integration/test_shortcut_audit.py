@@ -234,12 +234,12 @@ def test_a_batch_that_is_no_shortcut_any_more_is_learned_raw_again(tmp_path: Pat
 
 
 def group_counts(world: World) -> Mapping[tuple[str, str], int]:
-    from daemon.heads import GroupStatistics
+    from daemon.heads import forms
     from daemon.learn.bookkeeping import bring_up_to_date
 
     bring_up_to_date(world.context)
     files = world.store.samples.statistics(FINGERPRINT)
-    return {(s.name, profile): GroupStatistics.from_bytes(data).n for (s, profile), data in files.items()}
+    return {(s.name, profile): forms.count(forms.from_bytes(data)) for (s, profile), data in files.items()}
 
 
 def test_a_renamed_family_stays_laundered_only(tmp_path: Path) -> None:

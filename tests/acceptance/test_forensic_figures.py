@@ -82,7 +82,6 @@ def test_laundered_pictures_are_told_apart(figures: Figures) -> None:
     assert figures.mean_ap("laundered") >= 0.91
 
 
-@pytest.mark.xfail(reason="not reached: stylegan2 laundered; docs/measured.md says what was tried", strict=True)
 def test_no_family_is_lost_when_laundered(figures: Figures) -> None:
     assert figures.worst_ap("laundered") >= 0.65
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,12 +22,7 @@ def settle(context: Context) -> None:
         return
     _take_up_again(context, champion)
     episodes = context.samples.episodes(open_only=True)
-    learned = [episode for episode in episodes if episode.state == "learned"]
-    if learned:
-        # Once for all of them: it is every labelled picture.
-        rows = context.samples.labelled_samples(champion.record.fingerprint).without(context.samples.reported())
-        for episode in learned:
-            _settle_learned(context, champion, episode, rows)
+    _settle_learned(context, champion, [episode for episode in episodes if episode.state == "learned"])
     for episode in episodes:
         if episode.state == "alarmed":
             _settle_alarmed(context, champion, episode)
@@ -72,7 +68,25 @@ def _settle_alarmed(context: Context, champion: LoadedVersion, episode: Episode)
     context.samples.update_episode(replace(episode, state="learned", version=champion.record.id, learned_at=at))
 
 
-def _settle_learned(context: Context, champion: LoadedVersion, episode: Episode, rows: LabelledSamples) -> None:
+def _settle_learned(context: Context, champion: LoadedVersion, episodes: Sequence[Episode]) -> None:
+    """Those that have recovered, and how many pictures came after each was learned."""
+    if not episodes:
+        return
+    last = {row.subject: row.last_sample_at for row in context.samples.subjects()}
+    rows: LabelledSamples | None = None  # every labelled picture: read once, and only when one of them came later
+    for episode in episodes:
+        at = last.get(Subject("family", episode.family))
+        assert episode.learned_at is not None
+        if at is not None and at > episode.learned_at:
+            if rows is None:
+                rows = context.samples.labelled_samples(champion.record.fingerprint)
+                rows = rows.without(context.samples.reported())
+            _settle_by(context, champion, episode, rows)
+        elif episode.samples_after != 0:
+            context.samples.update_episode(replace(episode, samples_after=0))
+
+
+def _settle_by(context: Context, champion: LoadedVersion, episode: Episode, rows: LabelledSamples) -> None:
     """Recovered: enough pictures delivered after the promotion, and the champion tells them from the reals."""
     subject = Subject("family", episode.family)
     assert episode.learned_at is not None

@@ -157,7 +157,7 @@ def test_ctrl_c_ends_everything(folder: Path) -> None:
         _, complaint = process.communicate(timeout=120)
         assert process.returncode == 130
         assert psutil.wait_procs(below, timeout=60)[1] == []
-    assert complaint.decode() == "sidwatch: stopped\n"
+    assert b"Traceback" not in complaint
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_the_work(folder: Path) -> None:

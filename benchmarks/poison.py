@@ -153,7 +153,6 @@ class Service:
         p = self.parts
         return LabelledVectors(
             np.concatenate([x.sample_ids for x in p]),
-            np.concatenate([x.vectors for x in p]),
             np.concatenate([x.synthetic for x in p]),
             tuple(s for x in p for s in x.subjects),
             tuple(g for x in p for g in x.groups),
@@ -161,6 +160,7 @@ class Service:
             np.concatenate([x.folds for x in p]),
             np.concatenate([x.learned_revision for x in p]),
             tuple(d for x in p for d in x.delivered_at),
+            np.concatenate([x.vectors for x in p]),
         )
 
     def challenge(self, trigger: Subject) -> str:

@@ -151,7 +151,7 @@ def _numbers(chunks: Sequence[Any], dtype: type[T]) -> NDArray[T]:
     if any(chunk.null_count for chunk in chunks):
         raise TypeError("a value is missing")
     size = np.dtype(dtype).itemsize
-    parts = [
+    parts: list[NDArray[T]] = [
         np.frombuffer(chunk.buffers()[1], dtype, count=len(chunk), offset=chunk.offset * size)
         for chunk in chunks
         if len(chunk)

@@ -208,15 +208,18 @@ class Vectors(Part):
         s, v = t.vector_shard.c, t.vector.c
         query = select(s.id, s.digest).where(s.fingerprint == fingerprint, s.profile == profile).order_by(s.id)
         shards = {row.id: row.digest for row in connection.execute(query)}
-        known = {number: self._shards.sample_ids(digest) for number, digest in shards.items()}
-        for part in chunks(number for number, ids in known.items() if ids is None):
+        known: dict[int, NDArray[np.int64]] = {}
+        for number, digest in shards.items():
+            if (own := self._shards.sample_ids(digest)) is not None:
+                known[number] = own
+        for part in chunks(shards.keys() - known.keys()):
             rows = select(v.shard_id, v.sample_id).where(v.shard_id.in_(part)).order_by(v.shard_id, v.row)
             of_shards, ids = (np.array(column, np.int64) for column in columns(connection, rows))
             for number in part:
                 own = ids[np.searchsorted(of_shards, number) : np.searchsorted(of_shards, number, side="right")].copy()
                 self._shards.remember_sample_ids(shards[number], own)
                 known[number] = own
-        return [(number, digest, ids) for (number, digest), ids in zip(shards.items(), known.values(), strict=True)]
+        return [(number, digest, known[number]) for number, digest in shards.items()]
 
     def with_vectors(self, fingerprint: str, profile: Profile, samples: LabelledSamples) -> LabelledVectors:
         """The samples with their vectors; those whose vectors were deleted since they were read are left out."""

@@ -60,7 +60,9 @@ class ClosedFormHead:
         """The decorrelated activations, float64 (n, k)."""
         result = np.empty((len(vectors), self.units.shape[1]))
         for rows, stored in stored_blocks(vectors, self.dimension):
-            result[rows] = ((stored - self.centre) * self.inverse_scale) @ self.units
+            stored -= self.centre
+            stored *= self.inverse_scale
+            np.matmul(stored, self.units, out=result[rows])
         return result
 
     def scores(self, vectors: Vectors) -> NDArray[np.float64]:

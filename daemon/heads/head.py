@@ -14,7 +14,7 @@ from daemon.model import Profile, Subject
 Vectors = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.float64]
 HeadKind = Literal["closed_form", "linear", "concept"]
 
-_CHUNK = 4096  # rows converted to float64 at once
+_CHUNK = 1024  # rows converted to float64 at once: few enough that memory is used again instead of asked for anew
 
 
 class Fired(NamedTuple):
@@ -88,6 +88,8 @@ class Head(Protocol):
 def stored_blocks(vectors: Vectors, dimension: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """The vectors as the store would keep them, block by block: (rows, float64 (m, d) of float16-rounded values).
 
+    A block is the caller's, to change as he likes.
+
     Raises:
         BadInputError: a wrong dimension, or a value that is not finite as float16.
     """
@@ -96,7 +98,7 @@ def stored_blocks(vectors: Vectors, dimension: int) -> Iterator[tuple[slice, NDA
     for start in range(0, len(vectors), _CHUNK):
         rows = slice(start, min(start + _CHUNK, len(vectors)))
         with np.errstate(over="ignore"):  # an overflow becomes inf and is refused in the next line
-            stored = vectors[rows].astype(np.float16)
+            stored = vectors[rows].astype(np.float16, copy=False)
         if not np.isfinite(stored).all():
             raise BadInputError("a vector is not finite as float16 and cannot be scored")
         yield rows, stored.astype(np.float64)

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dsyrk
 
 from daemon.errors import BadInputError
 from daemon.heads.statistics import GroupKey, GroupStatistics, Moments, unpack_triangle
 from daemon.model import FOLDS, Subject
 
 _PIECE = 1 << 15  # numbers of each triangle added at once
-_BUFFER_ROWS = 4096  # rows held as float64 at once: small enough for any memory
-_TILE = 256  # columns of a tile of the second moments
 _KEPT_BYTES = 192 * 2**20  # of a SourceSide
-_PRODUCTS = 5  # tiles that wait before they are added to the pools
+_TILE = 128  # rows of second moments that are added at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,32 +194,25 @@ def _weighted_seconds(
 ) -> list[NDArray[np.float64]]:
     """Sum of factor * G over groups and folds, for each pool (d, d); every group is read once for all pools.
 
-    groups: each with its factors, (pools, FOLDS). Kept rows enter in large products, packed triangles as vectors.
+    groups: each with its factors, (pools, FOLDS). Kept rows enter in products, packed triangles as vectors.
     """
-    full: list[NDArray[np.float64]] = []
+    rows: _WeightedRows | None = None
     triangles: NDArray[np.float64] | None = None
-    waiting: list[tuple[NDArray[np.float64], NDArray[np.float16]]] = []  # a fold's factors (pools,) and rows
-    dimension = 0
     for factors, group in groups:
-        if not full:
-            dimension = group.dimension
-            full = [np.zeros((dimension, dimension)) for _ in range(pools)]
+        if rows is None:
+            rows = _WeightedRows(pools, group.dimension)
         packed = [(f, fold.packed.triangle) for f, fold in enumerate(group.folds) if fold.packed is not None]
         if packed:
             if triangles is None:
                 triangles = np.zeros((pools, len(packed[0][1])))
             _add_triangles(triangles, factors[:, [f for f, _ in packed]], [triangle for _, triangle in packed])
-        waiting += [(factors[:, f], fold.rows) for f, fold in enumerate(group.folds) if len(fold.rows)]
-        if sum(len(rows) for _, rows in waiting) >= _BUFFER_ROWS:
-            _add_rows(full, waiting)
-            waiting = []
-    if not full:
+        rows.add(factors, [fold.rows for fold in group.folds])
+    if rows is None:
         raise BadInputError("there are no groups to pool")
-    if waiting:
-        _add_rows(full, waiting)
+    full = rows.finish()
     if triangles is None:
         return full
-    return [own + unpack_triangle(triangle, dimension) for own, triangle in zip(full, triangles, strict=True)]
+    return [own + unpack_triangle(triangle, len(own)) for own, triangle in zip(full, triangles, strict=True)]
 
 
 def _add_triangles(
@@ -232,28 +224,33 @@ def _add_triangles(
         into[:, piece] += factors @ np.stack([triangle[piece] for triangle in triangles])
 
 
-def _add_rows(
-    into: list[NDArray[np.float64]], folds: Sequence[tuple[NDArray[np.float64], NDArray[np.float16]]]
-) -> None:
-    """into[p] (d, d) += sum over the folds of factor * rows' rows.
+class _WeightedRows:
+    """Sum of factor * rows' rows over groups and folds, for each pool (d, d).
 
-    Each fold is multiplied once and added to every pool, tile by tile of the upper triangle: a product for each pool
-    would be five times the work, and whole products would not stay in the cache.
+    Each fold of a group is multiplied once and added to every pool: a product for each pool would be five times the
+    work. A pool that leaves a fold out is the same to the bit whatever the fold holds.
     """
-    factors = np.stack([factors for factors, _ in folds], axis=1)  # (pools, folds)
-    rows = [part.astype(np.float64) for _, part in folds]
-    starts = range(0, len(into[0]), _TILE)
-    for i, left in enumerate(slice(start, start + _TILE) for start in starts):
-        for right in (slice(start, start + _TILE) for start in starts[i:]):
-            shape = into[0][left, right].shape
-            tile = np.zeros((len(into), shape[0] * shape[1]))
-            products = np.empty((min(_PRODUCTS, len(rows)), *shape))
-            for first in range(0, len(rows), _PRODUCTS):
-                some = rows[first : first + _PRODUCTS]
-                for product, part in zip(products, some, strict=False):
-                    np.matmul(part[:, left].T, part[:, right], out=product)
-                tile += factors[:, first : first + len(some)] @ products[: len(some)].reshape(len(some), -1)
-            for own, added in zip(into, tile.reshape(-1, *shape), strict=True):
-                own[left, right] += added
-                if left != right:
-                    own[right, left] += added.T
+
+    def __init__(self, pools: int, dimension: int) -> None:
+        self._sums = np.zeros((pools, dimension, dimension))  # lower triangles
+        self._products = np.zeros((FOLDS, dimension, dimension))  # of one group's folds, lower triangles
+
+    def add(self, factors: NDArray[np.float64], folds: Sequence[NDArray[np.float16]]) -> None:
+        """Take in a group. factors: (pools, FOLDS)."""
+        there = [f for f, rows in enumerate(folds) if len(rows)]
+        for product, f in zip(self._products, there, strict=False):
+            _multiply(folds[f].astype(np.float64), product)
+        dimension, own = len(self._products[0]), factors[:, there]
+        for start in range(0, dimension if there else 0, _TILE):  # piece by piece, so that it stays in the cache
+            end = min(start + _TILE, dimension)
+            piece = self._products[: len(there), start:end, :end].reshape(len(there), -1)
+            self._sums[:, start:end, :end] += (own @ piece).reshape(-1, end - start, end)
+
+    def finish(self) -> list[NDArray[np.float64]]:
+        """The sums, symmetric."""
+        return [np.tril(own) + np.tril(own, -1).T for own in self._sums]
+
+
+def _multiply(rows: NDArray[np.float64], into: NDArray[np.float64]) -> None:
+    """The lower triangle of into = rows' rows; rows (n, d) and into (d, d) in C order."""
+    dsyrk(1.0, rows.T, beta=0.0, c=into.T, overwrite_c=1)  # seen in Fortran order, that is the upper triangle

@@ -69,8 +69,8 @@ def labelled(folder: Path, vectors: NDArray[np.float16]) -> dict[Profile, Labell
     folds = np.array([fold_of(group) for group in groups], np.int8)
     return {
         profile: LabelledVectors(
-            np.arange(n), vectors[:, p], synthetic, subjects, groups, ("train",) * n, folds,
-            np.ones(n, np.int64), (datetime(2026, 1, 1, tzinfo=UTC),) * n,
+            np.arange(n), synthetic, subjects, groups, ("train",) * n, folds,
+            np.ones(n, np.int64), (datetime(2026, 1, 1, tzinfo=UTC),) * n, vectors[:, p],
         )
         for p, profile in enumerate(PROFILES)
     }  # fmt: skip

@@ -140,7 +140,6 @@ def _rows(subject: Subject, vectors: NDArray[np.float16], per_group: int, learne
     number = np.arange(n) // per_group
     return LabelledVectors(
         np.arange(n, dtype=np.int64),
-        vectors,
         np.full(n, subject.kind == "family"),
         (subject,) * n,
         tuple(f"{subject.name}/{i}" for i in number),
@@ -148,13 +147,13 @@ def _rows(subject: Subject, vectors: NDArray[np.float16], per_group: int, learne
         (number % FOLDS).astype(np.int8),
         np.full(n, REVISION if learned else 0, np.int64),
         (AT,) * n,
+        vectors,
     )
 
 
 def _joined(parts: Sequence[LabelledVectors]) -> LabelledVectors:
     return LabelledVectors(
         np.concatenate([p.sample_ids for p in parts]),
-        np.concatenate([p.vectors for p in parts]),
         np.concatenate([p.synthetic for p in parts]),
         tuple(s for p in parts for s in p.subjects),
         tuple(g for p in parts for g in p.groups),
@@ -162,4 +161,5 @@ def _joined(parts: Sequence[LabelledVectors]) -> LabelledVectors:
         np.concatenate([p.folds for p in parts]),
         np.concatenate([p.learned_revision for p in parts]),
         tuple(t for p in parts for t in p.delivered_at),
+        np.concatenate([p.vectors for p in parts]),
     )

@@ -38,7 +38,6 @@ def make_world(
         splits = np.array(["train", "train", "calibration", "holdout", "train"])[number % 5]
         world[profile] = LabelledVectors(
             np.arange(rows, dtype=np.int64),
-            (x * scale + offset).astype(np.float16),
             np.array([subject.kind == "family" for subject in names]),
             tuple(names),
             tuple(f"{subject.name}/{i}" for subject, i in zip(names, number, strict=True)),
@@ -46,6 +45,7 @@ def make_world(
             ((number // 5) % FOLDS).astype(np.int8),
             np.where(splits == "train", 1, 0).astype(np.int64),
             (datetime(2026, 1, 1, tzinfo=UTC),) * rows,
+            (x * scale + offset).astype(np.float16),
         )
     return world
 

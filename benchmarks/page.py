@@ -119,7 +119,7 @@ def _measure(
         one = EvaluationRow(CHAMPION, Subject("family", names[0]), "laundered", HELD_OUT, later[0], 50, 50, 0.95)
         save([one])
 
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    with httpx.Client(base_url=url, trust_env=False, timeout=120) as client:
 
         def page() -> None:
             answer = client.get("/")

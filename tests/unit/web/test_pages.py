@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -118,10 +119,25 @@ def test_long_tables_come_in_pages_of_two_hundred() -> None:
     assert rows(web.get("/?page=9").text) == []
 
 
+def test_small_lines_are_read_for_the_rows_that_are_shown_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = FakeService(status(families=[family(f"family_{n:03d}", "detected") for n in range(450)]))
+    asked: list[str] = []
+
+    def recent(families: Sequence[str], points: int) -> dict[str, list[float]]:
+        asked.extend(families)
+        return {"family_401": [0.5, 1.0]}
+
+    monkeypatch.setattr(service.detail, "recent", recent)
+    text = client(service).get("/?sort=name&page=3").text
+    assert asked == [f"family_{n:03d}" for n in range(400, 450)]
+    assert text.count('class="spark"') == 1
+
+
 def test_a_missing_page_is_a_page_for_people_and_a_problem_for_programs() -> None:
     web = client(FakeService())
     for path in ("/families/none", "/versions/none", "/episodes/77", "/nope"):
         assert "To the overview" in web.get(path, headers=HTML).text
+        assert "<p>There is no " in web.get(path, headers=HTML).text
         answer = web.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
@@ -142,6 +158,14 @@ def test_the_quarantine_offers_what_ends_it() -> None:
     assert f"/v1/quarantine/{'0' * 64}/confirm" in text
     assert f"/v1/quarantine/{'0' * 64}/release" not in text  # only a person's word on the label ends a conflict
     assert f"/v1/quarantine/{'a' * 64}/release" in text
+
+
+def test_the_quarantine_is_counted_by_reason_once_the_snapshot_has_counted_it() -> None:
+    service = FakeService(status().model_copy(update={"quarantine": {}}))
+    service.detail.set_apart = [QuarantinedView.model_validate(examples.QUARANTINED)]
+    assert "neither measured nor learned.</p>" in client(service).get("/intake").text
+    service.snapshot = status().model_copy(update={"quarantine": {"label_conflict": 1}})
+    assert "neither measured nor learned: label conflict 1.</p>" in client(service).get("/intake").text
 
 
 def test_pictures_are_small_copies_and_may_be_kept_back() -> None:

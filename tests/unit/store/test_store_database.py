@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sqlite3
@@ -148,11 +149,12 @@ def test_threads_share_the_store(store: Store) -> None:
 
 def test_fifty_openings_leak_no_descriptor(tmp_path: Path) -> None:
     open_store(tmp_path).close()
+    gc.collect()  # what tests before this one left open must not be closed in the middle of it
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(50):
         with open_store(tmp_path) as opened:
             opened.samples.sample_counts()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_times_come_back_aware_and_naive_ones_are_refused(store: Store) -> None:

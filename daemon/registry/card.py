@@ -67,12 +67,17 @@ def _short(value: Any) -> str:
 
 def _learned(facts: Facts) -> str:
     groups = (facts.artifact.about.get("statistics") or {}).get("groups") or []
-    rows = [(g["kind"], _named(facts, g["kind"], g["name"]), g["profile"], g["n"], g["modelled"]) for g in groups]
-    if not rows:
+    if not groups:
         return "Nothing of this store: it was imported."
     told = [
-        (kind, name, profile, n, "" if modelled else "too few: not modelled")
-        for kind, name, profile, n, modelled in rows
+        (
+            g["kind"],
+            _named(facts, g["kind"], g["name"]),
+            f"{g['profile']}, {g['form']}" if g.get("form") else g["profile"],
+            g["n"],
+            "" if g["modelled"] else "too few: not modelled",
+        )
+        for g in groups
     ]
     return "\n\n".join([table(["kind", "name", "profile", "pictures", ""], told), *_left_out(facts)])
 

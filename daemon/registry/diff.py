@@ -71,7 +71,10 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _groups(manifest: Mapping[str, Any]) -> dict[str, int]:
     groups = manifest.get("about", {}).get("statistics", {}).get("groups", [])
-    return {f"{group['kind']} {group['name']} {group['profile']}": group["n"] for group in groups}
+    return {
+        " ".join(filter(None, (group["kind"], group["name"], group["profile"], group.get("form")))): group["n"]
+        for group in groups
+    }
 
 
 def _figures(rows: Iterable[EvaluationRow]) -> dict[str, float]:

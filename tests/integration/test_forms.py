@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,6 +14,9 @@ from sqlalchemy import update as change
 from daemon.heads import ClosedFormHead, forms
 from daemon.learn.bookkeeping import bring_up_to_date
 from daemon.model import PROFILES, Admission, Candidate, ForgetTarget, Inspected, Subject
+from daemon.registry.card import card
+from daemon.registry.diff import differences
+from daemon.registry.facts import facts_of
 from store import tables as t
 from tests.integration.test_forgetting import (
     assert_same_scores,
@@ -127,3 +131,16 @@ def test_statistics_of_an_older_store_are_put_in_order_by_the_next_learning(worl
     revision = samples.statistics_revision(FINGERPRINT)
     bring_up_to_date(world.context)
     assert samples.statistics_revision(FINGERPRINT) == revision, "once is enough"
+
+
+def test_people_see_the_forms_in_the_card_and_in_what_differs(world: World) -> None:
+    registry = world.context.registry
+    champion = world.context.champion.get()
+    assert champion is not None
+    deliver_jpegs(world, on_a_site(15))
+    made = challenger(world)
+    before, after = (json.loads(registry.artifact(one.record.id)[1]) for one in (champion, made))
+    changes = {(change.key, change.before, change.after) for change in differences(before, after).groups}
+    assert (f"family {KNOWN[0]} raw jpeg", None, 15) in changes
+    assert (f"family {KNOWN[0]} raw png", None, parts(world)["png"]) in changes
+    assert f"| family | {KNOWN[0]} | raw, jpeg | 15 |" in card(facts_of(registry, world.store.samples, made.record))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import reduce
 from operator import add
-from typing import Any, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -22,7 +22,6 @@ from daemon.model import Profile, Subject
 
 Forms = Mapping[str, GroupStatistics]  # form -> statistics of what came in it; "": the form is not known
 Named = tuple[Subject, Profile]
-_Digest = TypeVar("_Digest")
 
 
 def to_bytes(forms: Forms) -> bytes:
@@ -81,8 +80,8 @@ def modelled_apart(statistics: Mapping[Named, Forms], min_form: int) -> dict[Gro
     return groups
 
 
-def spread(digests: Mapping[Named, _Digest], groups: Mapping[GroupKey, GroupStatistics]) -> dict[GroupKey, _Digest]:
-    """What is known of each file, for each group that was made of it."""
+def spread(digests: Mapping[Named, str], groups: Mapping[GroupKey, GroupStatistics]) -> dict[GroupKey, str]:
+    """The digest of the file that each group was made from."""
     return {key: digests[key.subject, key.profile] for key in groups if (key.subject, key.profile) in digests}
 
 

@@ -138,7 +138,9 @@ def test_a_replay_that_dies_ends_the_command_with_one_line(folder: Path) -> None
         below = psutil.Process(process.pid).children(recursive=True)
         replays = [child for child in below if child.cmdline()[-1] == "replay"]
         assert len(replays) == min(2, processors())
-        replays[0].kill()
+        # Either may have been started first: that of `mixture` is the one at its files.
+        (mixture,) = [child for child in replays if any("/mixture/" in opened.path for opened in child.open_files())]
+        mixture.kill()
         _, complaint = process.communicate(timeout=120)
         assert process.returncode == 75
         assert psutil.wait_procs(below, timeout=60)[1] == []

@@ -27,8 +27,9 @@ class OpenClipEncoder:
     """Any open_clip image tower with its weights from a file or the hub cache; never random ones.
 
     settings: `encoder.open_clip`. threads: of the CPU; None: the library's own choice. announce: told before a
-    download or an export starts, and of a precision that is slow here. Raises WeightsMissing, ConfigurationError (unknown model, weights that do not fit,
-    an activation that is not the stated one, a device or a backend that is not there).
+    download or an export starts, and of a precision that is slow here. Raises WeightsMissing, ConfigurationError
+    (unknown model, weights that do not fit, an activation that is not the stated one, a device or a backend that is
+    not there).
 
     Source: arXiv 2602.12381, section 4, and its code (marco-willi/clip-cues).
     """
@@ -69,7 +70,8 @@ class OpenClipEncoder:
                 announce=announce,
             )
         else:
-            if announce is not None and settings.precision == "bf16" and device.type == "cpu" and not computes_bfloat16():
+            emulated = settings.precision == "bf16" and device.type == "cpu" and not computes_bfloat16()
+            if emulated and announce is not None:
                 announce("this CPU has no instructions for bfloat16: precision: bf16 is slower on it than fp32")
             visual = load_image_tower(settings, path, read_tensors(path))
             self._forward = torch_forward(visual, device, settings.precision)

@@ -12,10 +12,13 @@ once is kept with --state and copied for each run.
 
 from __future__ import annotations
 
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy comes; the service's own default
+
 import argparse
 import hashlib
 import json
-import os
 import resource
 import shutil
 import sys

@@ -1,6 +1,7 @@
 """The way of an alert through the real programs: daemon, Prometheus, Alertmanager, webhook; and its end.
 
-The daemon runs a short demo on ready-made vectors by the machine's own clock: known families, then one that evades.
+The daemon runs a short demo on ready-made vectors by the machine's own clock: known families, then one that evades;
+beside them an adapter that pays for pictures, and one whose source is gone.
 Rules and Alertmanager's configuration are those that are shipped; addresses and scrape interval are the test's own.
 """
 
@@ -121,6 +122,17 @@ def write_configuration(folder: Path, service: int, alertmanager: int, hook: int
         {"name": name, "kind": "manifest", "trust": "trusted", "every": every, "options": {"path": f"{name}.jsonl"}}
         for name, every in (("opening", "1d"), ("releases", "10s"))
     ]
+    # One that pays for pictures and gets none, and one whose source is not there: what they show is shown, too.
+    painter = {
+        "backend": "openai", "models": [{"model": "painter-1", "family": "painter_1"}], "path": "prompts.txt",
+        "per_model": 1, "images_per_day": 4, "money_per_day": 1, "price": 0.1, "attempts": 1, "token_variable": "KEY",
+        "openai": {"base_url": f"http://127.0.0.1:{hook}/v1", "allowed_hosts": [f"127.0.0.1:{hook}"]},
+    }  # fmt: skip
+    adapters += [
+        {"name": "painter", "kind": "generate", "every": "1d", "secrets": {"KEY": SECRET}, "options": painter},
+        {"name": "gone", "kind": "manifest", "every": "2s", "options": {"path": "nowhere.jsonl"}},
+    ]
+    (folder / "prompts.txt").write_text("a lighthouse at dusk\n")
     direct = {"name": "direct", "kind": "webhook", "url": f"http://127.0.0.1:{hook}/direct", "secret": SECRET}
     config = {
         "encoder": {"name": "external", "external": {"fingerprint": FINGERPRINT, "dimension": LENGTH}},

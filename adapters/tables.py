@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Literal
 
+from adapters.lines import first_line
 from adapters.records import COLUMNS, REQUIRED
 from daemon.errors import BadInputError
 
@@ -43,7 +44,7 @@ def read_rows(stream: IO[bytes], kind: Format, name: str) -> Iterator[Row]:
     except csv.Error as error:
         raise BadInputError(f"{name}: not readable as CSV: {error}") from None
     except OSError as error:
-        raise BadInputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from None
+        raise BadInputError(f"{name}: cannot be read: {first_line(error)}") from None
 
 
 def require_columns(there: Sequence[str], name: str) -> None:

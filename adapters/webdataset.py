@@ -25,6 +25,7 @@ from webdataset.shardlists import expand_urls
 from webdataset.tariterators import group_by_keys
 
 from adapters.batching import EXTENSIONS, MAX_BYTES, batched, refused
+from adapters.lines import first_line
 from adapters.mapping import BadRecord, ItemMapping, is_released
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate
@@ -126,7 +127,7 @@ class WebdatasetAdapter:
         except FileNotFoundError as error:
             raise BadInputError(f"{self.options.path}: there is no shard {error}") from None
         except (OSError, ImportError, ValueError) as error:
-            raise BadInputError(f"{self.options.path}: cannot be opened: {str(error).splitlines()[0]}") from None
+            raise BadInputError(f"{self.options.path}: cannot be opened: {first_line(error)}") from None
         if not found:
             raise BadInputError(f"{self.options.path}: no shard fits")
         return found
@@ -161,7 +162,7 @@ class WebdatasetAdapter:
                     twice.clear()
         except (tarfile.TarError, EOFError, OSError) as error:
             uri = f"{shard.name}#end"
-            yield refused(Candidate(uri), "unreadable", f"{shard.name}: {str(error).splitlines()[0]}"[:300])
+            yield refused(Candidate(uri), "unreadable", f"{shard.name}: {first_line(error)}"[:300])
 
     def _members(self, stream: IO[bytes], shard: _Shard) -> Iterator[dict[str, object]]:
         with tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Strict) as archive:

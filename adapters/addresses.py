@@ -73,7 +73,9 @@ def shown(url: str) -> str:
     >>> shown("https://me:secret@pictures.example/a\\nb?key=1")
     'https://pictures.example/a\ufffdb'
     """
-    scheme, _, rest = url.partition("?")[0].partition("#")[0].partition("://")
+    scheme, separator, rest = url.partition("?")[0].partition("#")[0].partition("://")
+    if not separator:
+        scheme, rest = "", scheme
     host, slash, path = rest.partition("/")
-    text = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"[:200]
+    text = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"[:200]
     return "".join(one if one.isprintable() else "\ufffd" for one in text)

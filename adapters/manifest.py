@@ -170,8 +170,12 @@ class ManifestAdapter:
                 stream = self._list(fetcher)
             except FileNotFoundError:
                 raise BadInputError(f"{self.title}: there is no such manifest") from None
+            except BadInputError:
+                raise
             except (OSError, ImportError, ValueError) as error:
                 raise BadInputError(f"{self.title}: cannot be opened: {first_line(error)}") from None
+            except Exception as error:  # what the client of an object store raises is of its own kind
+                raise BadInputError(f"{self.title}: cannot be opened: {first_line(error)} (see `secrets`)") from error
             with stream:
                 yield stream, pictures
 

@@ -187,7 +187,7 @@ def test_giant_headers_and_members_that_nobody_reads_leave_the_memory_flat(tmp_p
         tracemalloc.stop()
     assert [one.problem for one in found] == [None, "unreadable"]
     assert "extended header of 209,715,200 bytes" in found[1].problem_detail
-    assert most < 20 * 2**20
+    assert most < 64 * 2**20  # what 10 kB of gzip can hold is unpacked at once, and copied
 
 
 class Zeros(io.RawIOBase):

@@ -33,6 +33,7 @@ from safetensors.torch import save_file
 
 from daemon.encoders.client import EncoderClient
 from daemon.encoders.exported import require_openvino
+from daemon.encoders.forward import computes_bfloat16
 from daemon.encoders.open_clip import OpenClipEncoder
 from daemon.errors import ConfigurationError
 from daemon.settings import EncoderSettings, IntakeSettings
@@ -70,8 +71,11 @@ def ways(settings: EncoderSettings) -> dict[str, Callable[[list[NDArray[np.float
         with torch.autocast("cpu", torch.bfloat16):
             return exact.encode_prepared(prepared)
 
-    found["torch bf16 by autocast (not offered)"] = autocast
-    found["torch bf16"] = encoder(precision="bf16").encode_prepared
+    if computes_bfloat16():
+        found["torch bf16 by autocast (not offered)"] = autocast
+        found["torch bf16"] = encoder(precision="bf16").encode_prepared
+    else:
+        print("without bf16: this CPU has no instructions for it, and software would take many times as long as fp32")
     try:
         require_openvino()
         found["openvino fp32"] = encoder(backend="openvino").encode_prepared

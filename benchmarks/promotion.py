@@ -4,8 +4,8 @@
 
 Fifty families and ten real sources, vectors delivered ready-made (each stored under both profiles), a champion that
 knows all families but one. The last one's pictures arrive and it evades; from the alarm on it is timed: `learn` (the
-statistics take the new rows in, the closed form is solved), `gate` and `promote`, on the real store. Two threads of
-BLAS.
+statistics take the new rows in, the closed form is solved), `gate` and `promote`, on the real store, in a process that
+has just begun. One thread of BLAS, as the service has.
 Prints a table and writes JSON; exit status 1 when it takes longer than promised, or nothing is promoted. A state made
 once is kept with --state and copied for each run.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "2"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy comes; the service's own default
 
 import argparse
 import hashlib

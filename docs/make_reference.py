@@ -44,7 +44,7 @@ def configuration() -> str:
     said = comments(CONFIG.read_text(encoding="utf-8"))
     parts = [
         "# Configuration",
-        _DO_NOT_EDIT.format("daemon/settings.py` and `config.yaml"),
+        _DO_NOT_EDIT.format("daemon/settings/` and `config.yaml"),
         "One file, `config.yaml`. `sidwatch init` writes one with every key and its default. The environment goes "
         "before it: `SIDWATCH_HTTP__PORT=9000`. Unknown keys are errors. Durations carry a unit (`ms s m h d`), sizes "
         "too (`B KiB MiB GiB`). Relative paths start at the file's folder. `sidwatch check-config` prints what is in "

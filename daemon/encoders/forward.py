@@ -31,3 +31,10 @@ def torch_forward(visual: Any, device: Any, precision: Precision) -> Forward:
             return found
 
     return forward
+
+
+def computes_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16; without them torch computes it in software, many times slower."""
+    import torch
+
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from daemon.encoders.architecture import load_image_tower, model_config
 from daemon.encoders.exported import openvino_forward, require_openvino
-from daemon.encoders.forward import Forward, torch_forward
+from daemon.encoders.forward import Forward, computes_bfloat16, torch_forward
 from daemon.encoders.weights import locate_weights
 from daemon.encoders.weights_file import digest, read_tensors
 from daemon.errors import ConfigurationError
@@ -27,8 +27,9 @@ class OpenClipEncoder:
     """Any open_clip image tower with its weights from a file or the hub cache; never random ones.
 
     settings: `encoder.open_clip`. threads: of the CPU; None: the library's own choice. announce: told before a
-    download or an export starts. Raises WeightsMissing, ConfigurationError (unknown model, weights that do not fit,
-    an activation that is not the stated one, a device or a backend that is not there).
+    download or an export starts, and of a precision that is slow here. Raises WeightsMissing, ConfigurationError
+    (unknown model, weights that do not fit, an activation that is not the stated one, a device or a backend that is
+    not there).
 
     Source: arXiv 2602.12381, section 4, and its code (marco-willi/clip-cues).
     """
@@ -69,6 +70,9 @@ class OpenClipEncoder:
                 announce=announce,
             )
         else:
+            emulated = settings.precision == "bf16" and device.type == "cpu" and not computes_bfloat16()
+            if emulated and announce is not None:
+                announce("this CPU has no instructions for bfloat16: precision: bf16 is slower on it than fp32")
             visual = load_image_tower(settings, path, read_tensors(path))
             self._forward = torch_forward(visual, device, settings.precision)
         self.dimension: int = self._forward(np.zeros((1, 3, side, side), np.float32)).shape[1]

@@ -57,6 +57,19 @@ def test_the_converted_model_points_where_the_float32_one_points(model: Path) ->
     assert exact.fingerprint != rough.fingerprint
 
 
+@pytest.mark.parametrize("able", [True, False])
+def test_a_cpu_that_computes_bfloat16_in_software_is_named(
+    model: Path, able: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.encoders.open_clip.computes_bfloat16", lambda: able)
+    said: list[str] = []
+    encoder(model, said)
+    assert said == []
+    encoder(model, said, precision="bf16")
+    assert [line for line in said if "slower on it than fp32" in line] == ([] if able else said)
+    assert len(said) == (0 if able else 1)
+
+
 def test_openvino_computes_what_torch_computes(model: Path, exports: list[str]) -> None:
     exact, compiled = encoder(model), encoder(model, backend="openvino")
     assert compiled.dimension == exact.dimension == 256

@@ -80,7 +80,7 @@ class _Strict(tarfile.TarInfo):
     """A header that cannot be read is an error: tarfile itself takes it for the end of the archive."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str | None, errors: str) -> _Strict:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Strict:
         header = super().frombuf(buf, encoding, errors)
         if header.type in _EXTENDED and header.size > _LARGEST_TEXT:  # tarfile would read it as a whole
             raise tarfile.InvalidHeaderError(f"an extended header of {header.size:,} bytes")  # type: ignore[attr-defined]

@@ -139,7 +139,7 @@ _PATHS = ("path", "root", "archive", "token_file")
 def _resolve_paths(kind: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The options of _PATHS are paths by convention of the adapters; URLs and names on the Hub stay as they are."""
     return {
-        key: str((folder / Path(value).expanduser()).resolve()) if _is_path(kind, key, value) else value
+        key: str((folder / _expanded(value)).resolve()) if _is_path(kind, key, value) else value
         for key, value in options.items()
     }
 
@@ -149,3 +149,7 @@ def _is_path(kind: str, key: str, value: object) -> bool:
         return False
     # `owner/name` is a dataset of the Hub: a folder is written as one
     return kind != "hf_dataset" or key != "path" or value.startswith(("/", ".", "~"))
+
+
+def _expanded(path: str) -> Path:
+    return Path(path).expanduser() if path.startswith("~/") else Path(path)

@@ -78,6 +78,7 @@ def test_relative_paths_start_at_the_files_folder_and_secrets_are_masked(tmp_pat
     [
         ("folder", "path", "inbox", "{folder}/inbox"),
         ("folder", "path", "~/inbox", "{home}/inbox"),
+        ("folder", "path", "~nobody_of_this_name/inbox", "{folder}/~nobody_of_this_name/inbox"),
         ("folder", "archive", "../archive", "{parent}/archive"),
         ("manifest", "path", "s3://bucket/m.csv", "s3://bucket/m.csv"),
         ("http_feed", "token_file", "token", "{folder}/token"),

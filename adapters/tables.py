@@ -22,6 +22,9 @@ FORMATS: dict[str, Format] = {
 }
 
 
+_LONGEST_CELL = 64 * 2**20  # characters
+
+
 class _NotText(Exception):
     """A line is not UTF-8; its number."""
 
@@ -56,6 +59,8 @@ def require_columns(there: Sequence[str], name: str) -> None:
 
 
 def _csv_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
+    # what is too long for a candidate is refused with its row; the module's own limit ends the file there
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     lines = csv.reader(_lines(stream), strict=True)
     header = [cell.strip() for cell in next(lines, [])]
     if not header:

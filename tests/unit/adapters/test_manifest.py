@@ -533,13 +533,11 @@ def test_a_clock_put_back_while_rows_are_held_back_loses_none(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["m.csv", "m.jsonl"])
 def test_a_row_of_megabytes_does_not_stop_the_next(tmp_path: Path, name: str) -> None:
     pictures(tmp_path, "a.jpg", "b.jpg")
-    rows = [
-        {"uri": f"{uri}.jpg", "label": "real", "caption": caption}
-        for uri, caption in (("a", "c" * 5_000_000), ("b", "c"))
-    ]
-    if name.endswith("csv"):
-        write_csv(tmp_path / name, rows)
-    else:
-        (tmp_path / name).write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    long, short = "c" * 5_000_000, "c"
+    text = f"uri,label,caption\na.jpg,real,{long}\nb.jpg,real,{short}\n"
+    if name.endswith("jsonl"):
+        rows = [{"uri": "a.jpg", "label": "real", "caption": long}, {"uri": "b.jpg", "label": "real", "caption": short}]
+        text = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / name).write_text(text, encoding="utf-8")
     found, _ = poll(tmp_path / name)
     assert [as_sent(one, 1000).problem for one in found] == ["bad_record", None]

@@ -27,6 +27,7 @@ from webdataset.tariterators import group_by_keys
 from adapters.batching import EXTENSIONS, MAX_BYTES, batched, refused
 from adapters.lines import first_line
 from adapters.mapping import BadRecord, ItemMapping, is_released
+from adapters.web_shards import storage_options
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate
 
@@ -132,7 +133,7 @@ class WebdatasetAdapter:
         found: list[_Shard] = []
         try:
             for address in expand_urls(self.options.path):
-                files, path = fsspec.core.url_to_fs(address)
+                files, path = fsspec.core.url_to_fs(address, **storage_options(address))
                 paths = sorted(files.glob(path)) if "*" in path else [path]
                 found += [_Shard(files, one, int(files.info(one)["size"] or 0)) for one in paths]
         except FileNotFoundError:

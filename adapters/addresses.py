@@ -51,10 +51,31 @@ def addresses_of(
     """
     exempt = host in allowed or f"{host}:{port}" in allowed
     if scheme != "https" and not (exempt and scheme == "http"):
-        raise RefusedAddress(f"{scheme}://{host}: only https is fetched")
+        raise RefusedAddress(f"{scheme}://{host}: only https is fetched, and http from hosts in `allowed_hosts`")
     found = resolve(host, port)
     for text in found:
         address = ipaddress.ip_address(text.partition("%")[0])
         if not exempt and not is_public(address):
-            raise RefusedAddress(f"{host} stands for {address}, which is not in the public internet")
+            raise RefusedAddress(
+                f"{host} stands for {address}, which is not in the public internet (see `allowed_hosts`)"
+            )
     return found
+
+
+def on_the_web(address: str) -> bool:
+    """Say whether it is an address of the web."""
+    return address.lower().startswith(("http://", "https://"))
+
+
+def shown(url: str) -> str:
+    """Return an address as messages may show it: in one line, without user, password and query, which can be secrets.
+
+    >>> shown("https://me:secret@pictures.example/a\\nb?key=1")
+    'https://pictures.example/a\ufffdb'
+    """
+    scheme, separator, rest = url.partition("?")[0].partition("#")[0].partition("://")
+    if not separator:
+        scheme, rest = "", scheme
+    host, slash, path = rest.partition("/")
+    text = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"[:200]
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)

@@ -19,7 +19,7 @@ from tenacity import (
     wait_random,
 )
 
-from adapters.addresses import RefusedAddress, Resolve, addresses_of, lookup
+from adapters.addresses import RefusedAddress, Resolve, addresses_of, lookup, shown
 from adapters.cutting import Cutter
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth another attempt
@@ -120,6 +120,8 @@ class Fetcher:
         try:
             parsed = httpx.URL(url)
             host, port = parsed.host, parsed.port or {"https": 443, "http": 80}.get(parsed.scheme, 0)
+            if not host:
+                raise ValueError("it names no server")
             addresses = addresses_of(parsed.scheme, host, port, self.allowed, self.resolve)
         except (httpx.InvalidURL, ValueError, TypeError, UnicodeError) as error:
             raise FetchRefused("bad_record", f"{shown(url)}: no address: {error}") from None
@@ -138,6 +140,8 @@ class Fetcher:
                 if time.monotonic() >= until:
                     raise Unavailable(f"{shown(url)}: took over {self.limits.deadline:g} s") from None
                 raise Unavailable(f"{host}: {type(error).__name__}: {error}") from None
+            except (httpx.InvalidURL, ValueError) as error:  # raised where the client reads `Location`
+                raise FetchRefused("unreadable", f"{shown(url)}: leads to what is no address: {error}") from None
         raise Unavailable(f"{host}: stands for no address")
 
     def _request(self, url: httpx.URL, address: str, max_bytes: int, until: float) -> Fetched | str:
@@ -194,13 +198,6 @@ class Fetcher:
         if wait > 0:
             self.sleep(wait)
         self._last = time.monotonic()
-
-
-def shown(url: str) -> str:
-    """Return an address as messages may show it: without user, password and query, which can be secrets."""
-    scheme, _, rest = url.partition("?")[0].partition("#")[0].partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"[:200]
 
 
 def asked_wait(text: str | None) -> float:

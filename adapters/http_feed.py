@@ -24,8 +24,9 @@ from urllib.parse import urljoin
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
+from adapters.addresses import shown
 from adapters.batching import MAX_BYTES, batched, refused
-from adapters.fetching import Fetched, Fetcher, FetchLimits, FetchRefused, Unavailable, shown
+from adapters.fetching import Fetched, Fetcher, FetchLimits, FetchRefused, Unavailable
 from adapters.mapping import BadRecord, ItemMapping, is_released, value_at
 from adapters.secrets import secret
 from daemon.errors import BadInputError
@@ -248,7 +249,7 @@ class _Walk:
 
     def _ndjson(self, text: str, answer: Fetched) -> _Page:
         items: list[object] = []
-        for line in text.splitlines():
+        for line in text.split("\n"):  # nothing else ends a line: texts may hold what splitlines() takes for an end
             if line.strip():
                 try:
                     items.append(json.loads(line))
@@ -273,12 +274,19 @@ class _Walk:
             return _Page(items, str(url))
         if not isinstance(following, str):
             raise BadInputError(f"{where}: {self._options.next!r} is no address; for a token set `next_parameter`")
-        return _Page(items, urljoin(answer.url, following))
+        return _Page(items, _joined(answer, following))
 
 
 def _linked(answer: Fetched) -> str | None:
     found = _NEXT.search(answer.headers.get("link", ""))
-    return None if found is None else urljoin(answer.url, found.group(1))
+    return None if found is None else _joined(answer, found.group(1))
+
+
+def _joined(answer: Fetched, following: str) -> str:
+    try:
+        return urljoin(answer.url, following)
+    except ValueError:
+        return following  # refused when it is asked for: what is on this page counts
 
 
 def _line(item: object) -> bytes:

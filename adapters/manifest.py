@@ -16,17 +16,19 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import PurePosixPath
-from typing import IO, Annotated, ClassVar, Literal
+from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import fsspec
 import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
+from adapters.addresses import on_the_web, shown
 from adapters.batching import MAX_BYTES, batched
+from adapters.lines import first_line
 from adapters.patterns import wanted
 from adapters.pictures import Pictures
 from adapters.records import BadRecord, Claims, claims_of, released_on, score_of, text_of, vector_of
@@ -34,6 +36,10 @@ from adapters.tables import FORMATS, Format, Row, read_rows
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate
 from daemon.slug import complaint, is_slug
+
+if TYPE_CHECKING:  # imported where a manifest lies on the web: most do not, and a poll is to start soon
+    from adapters.fetching import Fetcher
+    from adapters.web_pictures import WebPictures
 
 
 def _slug(name: str) -> str:
@@ -92,10 +98,12 @@ class ManifestOptions(BaseModel):
     exclude: tuple[str, ...] = ()  # rows whose uri fits one of these are left out
     limit: PositiveInt | None = None  # only the first rows that pass the filters; rows that cannot be read do not count
     max_bytes: PositiveInt = MAX_BYTES  # of one picture
+    allowed_hosts: tuple[str, ...] = ()  # `host` or `host:port` that may speak http and may lie in the own network
 
     def digest(self) -> str:
         """Return 16 hex digits that change with any option: what was refused under the old ones may pass now."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        unset = None if self.allowed_hosts else {"allowed_hosts"}  # cursors are older than this option
+        return hashlib.sha256(self.model_dump_json(exclude=unset).encode()).hexdigest()[:16]
 
 
 class _Cursor(BaseModel):
@@ -140,37 +148,68 @@ class ManifestAdapter:
             stream.seek(0)
             yield from batched(walk.candidates(stream), walk.cursor, budget)
 
+    @property
+    def title(self) -> str:
+        """What messages call the manifest: without what may be a secret in its address."""
+        return shown(self.options.path) if on_the_web(self.options.path) else self.options.path
+
     def rows(self, stream: IO[bytes]) -> Iterator[Row]:
         """Yield the rows of the opened manifest."""
-        kind = self.options.format or FORMATS.get(PurePosixPath(self.options.path.split("::")[0]).suffix.lower())
+        kind = self.options.format or FORMATS.get(PurePosixPath(self.title.split("::")[0]).suffix.lower())
         if kind is None:
             raise BadInputError(
-                f"{self.options.path}: not .csv, .jsonl or .parquet; name the file so or set the option `format`"
+                f"{self.title}: not .csv, .jsonl or .parquet; name the file so or set the option `format`"
             )
-        return read_rows(stream, kind, self.options.path)
+        return read_rows(stream, kind, self.title)
 
     @contextmanager
-    def _open(self) -> Iterator[tuple[IO[bytes], Pictures]]:
-        path = self.options.path
-        try:
-            files, inner = fsspec.core.url_to_fs(path)
-            root_files, root = files, posixpath.dirname(inner)
-            if self.options.root is not None:
-                root_files, root = fsspec.core.url_to_fs(self.options.root)
-            pictures = Pictures(root_files, root, self.options.max_bytes)
-            stream = files.open(inner, "rb")
-        except FileNotFoundError:
-            raise BadInputError(f"{path}: there is no such manifest") from None
-        except (OSError, ImportError, ValueError) as error:
-            raise BadInputError(f"{path}: cannot be opened: {str(error).splitlines()[0]}") from None
-        with stream:
-            yield stream, pictures
+    def _open(self) -> Iterator[tuple[IO[bytes], Pictures | WebPictures]]:
+        with self._fetcher() as fetcher:
+            try:
+                pictures = self._pictures(fetcher)
+                stream = self._list(fetcher)
+            except FileNotFoundError:
+                raise BadInputError(f"{self.title}: there is no such manifest") from None
+            except BadInputError:
+                raise
+            except (OSError, ImportError, ValueError) as error:
+                raise BadInputError(f"{self.title}: cannot be opened: {first_line(error)}") from None
+            except Exception as error:  # what the client of an object store raises is of its own kind
+                raise BadInputError(f"{self.title}: cannot be opened: {first_line(error)} (see `secrets`)") from error
+            with stream:
+                yield stream, pictures
+
+    def _fetcher(self) -> AbstractContextManager[Fetcher | None]:
+        if not on_the_web(self.options.path) and not on_the_web(self.options.root or ""):
+            return nullcontext()
+        from adapters.web_pictures import fetching
+
+        return fetching(self.options.allowed_hosts)
+
+    def _list(self, fetcher: Fetcher | None) -> IO[bytes]:
+        if fetcher is not None and on_the_web(self.options.path):
+            from adapters.web_pictures import fetch_list
+
+            return fetch_list(fetcher, self.options.path)
+        files, inner = fsspec.core.url_to_fs(self.options.path)
+        opened: IO[bytes] = files.open(inner, "rb")
+        return opened
+
+    def _pictures(self, fetcher: Fetcher | None) -> Pictures | WebPictures:
+        options = self.options
+        where = options.root or posixpath.dirname(options.path.partition("?")[0])
+        if fetcher is not None and on_the_web(where):
+            from adapters.web_pictures import WebPictures
+
+            return WebPictures(fetcher, where, options.max_bytes)
+        files, inner = fsspec.core.url_to_fs(options.root or options.path)
+        return Pictures(files, inner if options.root is not None else posixpath.dirname(inner), options.max_bytes)
 
 
 class _Walk:
     """One poll's way through the rows: first those held back until now, then those never seen."""
 
-    def __init__(self, adapter: ManifestAdapter, pictures: Pictures, today: date) -> None:
+    def __init__(self, adapter: ManifestAdapter, pictures: Pictures | WebPictures, today: date) -> None:
         self._adapter = adapter
         self._options = adapter.options
         self._pictures = pictures
@@ -236,7 +275,7 @@ class _Walk:
         for number, item, digest in self._items(stream, first):
             if number < first:
                 if number == first - 1 and digest != expected:
-                    raise BadInputError(f"{self._options.path}: changed while it was read; the next poll starts over")
+                    raise BadInputError(f"{self._adapter.title}: changed while it was read; the next poll starts over")
                 continue
             self._at = self._at.model_copy(update={"rows": number + 1, "digest": digest})
             if item is not None and (item.released is None or item.released <= self._today):
@@ -290,7 +329,7 @@ class _Walk:
         )
 
     def _bad(self, uri: str, number: int, why: str) -> _Item:
-        detail = f"row {number} of {self._options.path}: {why}"
+        detail = f"row {number} of {self._adapter.title}: {why}"
         return _Item(Candidate(uri=uri, problem="bad_record", problem_detail=detail), None, read=False)
 
     def _complete(self, item: _Item) -> Candidate:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adapters.lines import first_line
 from adapters.records import COLUMNS
 from adapters.tables import Row, require_columns
 from daemon.errors import BadInputError
@@ -25,7 +26,7 @@ def parquet_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
     try:
         yield from _rows(stream, name)
     except pa.ArrowException as error:
-        raise BadInputError(f"{name}: not readable as Parquet: {str(error).splitlines()[0]}") from None
+        raise BadInputError(f"{name}: not readable as Parquet: {first_line(error)}") from None
 
 
 def _rows(stream: IO[bytes], name: str) -> Iterator[Row]:

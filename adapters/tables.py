@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Literal
 
+from adapters.lines import first_line
 from adapters.records import COLUMNS, REQUIRED
 from daemon.errors import BadInputError
 
@@ -19,6 +20,9 @@ FORMATS: dict[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+
+
+_LONGEST_CELL = 64 * 2**20  # characters
 
 
 class _NotText(Exception):
@@ -43,7 +47,7 @@ def read_rows(stream: IO[bytes], kind: Format, name: str) -> Iterator[Row]:
     except csv.Error as error:
         raise BadInputError(f"{name}: not readable as CSV: {error}") from None
     except OSError as error:
-        raise BadInputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from None
+        raise BadInputError(f"{name}: cannot be read: {first_line(error)}") from None
 
 
 def require_columns(there: Sequence[str], name: str) -> None:
@@ -55,6 +59,8 @@ def require_columns(there: Sequence[str], name: str) -> None:
 
 
 def _csv_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
+    # what is too long for a candidate is refused with its row; the module's own limit ends the file there
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     lines = csv.reader(_lines(stream), strict=True)
     header = [cell.strip() for cell in next(lines, [])]
     if not header:

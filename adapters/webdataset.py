@@ -25,11 +25,17 @@ from webdataset.shardlists import expand_urls
 from webdataset.tariterators import group_by_keys
 
 from adapters.batching import EXTENSIONS, MAX_BYTES, batched, refused
+from adapters.lines import first_line
 from adapters.mapping import BadRecord, ItemMapping, is_released
+from adapters.web_shards import storage_options
 from daemon.errors import BadInputError
 from daemon.model import Batch, Candidate
 
 _PICTURES = tuple(extension[1:] for extension in EXTENSIONS)
+_EXTENDED = (  # what says more of the next member, such as a long name
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+_TEXTS = (".json", ".txt", ".cls")
 _LARGEST_TEXT = 2**20  # bytes of a JSON or text member
 
 
@@ -73,6 +79,13 @@ class _TooLarge:
 
 class _Strict(tarfile.TarInfo):
     """A header that cannot be read is an error: tarfile itself takes it for the end of the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Strict:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _EXTENDED and header.size > _LARGEST_TEXT:  # tarfile would read it as a whole
+            raise tarfile.InvalidHeaderError(f"an extended header of {header.size:,} bytes")  # type: ignore[attr-defined]
+        return header
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> _Strict:
@@ -120,13 +133,16 @@ class WebdatasetAdapter:
         found: list[_Shard] = []
         try:
             for address in expand_urls(self.options.path):
-                files, path = fsspec.core.url_to_fs(address)
+                files, path = fsspec.core.url_to_fs(address, **storage_options(address))
                 paths = sorted(files.glob(path)) if "*" in path else [path]
                 found += [_Shard(files, one, int(files.info(one)["size"] or 0)) for one in paths]
-        except FileNotFoundError as error:
-            raise BadInputError(f"{self.options.path}: there is no shard {error}") from None
+        except FileNotFoundError:
+            raise BadInputError(f"{self.options.path}: there is no shard {address}") from None
         except (OSError, ImportError, ValueError) as error:
-            raise BadInputError(f"{self.options.path}: cannot be opened: {str(error).splitlines()[0]}") from None
+            raise BadInputError(f"{self.options.path}: cannot be opened: {first_line(error)}") from None
+        except Exception as error:  # what the client of an object store raises is of its own kind
+            why = f"cannot be opened: {first_line(error)} (see `secrets`)"
+            raise BadInputError(f"{self.options.path}: {why}") from error
         if not found:
             raise BadInputError(f"{self.options.path}: no shard fits")
         return found
@@ -161,18 +177,23 @@ class WebdatasetAdapter:
                     twice.clear()
         except (tarfile.TarError, EOFError, OSError) as error:
             uri = f"{shard.name}#end"
-            yield refused(Candidate(uri), "unreadable", f"{shard.name}: {str(error).splitlines()[0]}"[:300])
+            yield refused(Candidate(uri), "unreadable", f"{shard.name}: {first_line(error)}"[:300])
 
     def _members(self, stream: IO[bytes], shard: _Shard) -> Iterator[dict[str, object]]:
         with tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Strict) as archive:
             for member in archive:
                 if not member.isreg() or member.name.rpartition("/")[2].startswith("__"):
                     continue
-                most = self.options.max_bytes if member.name.lower().endswith(EXTENSIONS) else _LARGEST_TEXT
-                source = archive.extractfile(member)
-                data = _TooLarge(member.size) if member.size > most or source is None else source.read()
-                yield {"fname": member.name, "data": data, "__url__": shard.path}
+                yield {"fname": member.name, "data": self._data(archive, member), "__url__": shard.path}
                 archive.members = []  # type: ignore[attr-defined]  # else it remembers every header of the shard
+
+    def _data(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | _TooLarge:
+        name = member.name.lower()
+        if not name.endswith((*EXTENSIONS, *_TEXTS)):
+            return b""  # never looked at, and a sample may have any number of such members
+        most = self.options.max_bytes if name.endswith(EXTENSIONS) else _LARGEST_TEXT
+        source = archive.extractfile(member)
+        return _TooLarge(member.size) if member.size > most or source is None else source.read()
 
     def _candidate(self, shard: _Shard, sample: Mapping[str, Any], twice: list[str]) -> Candidate:
         extension = next((one for one in _PICTURES if one in sample), None)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from io import TextIOWrapper
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adapters.addresses import on_the_web, shown
 from adapters.lines import first_line
 from daemon.errors import BadInputError
 from daemon.model import Prompt
@@ -30,18 +33,30 @@ def read_prompts(path: str, text: str, group: str | None) -> list[Prompt]:
 
     Raises BadInputError when the file cannot be read, has no such column or holds no prompt.
     """
+    name = shown(path) if on_the_web(path) else path
     try:
-        with fsspec.open(path, "rb") as stream:
-            found = list(_prompts(stream, path, text, group))
+        with _opened(path) as stream:
+            found = list(_prompts(stream, name, text, group))
     except (OSError, ImportError) as error:
-        raise BadInputError(f"{path}: cannot be read: {first_line(error)}") from None
+        raise BadInputError(f"{name}: cannot be read: {first_line(error)}") from None
     except UnicodeDecodeError:
-        raise BadInputError(f"{path}: is not UTF-8 text") from None
+        raise BadInputError(f"{name}: is not UTF-8 text") from None
     except (csv.Error, ValueError, RecursionError, pa.ArrowException) as error:
-        raise BadInputError(f"{path}: {first_line(error)}") from None
+        raise BadInputError(f"{name}: {first_line(error)}") from None
     if not found:
-        raise BadInputError(f"{path}: holds no prompt")
+        raise BadInputError(f"{name}: holds no prompt")
     return list(dict.fromkeys(found))
+
+
+def _opened(path: str) -> AbstractContextManager[IO[bytes]]:
+    if not on_the_web(path):
+        opened: AbstractContextManager[IO[bytes]] = fsspec.open(path, "rb")
+        return opened
+    from adapters.web_pictures import fetch_list, fetching  # here, for most prompts lie on this machine
+
+    # the server that a person named may lie in the own network; where it redirects to is checked
+    with fetching((urlsplit(path).hostname or "",)) as fetcher:
+        return fetch_list(fetcher, path)
 
 
 def _prompts(stream: IO[bytes], path: str, text: str, group: str | None) -> Iterator[Prompt]:

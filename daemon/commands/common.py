@@ -87,8 +87,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("–" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("–" if cell is None else _shown(str(cell))) for cell in row))
     console.print(table)
+
+
+def _shown(text: str) -> str:
+    """A cell without what a terminal would obey: names come from whoever delivered them."""
+    return "".join(one if one.isprintable() or one == "\n" else f"\\x{ord(one):02x}" for one in text)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -47,6 +47,7 @@ _BROKEN = (
     LookupError,
     TypeError,
     ArithmeticError,
+    AssertionError,
     struct.error,
     zlib.error,
 )
@@ -74,7 +75,7 @@ def decode(content: bytes, limits: Limits) -> NDArray[np.uint8]:
 
     Returns (h, w, 3) RGB, orientation applied. Raises ImageRejected.
     """
-    with _loaded(content, limits) as image:
+    with _loaded(content, limits) as image, _rejecting(content):
         return np.asarray(_upright_rgb(image), dtype=np.uint8)
 
 
@@ -86,10 +87,12 @@ def inspect(content: bytes, limits: Limits, ask: Callable[[Image.Image], None] =
     import imagehash  # here, for it imports scipy: the encoder's process does without
 
     with _loaded(content, limits) as image:
-        upright = _upright_rgb(image)
+        with _rejecting(content):
+            upright = _upright_rgb(image)
+            facts = read_facts(image)
         ask(upright)
         phash = str(imagehash.phash(_coarse(upright)))
-        return Inspected(upright.width, upright.height, _format(image), phash, read_facts(image))
+        return Inspected(upright.width, upright.height, _format(image), phash, facts)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import datetime
 from importlib.metadata import entry_points
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from daemon.children.host import Host
 from daemon.errors import ConfigurationError
@@ -58,8 +58,16 @@ def make_adapter(name: str, kind: str, options: Mapping[str, Any]) -> Any:  # an
     try:
         checked = adapter_class.Options.model_validate(dict(options))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["adapters", name, "options", *(str(part) for part in first["loc"])])
-        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{key}: {message}") from error
+        raise ConfigurationError(f"adapters.{name}.options{_said(error, adapter_class.Options)}") from error
     return adapter_class(name, checked)
+
+
+def _said(error: ValidationError, options: type[BaseModel]) -> str:
+    """What is wrong, a mistyped key before one that is missing for that reason."""
+    found = error.errors()
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    key = "".join(f".{part}" for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{key}: {first['msg'].removeprefix('Value error, ')}"
+    known = f"; there are {', '.join(sorted(options.model_fields))}" if len(first["loc"]) == 1 else ""
+    return f"{key}: unknown key{known}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -29,6 +30,10 @@ _TEXTS = (
     "problem",
 )
 _LONGEST = 20_000  # characters of one text field
+_LARGEST_CLAIMS = 250_000  # bytes of JSON of one candidate: a full batch of such ones still is a frame
+_LONGEST_REFUSED = 2_000  # characters of the name of a candidate that is refused
+_LONGEST_CURSOR = 2**20  # characters
+_LONGEST_DETECTOR = 200  # characters of an outside detector's name
 _MOST_PARAMETERS = 64  # of a picture's generation
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # neither UTF-8 nor a database takes these
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -61,10 +66,12 @@ def from_frame(frame: Frame) -> Batch:
     Raises BadFrame when the batch itself is malformed.
     """
     if "wrong" in frame.header:
-        raise BadFrame(str(frame.header["wrong"]))
+        raise BadFrame(str(frame.header["wrong"])[:200])
     cursor, candidates = frame.header.get("cursor"), frame.header.get("candidates")
     if not isinstance(cursor, str) or not isinstance(candidates, list):
         raise BadFrame("a batch needs a cursor and candidates")
+    if len(cursor) > _LONGEST_CURSOR or _UNSTORABLE.search(cursor):
+        raise BadFrame(f"its cursor is no text of at most {_LONGEST_CURSOR:,} characters that can be stored")
     releases = frame.header.get("releases", [])
     if not isinstance(releases, list) or len(releases) > _MOST_RELEASES:
         raise BadFrame(f"releases are no list of at most {_MOST_RELEASES}")
@@ -125,15 +132,19 @@ def _fields(candidate: Any, parts: list[bytes], max_bytes: int) -> dict[str, Any
     for name, value in fields.items():
         if value is not None and not isinstance(value, str):
             return {"uri": _text(candidate.uri), "wrong": f"{name} is {type(value).__name__}, not text"}
+        if value is not None and len(value) > _LONGEST:  # said here: many of these would be more than a frame holds
+            return {"uri": _text(candidate.uri), "wrong": _too_long(name)}
     try:
         fields["outside_scores"] = [[str(detector), float(score)] for detector, score in scores]
         if not all(math.isfinite(score) for _, score in fields["outside_scores"]):
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return {"uri": _text(candidate.uri), "wrong": "outside_scores are no pairs of detector and finite score"}
     if not isinstance(generation, Mapping) or not all(_is_parameter(*pair) for pair in generation.items()):
         return {"uri": _text(candidate.uri), "wrong": "generation is no mapping of names to texts and finite numbers"}
     fields["generation"] = dict(generation)
+    if len(json.dumps(fields)) > _LARGEST_CLAIMS:
+        return {"uri": _text(candidate.uri), "wrong": f"what is said of it has over {_LARGEST_CLAIMS:,} bytes"}
     if content is not None:
         if not isinstance(content, bytes):
             return {"uri": _text(candidate.uri), "wrong": f"content is {type(content).__name__}, not bytes"}
@@ -143,23 +154,27 @@ def _fields(candidate: Any, parts: list[bytes], max_bytes: int) -> dict[str, Any
         fields["content"] = len(parts)
         parts.append(content)
     if vector is not None:
-        if not isinstance(vector, np.ndarray) or vector.ndim != 1 or vector.dtype != np.float16:
-            return {"uri": _text(candidate.uri), "wrong": "vector is not a float16 array with one axis"}
+        if not isinstance(vector, np.ndarray) or vector.ndim != 1 or vector.dtype != np.float16 or not vector.size:
+            return {"uri": _text(candidate.uri), "wrong": "vector is not a float16 array with one axis and numbers"}
         fields["vector"] = len(parts)
         parts.append(vector.astype("<f2").tobytes())
     return fields
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return value[:_LONGEST_REFUSED] if isinstance(value, str) else ""
+
+
+def _too_long(name: str) -> str:
+    return f"{name} is not text of at most {_LONGEST} characters"
 
 
 def _candidate(fields: Any, frame: Frame) -> Candidate:
     if not isinstance(fields, dict):
         return _bad("", "a candidate is not an object")
-    uri = _text(fields.get("uri"))
+    uri = fields.get("uri")
     if "wrong" in fields:
-        return _bad(uri, str(fields["wrong"])[:200])
+        return _bad(uri, str(fields["wrong"]))
     wrong = _what_is_wrong(fields)
     if wrong is not None:
         return _bad(uri, wrong)
@@ -175,7 +190,7 @@ def _candidate(fields: Any, frame: Frame) -> Candidate:
     scores = tuple((detector, float(score)) for detector, score in fields["outside_scores"])
     texts = {name: fields.get(name) for name in _TEXTS}
     return Candidate(
-        uri=uri,
+        uri=fields["uri"],
         content=content,
         vector=vector,
         outside_scores=scores,
@@ -190,7 +205,7 @@ def _what_is_wrong(fields: dict[str, Any]) -> str | None:
     for name in ("uri", "problem_detail", *_TEXTS):
         value = fields.get(name)
         if value is not None and (not isinstance(value, str) or len(value) > _LONGEST):
-            return f"{name} is not text of at most {_LONGEST} characters"
+            return _too_long(name)
         if value and _UNSTORABLE.search(value):
             return f"{name} holds characters that are no text"
     if not fields.get("uri"):
@@ -227,8 +242,12 @@ def _is_score(pair: Any) -> bool:
     if not isinstance(pair, list) or len(pair) != 2:
         return False
     detector, score = pair
-    return isinstance(detector, str) and isinstance(score, int | float) and math.isfinite(score)
+    if not isinstance(detector, str) or not 0 < len(detector) <= _LONGEST_DETECTOR or _UNSTORABLE.search(detector):
+        return False
+    return isinstance(score, float) and math.isfinite(score)
 
 
-def _bad(uri: str, detail: str) -> Candidate:
-    return Candidate(uri=uri or "unnamed", problem="bad_record", problem_detail=detail)
+def _bad(uri: Any, detail: str) -> Candidate:
+    """A candidate that is refused; its name is made storable, for the refusal is stored under it."""
+    named = _UNSTORABLE.sub("\ufffd", _text(uri)) or "unnamed"
+    return Candidate(uri=named, problem="bad_record", problem_detail=_UNSTORABLE.sub("\ufffd", detail)[:200])

@@ -115,7 +115,8 @@ def _relative_to(settings: Settings, folder: Path) -> Settings:
     store = settings.store.model_copy(update={"directory": (folder / settings.store.directory).resolve()})
     encoder = _encoder_relative_to(settings.encoder, folder)
     adapters = tuple(
-        adapter.model_copy(update={"options": _resolve_paths(adapter.options, folder)}) for adapter in settings.adapters
+        adapter.model_copy(update={"options": _resolve_paths(adapter.kind, adapter.options, folder)})
+        for adapter in settings.adapters
     )
     vocabulary = settings.explain.vocabulary
     explain = ExplainSettings(vocabulary=(folder / vocabulary).resolve()) if vocabulary else settings.explain
@@ -132,11 +133,23 @@ def _encoder_relative_to(encoder: EncoderSettings, folder: Path) -> EncoderSetti
     return encoder.model_copy(update={"open_clip": clip.model_copy(update=found)})
 
 
-def _resolve_paths(options: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The options named `path`, `root` and `archive` are paths by convention of the adapters; URLs stay as they are."""
+_PATHS = ("path", "root", "archive", "token_file")
+
+
+def _resolve_paths(kind: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The options of _PATHS are paths by convention of the adapters; URLs and names on the Hub stay as they are."""
     return {
-        key: str((folder / value).resolve())
-        if key in ("path", "root", "archive") and isinstance(value, str) and "://" not in value
-        else value
+        key: str((folder / _expanded(value)).resolve()) if _is_path(kind, key, value) else value
         for key, value in options.items()
     }
+
+
+def _is_path(kind: str, key: str, value: object) -> bool:
+    if key not in _PATHS or not isinstance(value, str) or "://" in value:
+        return False
+    # `owner/name` is a dataset of the Hub: a folder is written as one
+    return kind != "hf_dataset" or key != "path" or value.startswith(("/", ".", "~"))
+
+
+def _expanded(path: str) -> Path:
+    return Path(path).expanduser() if path.startswith("~/") else Path(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import daemon.cli
-from daemon.commands.common import print_json
+from daemon.commands.common import print_json, print_table
 from daemon.errors import BadInputError
 from daemon.writing import write_for_person
 
@@ -26,6 +26,17 @@ def test_an_error_is_one_line_and_nothing_in_it_steers_the_terminal(
     monkeypatch.setattr(daemon.cli, "app", fail)
     assert daemon.cli.run([]) == 65
     assert capsys.readouterr().err == "sidwatch: key a b\\x1b[2J\\x202e, photo é… \\xdcff.jpg\n"
+
+
+def test_nothing_in_a_table_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(
+        "names", ["uri"], [["e\x1b[2J\x1b]0;evil\x07.jpg"], ["\u202egpj.exe"], ["[red]é[/red]"], ["a\nb"]], "none"
+    )
+    shown = capsys.readouterr().out
+    assert all(sign.isprintable() or sign == "\n" for sign in shown)
+    assert "e\\x1b[2J\\x1b]0;evil\\x07.jpg" in shown
+    assert "\\x202egpj.exe" in shown
+    assert "[red]é[/red]" in shown
 
 
 def test_json_knows_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:

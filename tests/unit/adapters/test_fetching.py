@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from adapters.addresses import is_public
-from adapters.fetching import Fetcher, FetchLimits, FetchRefused, Unavailable, shown
+from adapters.addresses import is_public, shown
+from adapters.fetching import Fetcher, FetchLimits, FetchRefused, Unavailable
 from tests.unit.adapters.feed_server import Site, dripping, endless, serving
 
 INSIDE = (
@@ -104,6 +104,24 @@ def test_dripping_headers_are_cut_at_the_deadline(site: Site) -> None:
     with pytest.raises(Unavailable, match=r"took over 0\.5 s"):
         fetcher(site, deadline=0.5, attempts=1).get(site.url("/a"), 1000)
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("target", ["javascript:alert(1)", "data:,x", "https://xn--a/", "http://[", "https:///", "//"])
+def test_a_redirect_to_what_is_no_address_is_refused_and_ends_nothing(site: Site, target: str) -> None:
+    site.answers["/gone"] = (302, {"Location": target}, b"")
+    site.answers["/next"] = (200, {}, b"picture")
+    patient = fetcher(site)
+    with pytest.raises(FetchRefused) as caught:
+        patient.get(site.url("/gone"), 1000)
+    assert caught.value.reason in ("unreadable", "bad_record")
+    assert patient.get(site.url("/next"), 1000).content == b"picture"
+
+
+@pytest.mark.parametrize("url", ["https:///a.jpg", "https:", "https://:443/a.jpg", "https://xn--a/", "https://a\nb/"])
+def test_an_address_without_a_server_is_refused_in_one_line(url: str) -> None:
+    with pytest.raises(FetchRefused, match="no address") as caught:
+        fetcher().get(url, 1000)
+    assert str(caught.value).isprintable()
 
 
 def test_redirects_in_a_circle_end(site: Site) -> None:

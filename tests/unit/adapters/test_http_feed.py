@@ -162,3 +162,35 @@ def test_the_token_is_sent_to_the_feed(site: Site, monkeypatch: pytest.MonkeyPat
     site.answers["/feed"] = page(site, range(1))
     poll(adapter(site, token_variable="FEED_TOKEN"))
     assert site.asked[0][1]["Authorization"] == "Bearer s3cret"
+
+
+def test_lines_end_where_json_says_and_nowhere_else(site: Site) -> None:
+    site.answers["/0.jpg"] = (200, {}, b"picture")
+    lines = [
+        json.dumps({"url": site.url("/0.jpg"), "prompt": f"one{end}two"}, ensure_ascii=False) for end in "\u2028\x85"
+    ]
+    site.answers["/feed"] = (200, {"Content-Type": "application/x-ndjson"}, "\r\n".join(lines).encode())
+    found, _, complaint = poll(adapter(site, columns={"caption": "prompt"}))
+    assert [(one.problem, one.caption) for one in found] == [(None, "one\u2028two"), (None, "one\x85two")]
+    assert complaint == ""
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_next_page_that_is_no_address_is_one_clear_line_and_what_came_before_it_counts(
+    site: Site, link: bool
+) -> None:
+    status, headers, body = page(site, range(2), None if link else "http://[")
+    site.answers["/feed"] = (status, {**headers, "Link": '<http://[>; rel="next"'} if link else headers, body)
+    found, cursor, complaint = poll(adapter(site))
+    assert [one.uri for one in found] == ["n0", "n1"]
+    assert complaint.startswith("the feed cannot be read: http://")
+    assert (cursor is not None, complaint.isprintable()) == (True, True)
+
+
+@pytest.mark.parametrize("target", ["javascript:alert(1)", "https://xn--a/", "data:,x"])
+def test_a_picture_that_leads_to_no_address_does_not_hold_up_the_feed(site: Site, target: str) -> None:
+    site.answers["/feed"] = page(site, range(3))
+    site.answers["/1.jpg"] = (302, {"Location": target}, b"")
+    found, _, complaint = poll(adapter(site))
+    assert [one.problem is None for one in found] == [True, False, True]
+    assert complaint == ""

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from adapters.manifest import ManifestAdapter, ManifestOptions
 from daemon.errors import BadInputError
+from daemon.intake.wire import as_sent
 from daemon.model import Candidate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -527,3 +528,16 @@ def test_a_clock_put_back_while_rows_are_held_back_loses_none(tmp_path: Path) ->
     found, cursor = poll(tmp_path / "m.csv", cursor, now=datetime(2023, 1, 1, tzinfo=UTC))
     assert uris(found) == ["c.jpg"]
     assert "b.jpg" in uris(poll(tmp_path / "m.csv", cursor)[0])
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.jsonl"])
+def test_a_row_of_megabytes_does_not_stop_the_next(tmp_path: Path, name: str) -> None:
+    pictures(tmp_path, "a.jpg", "b.jpg")
+    long, short = "c" * 5_000_000, "c"
+    text = f"uri,label,caption\na.jpg,real,{long}\nb.jpg,real,{short}\n"
+    if name.endswith("jsonl"):
+        rows = [{"uri": "a.jpg", "label": "real", "caption": long}, {"uri": "b.jpg", "label": "real", "caption": short}]
+        text = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    found, _ = poll(tmp_path / name)
+    assert [as_sent(one, 1000).problem for one in found] == ["bad_record", None]

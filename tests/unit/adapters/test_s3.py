@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import s3fs
@@ -12,6 +13,7 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from adapters.checks import assert_conforms
 from adapters.manifest import ManifestAdapter, ManifestOptions
+from adapters.webdataset import WebdatasetAdapter, WebdatasetOptions
 from daemon.errors import BadInputError
 from daemon.model import Candidate
 
@@ -91,3 +93,19 @@ def test_full_addresses_and_patterns_work_and_other_buckets_are_out_of_reach(buc
 def test_a_bucket_that_is_not_there_and_a_refused_key_are_one_clear_line(bucket: s3fs.S3FileSystem) -> None:
     with pytest.raises(BadInputError, match=r"s3://nowhere/m.csv: there is no such manifest"):
         everything(adapter(path="s3://nowhere/m.csv"))
+
+
+def test_missing_keys_are_one_clear_line(
+    bucket: s3fs.S3FileSystem, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    s3fs.S3FileSystem.clear_instance_cache()
+    for path, made in (
+        ("s3://samples/drop/m.csv", adapter(path="s3://samples/drop/m.csv")),
+        ("s3://samples/a.tar", WebdatasetAdapter("w", WebdatasetOptions(path="s3://samples/a.tar"))),
+    ):
+        with pytest.raises(BadInputError, match=rf"^{path}: cannot be opened: .*credentials \(see `secrets`\)$"):
+            list(made.poll(None, 10, NOW))

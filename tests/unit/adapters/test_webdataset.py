@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,56 @@ def test_words_are_translated_and_a_real_picture_takes_no_default_family(tmp_pat
     assert [(one.label, one.family) for one in found] == [("synthetic", "dalle_3"), ("real", None)]
     with pytest.raises(ValueError, match="'famly' is not one of"):
         WebdatasetOptions(path="x", columns={"famly": "x"})
+
+
+def test_links_devices_and_paths_upwards_write_nothing_and_read_nothing(tmp_path: Path) -> None:
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
+            member = tarfile.TarInfo(f"link{kind.decode()}.jpg")
+            member.type, member.linkname = kind, str(tmp_path / "secret.jpg")
+            archive.addfile(member)
+        add(archive, "../../up.jpg", b"up")
+        add(archive, "/etc/absolute.jpg", b"absolute")
+        add(archive, "e\x1b[2J.jpg", b"escape")
+    before = sorted(tmp_path.iterdir())
+    found, _ = poll(adapter(tmp_path / "a.tar"))
+    assert [one.content for one in found if one.problem is None] == [b"up", b"absolute", b"escape"]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_giant_headers_and_members_that_nobody_reads_leave_the_memory_flat(tmp_path: Path, packed: bool) -> None:
+    giant = 200 * 2**20
+    name = tmp_path / ("a.tar.gz" if packed else "a.tar")
+    with tarfile.open(name, "w:gz" if packed else "w") as archive:
+        add(archive, "1.jpg", b"picture")
+        for number in range(40):
+            add(archive, f"1.part{number}", bytes(2**20))
+        add(archive, "2.jpg", b"picture")
+        add(archive, "2.txt", b"may have more members behind the break, so it is not delivered")
+        header = tarfile.TarInfo("pax")
+        header.type, header.size = tarfile.XHDTYPE, giant
+        archive.addfile(header, Zeros(giant))
+        add(archive, "3.jpg", b"picture")
+    tracemalloc.start()
+    try:
+        found, _ = poll(adapter(name))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [one.problem for one in found] == [None, "unreadable"]
+    assert "extended header of 209,715,200 bytes" in found[1].problem_detail
+    assert most < 64 * 2**20  # what 10 kB of gzip can hold is unpacked at once, and copied
+
+
+class Zeros(io.RawIOBase):
+    """So many zero bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def read(self, size: int = -1) -> bytes:
+        given = min(self._left, size if size >= 0 else self._left)
+        self._left -= given
+        return bytes(given)

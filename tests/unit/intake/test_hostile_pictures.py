@@ -34,6 +34,13 @@ def png(width: int, height: int, *before: bytes, rows: bool = True, after: bytes
     return signature + header + b"".join(before) + chunk(b"IDAT", body) + after + chunk(b"IEND", b"")
 
 
+def indexed(*before: bytes) -> bytes:
+    """A picture whose pixels are numbers of a palette, which is to come before them."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 96, 96, 8, 3, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress((b"\x00" + b"\x05" * 96) * 96))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(before) + body + chunk(b"IEND", b"")
+
+
 def encoded(kind: str) -> bytes:
     stream = io.BytesIO()
     pixels = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
@@ -80,6 +87,11 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str | tuple[int, int] | None]] = 
     "a colour profile of 300 MB": (
         lambda: png(64, 64, chunk(b"iCCP", b"k\x00\x00" + zlib.compress(bytes(300 * 2**20), 9))),
         None,
+    ),
+    "a palette that is not there": (indexed, "corrupt"),
+    "transparency of colours that the palette does not have": (
+        lambda: indexed(chunk(b"PLTE", bytes(3)), chunk(b"tRNS", bytes(300))),
+        "corrupt",
     ),
     "a PDF before a JPEG": (lambda: b"%PDF-1.4\n" + encoded("JPEG"), "format_not_allowed"),
     "a ZIP before a PNG": (lambda: b"PK\x03\x04" + encoded("PNG"), "format_not_allowed"),

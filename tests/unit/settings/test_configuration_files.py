@@ -73,6 +73,32 @@ def test_relative_paths_start_at_the_files_folder_and_secrets_are_masked(tmp_pat
     assert "hush" not in str(shown(settings))
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "becomes"),
+    [
+        ("folder", "path", "inbox", "{folder}/inbox"),
+        ("folder", "path", "~/inbox", "{home}/inbox"),
+        ("folder", "path", "~nobody_of_this_name/inbox", "{folder}/~nobody_of_this_name/inbox"),
+        ("folder", "archive", "../archive", "{parent}/archive"),
+        ("manifest", "path", "s3://bucket/m.csv", "s3://bucket/m.csv"),
+        ("http_feed", "token_file", "token", "{folder}/token"),
+        ("hf_dataset", "path", "owner/name", "owner/name"),
+        ("hf_dataset", "path", "./owner/name", "{folder}/owner/name"),
+        ("hf_dataset", "path", "../name", "{parent}/name"),
+        ("hf_dataset", "path", "~/name", "{home}/name"),
+        ("hf_dataset", "path", "/data/name", "/data/name"),
+        ("hf_dataset", "token_file", "token", "{folder}/token"),
+    ],
+)
+def test_paths_of_adapters_start_at_the_files_folder_and_names_on_the_hub_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, key: str, value: str, becomes: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    text = f"adapters: [{{name: one, kind: {kind}, options: {{{key}: {value}}}}}]\n"
+    (adapter,) = load(written(tmp_path, text)).adapters
+    assert adapter.options[key] == becomes.format(folder=tmp_path, parent=tmp_path.parent, home=tmp_path / "home")
+
+
 def test_mutilated_configurations_give_a_configuration_error_or_load(tmp_path: Path) -> None:
     whole = shipped("config.yaml").read_text(encoding="utf-8")
     chance = random.Random(7)

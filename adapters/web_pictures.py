@@ -1,0 +1,80 @@
+"""The pictures of a manifest on the web: fetched as `adapters.fetching` says, never from outside of one root."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
+from urllib.parse import quote, unquote
+
+import httpx
+
+from adapters.addresses import on_the_web, shown
+from adapters.batching import EXTENSIONS, refused
+from adapters.fetching import Fetcher, FetchLimits, FetchRefused, Unavailable
+from adapters.records import BadRecord
+from daemon.errors import BadInputError
+from daemon.model import Candidate
+
+_IN_A_PATH = "/%:@!$&'()*+,;=~"  # stays as it is in a path: what is escaped already is meant so
+_MOST_BYTES = 256 * 2**20  # of the list itself, which is held in memory
+
+
+@contextmanager
+def fetching(allowed: Collection[str]) -> Iterator[Fetcher]:
+    """A fetcher for one poll; allowed: hosts that may speak plain http and may lie in the own network."""
+    fetcher = Fetcher(FetchLimits(deadline=60.0), allowed)
+    try:
+        yield fetcher
+    finally:
+        fetcher.close()
+
+
+def fetch_list(fetcher: Fetcher, address: str) -> BytesIO:
+    """Fetch a list as a whole. Raises BadInputError."""
+    try:
+        return BytesIO(fetcher.get(address, _MOST_BYTES).content)
+    except (FetchRefused, Unavailable) as error:
+        raise BadInputError(f"the list cannot be read: {error}") from None
+
+
+class WebPictures:
+    """The pictures below one address; a manifest cannot name anything outside of it."""
+
+    def __init__(self, fetcher: Fetcher, root: str, max_bytes: int) -> None:
+        self._fetcher = fetcher
+        try:
+            self._root = httpx.URL(root).copy_with(query=None, fragment=None, userinfo=b"")
+        except (httpx.InvalidURL, ValueError) as error:
+            raise BadInputError(f"{shown(root)}: is no address: {error}") from None
+        self._folder = f"{self._root.path.rstrip('/')}/"
+        self._max_bytes = max_bytes
+
+    def locate(self, uri: str) -> str:
+        """Return the picture's address. Raises BadRecord when it lies outside of the root."""
+        root = self._root
+        try:
+            path = quote(posixpath.join(self._folder, uri), _IN_A_PATH)
+            url = httpx.URL(uri) if on_the_web(uri) else root.copy_with(path=path)
+            same = (url.scheme, url.host, url.port, url.userinfo) == (root.scheme, root.host, root.port, b"")
+        except (httpx.InvalidURL, ValueError) as error:
+            raise BadRecord(f"uri {uri[:80]!r} is no address: {error}") from None
+        # the server may undo percent signs once or twice, and may take a backslash for a slash
+        path = unquote(unquote(url.path)).replace("\\", "/")
+        if not same or "\0" in path or not url.path.startswith(self._folder) or ".." in path.split("/"):
+            raise BadRecord(f"uri {uri[:80]!r} lies outside of the root {shown(str(self._root))}; name another `root`")
+        return str(url)
+
+    def read(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with its bytes, or with the problem that kept them away."""
+        address = self.locate(candidate.uri)
+        if not httpx.URL(address).path.lower().endswith(EXTENSIONS):
+            return refused(candidate, "format_not_allowed", f"{shown(address)} is not {', '.join(EXTENSIONS)}")
+        try:
+            return replace(candidate, content=self._fetcher.get(address, self._max_bytes).content)
+        except FetchRefused as error:
+            return refused(candidate, error.reason, str(error))
+        except Unavailable as error:
+            return refused(candidate, "unreadable", str(error))

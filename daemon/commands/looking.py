@@ -18,6 +18,7 @@ from daemon.commands.common import (
     settings_of,
 )
 from daemon.errors import AnswerIsNo
+from daemon.settings import LearnSettings
 from daemon.views import FamilyView, MigrationView, ShortcutView, Status
 
 
@@ -32,14 +33,32 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show champion, families, real sources, episodes and the queue, from the store."""
     from daemon.app import read_status
 
-    found = read_status(settings_of(config))
+    settings = settings_of(config)
+    found = read_status(settings)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    print_status(found)
+    print_status(found, settings.learn)
 
 
-def print_status(found: Status) -> None:
+def _no_champion(found: Status, settings: LearnSettings) -> str:
+    """What a first champion waits for."""
+    families, sources = (
+        sum(one.samples >= settings.first_samples for one in own) for own in (found.families, found.real_sources)
+    )
+    wanted = (
+        f"a first one needs {settings.first_families} families and {settings.first_sources} real sources of "
+        f"{settings.first_samples} pictures or more each; there are {families} and {sources}"
+    )
+    if families < settings.first_families or sources < settings.first_sources:
+        return f"no champion yet: {wanted}"
+    return (
+        f"no champion yet: {wanted}. Only about half of all pictures may be learned from, the others measure, and "
+        "pictures of untrusted sources never; the log says what is missing. More pictures help"
+    )
+
+
+def print_status(found: Status, settings: LearnSettings) -> None:
     """The snapshot for people."""
     simulated = "  (SIMULATED)" if found.service.simulated else ""
     champion = found.champion
@@ -49,7 +68,7 @@ def print_status(found: Status) -> None:
     if found.migration:
         typer.echo(migration_line(found.migration))
     if champion is None:
-        typer.echo("no champion yet: it needs at least two families and two real sources to learn from")
+        typer.echo(_no_champion(found, settings))
     else:
         typer.echo(f"champion {champion.id}: {champion.families} families, {champion.sources} real sources")
         typer.echo(

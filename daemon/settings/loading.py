@@ -138,10 +138,21 @@ _PATHS = ("path", "root", "archive", "token_file")
 
 def _resolve_paths(kind: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The options of _PATHS are paths by convention of the adapters; URLs and names on the Hub stay as they are."""
-    return {
+    found = {
         key: str((folder / _expanded(value)).resolve()) if _is_path(kind, key, value) else value
         for key, value in options.items()
     }
+    if kind == "generate" and isinstance(found.get("models"), list | tuple):
+        found["models"] = [_with_folder(model, folder) for model in found["models"]]
+    return found
+
+
+def _with_folder(model: Any, folder: Path) -> Any:
+    """A model that is written as a folder, `./…` or `../…`; what else it is the adapter checks."""
+    name = model.get("model") if isinstance(model, dict) else None
+    if not isinstance(name, str) or not name.startswith(("./", "../")):
+        return model
+    return {**model, "model": str((folder / name).resolve())}
 
 
 def _is_path(kind: str, key: str, value: object) -> bool:

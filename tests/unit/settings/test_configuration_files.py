@@ -99,6 +99,18 @@ def test_paths_of_adapters_start_at_the_files_folder_and_names_on_the_hub_stay(
     assert adapter.options[key] == becomes.format(folder=tmp_path, parent=tmp_path.parent, home=tmp_path / "home")
 
 
+@pytest.mark.parametrize(
+    ("model", "becomes"),
+    [("./sd", "{folder}/sd"), ("../sd", "{parent}/sd"), ("owner/sd", "owner/sd"), ("/data/sd", "/data/sd")],
+)
+def test_models_that_are_folders_start_at_the_files_folder(tmp_path: Path, model: str, becomes: str) -> None:
+    text = f"adapters: [{{name: one, kind: generate, options: {{models: [{{model: {model}, family: sd}}, 7]}}}}]\n"
+    (adapter,) = load(written(tmp_path, text)).adapters
+    first, wrong = adapter.options["models"]
+    assert first == {"model": becomes.format(folder=tmp_path, parent=tmp_path.parent), "family": "sd"}
+    assert wrong == 7  # the adapter says what is wrong with it
+
+
 def test_mutilated_configurations_give_a_configuration_error_or_load(tmp_path: Path) -> None:
     whole = shipped("config.yaml").read_text(encoding="utf-8")
     chance = random.Random(7)

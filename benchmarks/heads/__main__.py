@@ -27,6 +27,7 @@ from benchmarks.heads.contenders import CONTENDERS
 from benchmarks.heads.promises import Row, growth, of, promises
 from benchmarks.heads.world import CHUNK, World
 from benchmarks.real_vectors import WORK, real_vectors
+from tests.acceptance.held_out import formats_of
 
 _FAMILIES: Final = 20
 _FEW: Final = 5
@@ -133,7 +134,9 @@ def main() -> int:
         state.prepare(folders[families], World(families), own)
     tasks = [(families, size, name) for families, own in wanted.items() for size in own for name in CONTENDERS]
     rows = measure(folders, tasks, arguments.rounds)
-    real = pictures.measure(real_vectors(arguments.images, arguments.work)) if arguments.images else None
+    real = None
+    if arguments.images:
+        real = pictures.measure(real_vectors(arguments.images, arguments.work), formats_of(arguments.images))
     show(rows)
     if real is None:
         print("\nno pictures: --images names a folder with manifest.csv (make: SIDWATCH_TEST_DATA)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import fmean, median
 from typing import Any, Final
@@ -26,20 +26,21 @@ Rows = Mapping[Profile, LabelledVectors]
 _VALIDATION: Final = 0.15  # share of the groups that decide when the gradient recipe stops, as shipped
 
 
-def closed_form(read_out: ReadOut, rows: Rows) -> tuple[Scores, dict[str, Any]]:
-    """Statistics of every (subject, profile), then the solve."""
+def closed_form(read_out: ReadOut, rows: Rows, formats: Sequence[str]) -> tuple[Scores, dict[str, Any]]:
+    """Statistics of every (subject, profile), families by file format, then the solve."""
     settings = head_settings(read_out)
-    head = solve_pooled(pool_statistics(statistics_of(rows), settings.min_group), settings)
+    statistics = statistics_of(rows, formats, max(settings.min_form, settings.min_group))
+    head = solve_pooled(pool_statistics(statistics, settings.min_group), settings)
     return head.scores, {"units": head.units.shape[1]}
 
 
-def logistic(rows: Rows) -> tuple[Scores, dict[str, Any]]:
+def logistic(rows: Rows, _formats: Sequence[str]) -> tuple[Scores, dict[str, Any]]:
     """The service's probe: scikit-learn's logistic regression, class-balanced, on standardised features."""
     trained = train_probe(*_together(rows)[:2], ProbeSettings())
     return trained.head.scores, {"iterations": trained.epochs}
 
 
-def gradient(rows: Rows) -> tuple[Scores, dict[str, Any]]:
+def gradient(rows: Rows, _formats: Sequence[str]) -> tuple[Scores, dict[str, Any]]:
     """The recipe of arXiv 2602.12381 on standardised features, as the service trains it for `forensic`."""
     vectors, synthetic, groups = _together(rows)
     aside = np.array([is_validation(group, _VALIDATION) for group in groups])
@@ -48,7 +49,7 @@ def gradient(rows: Rows) -> tuple[Scores, dict[str, Any]]:
     return trained.head.scores, {"epochs": trained.epochs}
 
 
-def river(rows: Rows) -> tuple[Scores, dict[str, Any]]:
+def river(rows: Rows, _formats: Sequence[str]) -> tuple[Scores, dict[str, Any]]:
     """river's logistic regression, one pass in random order over standardised features."""
     from river.linear_model import LogisticRegression
 
@@ -60,7 +61,7 @@ def river(rows: Rows) -> tuple[Scores, dict[str, Any]]:
     return scale.unfold(river_head(model, vectors.shape[1])).scores, {}
 
 
-LEARNERS: Final[Mapping[str, Callable[[Rows], tuple[Scores, dict[str, Any]]]]] = {
+LEARNERS: Final[Mapping[str, Callable[[Rows, Sequence[str]], tuple[Scores, dict[str, Any]]]]] = {
     "mixture": partial(closed_form, "mixture"),
     "linear": partial(closed_form, "linear"),
     "logistic": logistic,
@@ -69,8 +70,11 @@ LEARNERS: Final[Mapping[str, Callable[[Rows], tuple[Scores, dict[str, Any]]]]] =
 }
 
 
-def measure(rows: Rows) -> dict[str, dict[str, Any]]:
-    """Learner -> mAP and worst family under each profile, and seconds for one fold's head from its rows."""
+def measure(rows: Rows, formats: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Learner -> mAP and worst family under each profile, and seconds for one fold's head from its rows.
+
+    formats: the file format of each sample, by its id.
+    """
     found: dict[str, dict[str, Any]] = {}
     for name, learner in LEARNERS.items():
         logits = {profile: np.empty(len(own)) for profile, own in rows.items()}
@@ -79,7 +83,7 @@ def measure(rows: Rows) -> dict[str, dict[str, Any]]:
         for fold in range(FOLDS):
             learned = {profile: own.take(np.flatnonzero(own.folds != fold)) for profile, own in rows.items()}
             began = time.process_time()
-            scores, about = learner(learned)
+            scores, about = learner(learned, formats)
             seconds.append(time.process_time() - began)
             for profile, own in rows.items():
                 kept = np.flatnonzero(own.folds == fold)

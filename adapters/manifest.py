@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -127,6 +127,17 @@ class _Item:
     read: bool  # the picture is still to be read
 
 
+def _until_outage(
+    pictures: WebPictures, candidates: Iterator[Candidate], cursor: Callable[[], str], budget: int
+) -> Iterator[Batch]:
+    from adapters.web_pictures import UntilOutage
+
+    there = UntilOutage(pictures, candidates, cursor)
+    yield from batched(there, there.cursor, budget)
+    if there.outage is not None:
+        raise BadInputError(f"the server of the pictures is in trouble; the next poll goes on there: {there.outage}")
+
+
 class ManifestAdapter:
     """Delivers what a manifest lists."""
 
@@ -146,7 +157,11 @@ class ManifestAdapter:
             walk = _Walk(self, pictures, now.date())
             walk.resume(cursor, stream)
             stream.seek(0)
-            yield from batched(walk.candidates(stream), walk.cursor, budget)
+            candidates = walk.candidates(stream)
+            if isinstance(pictures, Pictures):
+                yield from batched(candidates, walk.cursor, budget)
+            else:
+                yield from _until_outage(pictures, candidates, walk.cursor, budget)
 
     @property
     def title(self) -> str:

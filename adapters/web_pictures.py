@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -20,6 +20,7 @@ from daemon.model import Candidate
 
 _IN_A_PATH = "/%:@!$&'()*+,;=~"  # stays as it is in a path: what is escaped already is meant so
 _MOST_BYTES = 256 * 2**20  # of the list itself, which is held in memory
+_IN_TROUBLE = 5  # pictures in a row that their server does not give: it is in trouble, and not the pictures
 
 
 @contextmanager
@@ -51,6 +52,7 @@ class WebPictures:
             raise BadInputError(f"{shown(root)}: is no address: {error}") from None
         self._folder = f"{self._root.path.rstrip('/')}/"
         self._max_bytes = max_bytes
+        self.failed = 0  # pictures in a row whose server was in trouble
 
     def locate(self, uri: str) -> str:
         """Return the picture's address. Raises BadRecord when it lies outside of the root."""
@@ -73,8 +75,44 @@ class WebPictures:
         if not httpx.URL(address).path.lower().endswith(EXTENSIONS):
             return refused(candidate, "format_not_allowed", f"{shown(address)} is not {', '.join(EXTENSIONS)}")
         try:
-            return replace(candidate, content=self._fetcher.get(address, self._max_bytes).content)
-        except FetchRefused as error:
-            return refused(candidate, error.reason, str(error))
+            content = self._fetcher.get(address, self._max_bytes).content
         except Unavailable as error:
+            self.failed += 1
             return refused(candidate, "unreadable", str(error))
+        except FetchRefused as error:
+            self.failed = 0
+            return refused(candidate, error.reason, str(error))
+        self.failed = 0
+        return replace(candidate, content=content)
+
+
+class UntilOutage:
+    """Candidates up to where their server breaks down: what is not to be had then is asked for by the next poll."""
+
+    def __init__(self, pictures: WebPictures, candidates: Iterable[Candidate], cursor: Callable[[], str]) -> None:
+        self._pictures = pictures
+        self._candidates = candidates
+        self._behind = cursor  # the last candidate taken from `candidates`
+        self._at = cursor()
+        self.outage: str | None = None  # what is wrong, once it broke down
+
+    def cursor(self) -> str:
+        """Return the cursor behind the last candidate yielded."""
+        return self._at
+
+    def __iter__(self) -> Iterator[Candidate]:
+        waiting: list[tuple[Candidate, str]] = []  # failed, and whether that is theirs or their server's is not known
+        for candidate in self._candidates:
+            failed = self._pictures.failed
+            waiting.append((candidate, self._behind()))
+            if failed >= _IN_TROUBLE:
+                self.outage = f"{candidate.problem_detail}; neither were the {failed - 1} before it"
+                return
+            if failed == 0:
+                yield from self._released(waiting)
+                waiting = []
+        yield from self._released(waiting)
+
+    def _released(self, waiting: Iterable[tuple[Candidate, str]]) -> Iterator[Candidate]:
+        for candidate, self._at in waiting:
+            yield candidate

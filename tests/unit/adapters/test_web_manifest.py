@@ -115,3 +115,45 @@ def test_a_list_cannot_name_what_lies_elsewhere(uri: str) -> None:
     assert below.locate("x.jpg") == "https://pictures.example/set/x.jpg"
     with pytest.raises(BadRecord):
         below.locate(uri)
+
+
+def test_a_server_in_trouble_ends_the_poll_and_the_next_one_goes_on_there(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = FetchLimits(attempts=1, deadline=5.0)
+    monkeypatch.setattr("adapters.web_pictures.FetchLimits", lambda **_: quick)
+    names = [f"{number}.jpg" for number in range(12)]
+    for name in names:
+        site.answers[f"/set/{name}"] = (200, {}, name.encode())
+    broken = (503, {}, b"")
+    site.answers["/set/2.jpg"] = broken  # one alone is the picture's own trouble
+    site.answers |= {f"/set/{number}.jpg": broken for number in range(6, 12)}
+    made = adapter(site, *names)
+    batches = made.poll(None, 1000, NOW)
+    first = next(batches)
+    assert [(one.uri, one.problem) for one in first.candidates] == [
+        (name, "unreadable" if name == "2.jpg" else None) for name in names[:6]
+    ]
+    with pytest.raises(BadInputError, match=r"server of the pictures is in trouble.*neither were the 4 before it"):
+        next(batches)
+
+    site.answers |= {f"/set/{name}": (200, {}, name.encode()) for name in names}
+    (rest,) = made.poll(first.cursor, 1000, NOW)
+    assert [(one.uri, one.problem) for one in rest.candidates] == [(name, None) for name in names[6:]]
+
+
+def test_fewer_failures_in_a_row_than_an_outage_are_the_pictures_own_even_at_the_end_and_over_a_budget(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = FetchLimits(attempts=1, deadline=5.0)
+    monkeypatch.setattr("adapters.web_pictures.FetchLimits", lambda **_: quick)
+    names = [f"{number}.jpg" for number in range(8)]
+    site.answers |= {f"/set/{name}": (200, {}, name.encode()) for name in names[:4]}
+    site.answers |= {f"/set/{name}": (503, {}, b"") for name in names[4:]}
+    made = adapter(site, *names)
+    cursor, found = None, []
+    for _ in range(8):
+        for batch in made.poll(cursor, 3, NOW):
+            cursor = batch.cursor
+            found += [(one.uri, one.problem) for one in batch.candidates]
+    assert found == [(name, None if number < 4 else "unreadable") for number, name in enumerate(names)]

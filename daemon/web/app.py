@@ -83,7 +83,8 @@ def create_app(
     read_token: when set, everything but health and readiness asks for it. ingest_token: what brings something in asks
     for it; None: nothing may be. write_token: what changes state asks for it; None: nothing here does. tokens: more of
     them, each with its scopes. requests_per_minute: of one caller; None: no limit. hosts: names of this service
-    (`daemon.web.hosts`); None: it answers under any. pictures: small copies of pictures are shown. max_upload: largest picture, bytes. scores_at_once: pictures that wait to be judged or are at work.
+    (`daemon.web.hosts`); None: it answers under any. pictures: small copies of pictures are shown.
+    max_upload: largest picture, bytes. scores_at_once: pictures that wait to be judged or are at work.
     beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
     """
     # The interactive documentation would load scripts from elsewhere; the schema itself is served.

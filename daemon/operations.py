@@ -41,6 +41,7 @@ from daemon.supervisor import (
 )
 from daemon.views import AdapterView, ScoreView, Status
 from daemon.web import WebServer, create_app
+from daemon.web.hosts import names_of
 from daemon.wiring import make_poller, make_telemetry
 
 ADAPTERS = "sidwatch.adapters"  # the entry point group
@@ -86,11 +87,12 @@ class served:
             write_token=http.write_token,
             tokens=http.tokens,
             requests_per_minute=http.requests_per_minute,
+            hosts=names_of(http.host, settings.page_address, http.allowed_hosts),
             pictures=http.pictures,
             max_upload=http.max_upload,
             scores_at_once=http.scores_at_once,
         )
-        self._server = WebServer(app, http.host, http.port) if http.enabled else None
+        self._server = WebServer(app, http.host, http.port, http.trusted_proxies) if http.enabled else None
         self._say = say
 
     def __enter__(self) -> str | None:

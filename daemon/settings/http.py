@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from daemon.settings.section import Section
 from daemon.units import Size, parse_size
 
 Scope = Literal["read", "ingest", "operate"]
+
+
+def _address(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no address or network, such as 127.0.0.1 or 10.0.0.0/8") from error
+    return text
 
 
 class TokenSettings(Section):
@@ -27,6 +36,8 @@ class HttpSettings(Section):
     write_token: SecretStr | None = None
     tokens: tuple[TokenSettings, ...] = ()
     requests_per_minute: Annotated[int, Field(ge=1)] | None = 1200
+    allowed_hosts: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")], ...] = ()
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_address)], ...] = ()
     pictures: bool = True
     max_upload: Size = parse_size("20MiB")
     scores_at_once: int = Field(16, ge=1, le=32)

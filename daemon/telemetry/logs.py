@@ -18,6 +18,8 @@ _SECRET_KEY: Final = re.compile(r"token|secret|password|passwd|authorization|coo
 _URL_USER: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _QUERY_SECRET: Final = re.compile(r"(?i)([?&][\w-]*(?:token|secret|password|key|signature)[\w-]*=)[^&\s\"']+")
+# What it warns of, a malformed upload, is answered to whoever sent it.
+_SILENT: Final = ("python_multipart",)
 # Their routine lines (every tick, every request) say nothing that the run log does not say better.
 _QUIET: Final = ("apscheduler", "alembic", "httpx", "httpcore", "uvicorn.access", "PIL", "asyncio", "urllib3")
 
@@ -66,6 +68,8 @@ def configure_logs(level: str = "info", form: Format = "auto", stream: TextIO | 
         library.propagate = True
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(True)
 
 

@@ -72,6 +72,7 @@ def create_app(
     write_token: SecretStr | None = None,
     tokens: Sequence[TokenSettings] = (),
     requests_per_minute: int | None = None,
+    hosts: frozenset[str] | None = None,
     pictures: bool = True,
     max_upload: int = 20 * 1024 * 1024,
     scores_at_once: int = 16,
@@ -81,14 +82,15 @@ def create_app(
 
     read_token: when set, everything but health and readiness asks for it. ingest_token: what brings something in asks
     for it; None: nothing may be. write_token: what changes state asks for it; None: nothing here does. tokens: more of
-    them, each with its scopes. requests_per_minute: of one caller; None: no limit. pictures: small copies of pictures
-    are shown. max_upload: largest picture, bytes. scores_at_once: pictures that wait to be judged or are at work.
+    them, each with its scopes. requests_per_minute: of one caller; None: no limit. hosts: names of this service
+    (`daemon.web.hosts`); None: it answers under any. pictures: small copies of pictures are shown.
+    max_upload: largest picture, bytes. scores_at_once: pictures that wait to be judged or are at work.
     beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
     """
     # The interactive documentation would load scripts from elsewhere; the schema itself is served.
     app = FastAPI(title="sidwatch", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     known = Tokens(read_token, ingest_token, write_token, tokens)
-    app.add_middleware(Guard, tokens=known, requests_per_minute=requests_per_minute)
+    app.add_middleware(Guard, tokens=known, requests_per_minute=requests_per_minute, hosts=hosts)
     problems.register(app)
     places = Places(scores_at_once)
     _add_probes(app, service, beat_limit)

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.settings import Scope as Right
 from daemon.settings import TokenSettings
+from daemon.web.hosts import is_own
 from daemon.web.problems import problem
 from daemon.web.rate import Buckets
 
@@ -96,7 +97,8 @@ class Guard:
     """ASGI middleware: adds the headers to every answer, and answers itself what may not pass.
 
     A token comes as `Authorization: Bearer …`, or as the password of basic authentication so that a browser can ask
-    for it; that way it may only read. requests_per_minute: of one caller; None: no limit.
+    for it; that way it may only read. requests_per_minute: of one caller; None: no limit. hosts: names of this service,
+    beside addresses and names without a dot, one of which a caller without a token must use; None: any will do.
     """
 
     def __init__(
@@ -104,10 +106,12 @@ class Guard:
         app: ASGIApp,
         tokens: Tokens,
         requests_per_minute: int | None = None,
+        hosts: frozenset[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._tokens = tokens
+        self._hosts = hosts
         self._buckets = Buckets(requests_per_minute, clock) if requests_per_minute is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,12 +128,19 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        caller = self._tokens.caller(Headers(scope=scope).get("authorization", ""))
+        headers = Headers(scope=scope)
+        caller = self._tokens.caller(headers.get("authorization", ""))
         scope.setdefault("state", {})["caller"] = caller
         path, method = scope["path"], scope["method"]
         if method in _WITH_BODY and path not in UPLOAD_PATHS:
             receive = _capped(receive)
-        refusal = None if path in OPEN_PATHS else self._throttled(scope, caller) or self._refusal(path, method, caller)
+        refusal = None
+        if path not in OPEN_PATHS:
+            refusal = (
+                self._throttled(scope, caller)
+                or self._astray(headers, method, caller)
+                or self._refusal(path, method, caller)
+            )
         await (refusal or self._app)(scope, receive, send_guarded)
 
     def _throttled(self, scope: Scope, caller: Caller | None) -> JSONResponse | None:
@@ -147,11 +158,23 @@ class Guard:
             {"Retry-After": str(max(1, round(wait + 0.5)))},
         )
 
+    def _astray(self, headers: Headers, method: str, caller: Caller | None) -> JSONResponse | None:
+        """Refuse what another site makes a browser send; who knows a token is not led by one."""
+        if caller is not None:
+            return None
+        if self._hosts is not None and not is_own(headers.get("host", ""), self._hosts):
+            return problem(403, "this service is not known under that host name; add it to http.allowed_hosts")
+        if method in _WITH_BODY and headers.get("sec-fetch-site", "").lower() == "cross-site":
+            return problem(403, "a page of another site may send nothing here")
+        return None
+
     def _refusal(self, path: str, method: str, caller: Caller | None) -> JSONResponse | None:
         if path in INGEST_PATHS and method == "POST":
             return self._ingest_refusal(caller)
         if self._tokens.reading_is_open or (caller is not None and "read" in caller.rights):
             return None
+        if method == "POST" and path not in UPLOAD_PATHS and caller is not None and "operate" in caller.rights:
+            return None  # an action, whose endpoint asks for that scope alone
         if caller is not None:
             return problem(403, "this token may not read (scope read)")
         return problem(401, "send the read token (http.read_token) as a bearer token", _BASIC)

@@ -6,6 +6,7 @@ import errno
 import socket
 import threading
 import time
+from collections.abc import Sequence
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,13 +19,15 @@ _START_SECONDS = 10.0
 class WebServer:
     """Serves one application on one address.
 
-    host: name or address to bind. port: 0 means any free one; `port` says which after `start`.
+    host: name or address to bind. port: 0 means any free one; `port` says which after `start`. proxies: addresses and
+    networks whose word on who asks is taken (X-Forwarded-For).
     """
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: FastAPI, host: str, port: int, proxies: Sequence[str] = ()) -> None:
         self.host = host
         self.port = port
         self._app = app
+        self._proxies = list(proxies)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
@@ -48,6 +51,8 @@ class WebServer:
             log_config=None,  # through logging, as everything else
             access_log=False,
             server_header=False,
+            proxy_headers=bool(self._proxies),  # uvicorn's default would believe everybody on this machine
+            forwarded_allow_ips=self._proxies,
             lifespan="off",
             timeout_keep_alive=5,
             timeout_graceful_shutdown=5,

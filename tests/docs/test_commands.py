@@ -94,3 +94,16 @@ def test_check_config_prints_one_json_value(tmp_path: Path, capsys: pytest.Captu
     capsys.readouterr()
     assert daemon.cli.run(["check-config", "--config", str(tmp_path / "w/config.yaml"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["encoder"]["name"] == "open_clip"
+
+
+_DOCS = sorted((ROOT / "docs").rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", _DOCS, ids=lambda page: page.name)
+def test_a_page_names_no_command_that_does_not_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    shown = "\n".join(re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL) + re.findall(r"`[^`\n]+`", text))
+    spoken = re.findall(r"(?:`|^\s*)sidwatch ([a-z-]+)(?: ([a-z-]+))?", shown, re.MULTILINE)
+    groups = {name.partition(" ")[0] for name in FOUND if " " in name}
+    told = {f"{first} {second}" if first in groups and second else first for first, second in spoken}
+    assert told - FOUND.keys() - groups == set()

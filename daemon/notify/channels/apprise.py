@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -45,6 +46,8 @@ class AppriseChannel:
 
 
 def _library(name: str) -> Any:
+    # It logs addresses with the keys in them; what it could not do is said by an error that names none.
+    logging.getLogger("apprise").disabled = True
     try:
         return import_module("apprise")
     except ImportError as error:

@@ -44,7 +44,7 @@ class EmailChannel:
 
     def __init__(self, settings: EmailSettings) -> None:
         for address in (settings.sender, *settings.recipients):
-            if "@" not in parseaddr(address)[1]:
+            if "@" not in parseaddr(address)[1] or not address.isprintable():
                 raise ConfigurationError(f"notify.channels: {settings.name}: {address!r} is no e-mail address")
         self.name = settings.name
         self.recipients = settings.recipients

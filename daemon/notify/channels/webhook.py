@@ -5,6 +5,7 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -104,10 +105,23 @@ class WebhookChannel:
         }
         url, seconds = self._settings.url.get_secret_value(), self._settings.timeout.total_seconds()
         try:
-            answer = httpx.post(url, content=body, headers=headers, timeout=seconds)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            status = asyncio.run(_posted(url, body, headers, seconds))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise TemporaryError(
                 f"{self.name}: no answer ({type(error).__name__})"
             ) from error  # its text may hold the URL
-        if not answer.is_success:
-            raise TemporaryError(f"{self.name}: answered {answer.status_code}")
+        if not httpx.codes.is_success(status):
+            raise TemporaryError(f"{self.name}: answered {status}")
+
+
+async def _posted(url: str, body: bytes, headers: dict[str, str], seconds: float) -> int:
+    """The status that was answered. The deadline is of the whole exchange: who answers byte by byte holds up nobody.
+
+    What stands in the answer is not read, for it may have no end.
+    """
+    async with (
+        asyncio.timeout(seconds),
+        httpx.AsyncClient(timeout=seconds) as client,
+        client.stream("POST", url, content=body, headers=headers) as answer,
+    ):
+        return answer.status_code

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -97,6 +98,45 @@ def test_only_a_2xx_answer_means_that_a_webhook_was_taken(receiver: Receiver, an
     assert len(receiver.posted) == 1  # a redirect is not followed
 
 
+@contextmanager
+def endless(drip: bytes) -> Iterator[str]:
+    """A server that goes on answering for as long as anybody listens."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def answer() -> None:
+        taken, _ = listener.accept()
+        with taken, suppress(OSError):
+            taken.recv(65536)
+            taken.sendall(b"HTTP/1.1 204 No Content\r\n" if drip == b"X" else b"HTTP/1.1 200 OK\r\n\r\n")
+            while not over.wait(0.02):
+                taken.sendall(drip)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+    finally:
+        over.set()
+        listener.close()
+        thread.join(10)
+
+
+def test_a_webhook_that_answers_byte_by_byte_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with (
+        endless(b"X") as url,  # a header that never ends
+        pytest.raises(TemporaryError, match=r"^team: no answer \(TimeoutError\)$"),
+    ):
+        channel(kind="webhook", url=url, secret="s" * 16, timeout="500ms").send(MESSAGE, (), "")
+
+
+def test_what_a_webhook_says_beside_its_status_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with endless(b"and so on " * 100) as url:
+        channel(kind="webhook", url=url, secret="s" * 16, timeout="5s").send(MESSAGE, (), "")
+
+
 def test_an_error_names_no_address(receiver: Receiver) -> None:
     receiver.server.server_close()
     with pytest.raises(TemporaryError) as raised:
@@ -169,6 +209,8 @@ def test_a_mail_server_that_refuses_is_a_temporary_error_that_repeats_nothing_it
     ("changes", "complaint"),
     [
         ({"sender": "nobody"}, "no e-mail address"),
+        ({"sender": "a@example.org\nBcc: c@example.org"}, "no e-mail address"),
+        ({"recipients": ["b@example.org", "c@example.org\r\nSubject: x"]}, "no e-mail address"),
         ({"recipients": ["a@example.org", "b"]}, "no e-mail address"),
     ],
 )
@@ -194,6 +236,14 @@ def test_apprise_reaches_its_services(receiver: Receiver) -> None:
 def test_an_address_that_apprise_does_not_know_is_refused_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match="does not know"):
         channel(kind="apprise", url="nothing-like-it")
+
+
+@pytest.mark.parametrize("address", ["slack://hidden/away", "http://hidden/", "hidden", "nosuch://hidden@host/hidden"])
+def test_a_wrong_address_is_neither_logged_nor_said(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "apprise")
+    with pytest.raises(ConfigurationError) as raised:
+        channel(kind="apprise", url=address)
+    assert "hidden" not in caplog.text + str(raised.value)
 
 
 REPORT = replace(MESSAGE, attachments=[{"name": "week.html", "media_type": "text/html", "text": "<h1>Größe</h1>\n"}])

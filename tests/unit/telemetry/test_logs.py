@@ -39,6 +39,12 @@ def test_library_lines_and_own_lines_are_json_with_context_and_without_secrets(s
     assert own["token"] == "**********"
 
 
+def test_malformed_uploads_write_no_log(stream: io.StringIO) -> None:
+    configure_logs("info", "json", stream)
+    logging.getLogger("python_multipart.multipart").warning("Expected boundary character %d", 98)
+    assert stream.getvalue() == ""
+
+
 def test_the_console_form_is_a_line_for_people(stream: io.StringIO) -> None:
     configure_logs("info", "console", stream)
     structlog.get_logger("daemon").info("started", version="v1")

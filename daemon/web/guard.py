@@ -27,6 +27,7 @@ INGEST_PATHS: Final = frozenset({"/v1/feedback", "/v1/samples"})  # a POST there
 UPLOAD_PATHS: Final = INGEST_PATHS | {"/v1/score", "/try"}  # these cap what they read, and read it as it comes
 MOST_JSON: Final = 64 * 1024  # bytes of any other body
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+METRICS_PATH: Final = "/metrics"
 OPEN_PATHS: Final = frozenset({"/-/healthy", "/healthz", "/-/ready", "/readyz"})
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -138,7 +139,7 @@ class Guard:
         if path not in OPEN_PATHS:
             refusal = (
                 self._throttled(scope, caller)
-                or self._astray(headers, method, caller)
+                or self._astray(headers, path, method, caller)
                 or self._refusal(path, method, caller)
             )
         await (refusal or self._app)(scope, receive, send_guarded)
@@ -158,9 +159,12 @@ class Guard:
             {"Retry-After": str(max(1, round(wait + 0.5)))},
         )
 
-    def _astray(self, headers: Headers, method: str, caller: Caller | None) -> JSONResponse | None:
-        """Refuse what another site makes a browser send; who knows a token is not led by one."""
-        if caller is not None:
+    def _astray(self, headers: Headers, path: str, method: str, caller: Caller | None) -> JSONResponse | None:
+        """Refuse what another site makes a browser send; who knows a token is not led by one.
+
+        Prometheus asks for figures by whatever name its configuration says.
+        """
+        if caller is not None or path == METRICS_PATH:
             return None
         if self._hosts is not None and not is_own(headers.get("host", ""), self._hosts):
             return problem(403, "this service is not known under that host name; add it to http.allowed_hosts")

@@ -333,6 +333,18 @@ def test_a_source_is_split_off_with_what_it_delivers_later(world: World) -> None
     assert_whole(world)
 
 
+def test_a_part_that_was_merged_back_is_not_split_off_by_saying_so_again(world: World) -> None:
+    world.inbox.put(replace(candidate(OLD, 100 + i), source="forum") for i in range(12))
+    world.until_idle()
+    assert split(world, OLD, "from_forum", FamilyPart(source="forum")) is not None
+    assert split(world, OLD, "from_forum", FamilyPart(source="forum")) is None
+    assert merge(world, "from_forum", OLD) is not None
+    with pytest.raises(BadInputError, match=f"from_forum belong to {OLD}; choose another name"):
+        split(world, OLD, "from_forum", FamilyPart(source="forum"))
+    assert split(world, OLD, "of_forum", FamilyPart(source="forum")) is not None
+    assert facts(world)["of_forum"].samples == 12
+
+
 def test_by_time_what_came_later_is_split_off(world: World) -> None:
     world.until_idle()
     limit = world.clock.now()

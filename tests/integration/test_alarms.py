@@ -118,9 +118,7 @@ def test_a_family_that_recovered_is_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("detector", ["e_process", *RIVER_NAMES])
-def test_neither_order_nor_restarts_leave_a_trace_in_the_tests_of_known_families(
-    tmp_path: Path, detector: str
-) -> None:
+def test_neither_order_nor_restarts_leave_a_trace_in_the_tests_of_known_families(tmp_path: Path, detector: str) -> None:
     plain = settled(tmp_path / "plain", detector=detector)
     other = settled(tmp_path / "other", detector=detector)
     for numbers in (range(15), range(15, 40)):

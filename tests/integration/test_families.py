@@ -278,6 +278,22 @@ def test_an_episode_ends_when_the_votes_of_both_prove_nothing(world: World) -> N
     assert_whole(world)
 
 
+def test_what_a_merged_familys_test_cost_stays_spent_when_its_name_is_taken_again(world: World) -> None:
+    world.inbox.put(candidate(name, 100 + i) for i in range(5) for name in (OLD, OTHER))
+    world.until_idle()
+    before = status(world).alarm_budget
+    assert before is not None and before.new_tests > 0
+    merge(world, OLD, OTHER)
+    follow(world)
+    rename(world, OTHER, OLD)
+    assert status(world).alarm_budget == before
+    rename(world, OLD, OTHER)
+    assert status(world).alarm_budget == before
+    world.until_idle()
+    assert status(world).alarm_budget == before
+    assert_whole(world)
+
+
 def test_of_two_open_episodes_one_goes_on(world: World) -> None:
     evading(world)
     world.inbox.put(candidate(NEW, i, family="second", uri=f"s/{i}") for i in range(50, 58))

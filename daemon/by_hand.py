@@ -11,6 +11,7 @@ from pydantic import Field
 from daemon.context import Context
 from daemon.corrections.model import Relabel
 from daemon.drift.restart import begun_anew
+from daemon.episodes.snoozing import snoozed_until
 from daemon.errors import BadInputError, TemporaryError
 from daemon.model import Episode, ForgetTarget, Label
 from daemon.promote.promoting import roll_back
@@ -18,7 +19,6 @@ from daemon.runs import tick
 from daemon.slug import complaint, is_slug
 from daemon.views import View
 
-LONGEST_SNOOZE = timedelta(days=365)
 _ATTEMPTS = 3  # a cycle may judge the family between reading and writing
 
 
@@ -42,10 +42,8 @@ class ByHand:
 
     def snooze(self, episode: int, length: timedelta, actor: str, reason: str) -> Done:
         """Nobody wants to hear of it for so long."""
-        if not timedelta(0) < length <= LONGEST_SNOOZE:
-            raise BadInputError("a snooze lasts longer than nothing and a year at most, for example 3d")
         now = self._now()
-        done = self.context.samples.snooze_episode(episode, now + length, actor, reason, now)
+        done = self.context.samples.snooze_episode(episode, snoozed_until(now, length), actor, reason, now)
         assert done.snoozed_until is not None
         return self._done(
             f"episode {done.id} of {done.family} is snoozed until {done.snoozed_until:%Y-%m-%d %H:%M} UTC"

@@ -107,6 +107,11 @@ def run(arguments: list[str]) -> int:
         return _complain("stopped", 130)
     except SidwatchError as error:
         return _complain(str(error), error.exit_status)
+    except UnicodeEncodeError:
+        wrong = next((one for one in arguments if not _is_text(one)), None)
+        if wrong is None:
+            raise
+        return _complain(f"{wrong!r} is no UTF-8 text; write it as UTF-8", 65)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
         return 0
@@ -116,6 +121,15 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _complain("stopped", 130)
     return result if isinstance(result, int) else 0
+
+
+def _is_text(argument: str) -> bool:
+    """Whether the bytes on the command line were UTF-8; names of files need not be, what is stored must."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _complain(message: str, status: int) -> int:

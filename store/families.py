@@ -91,7 +91,7 @@ class Families(Part):
         with self._database.write(durable=True) as connection:
             rules = read_rules(connection)
             rule = Rule(name, new, part.source, part.released_after, part.delivered_after)
-            if rule in rules and not sha256s:
+            if rule in rules and not sha256s and new not in present_names(rules):
                 return None
             row = _family(connection, name, rules)
             if sha256s and _all_in(connection, sha256s, new):

@@ -14,8 +14,8 @@ _BY_SUBJECT = (t.evaluation, t.test_state, t.statistics, t.learned, t.held)
 def rename_rows(connection: Connection, family_id: int, old: str, new: str) -> None:
     """Everything that was measured, tested, learned and told of the family goes on under the new name.
 
-    Rows of a family that had the new name before and is gone make way. Raises TemporaryError while statistics still
-    hold something of that one.
+    Rows of a family that had the new name before and is gone make way; what its tests cost stays spent. Raises
+    TemporaryError while statistics still hold something of that one.
     """
     f, e, a, learned = t.family.c, t.episode.c, t.service_alarm.c, t.learned.c
     held = select(learned.sample_id).where(learned.subject_kind == "family", learned.subject_name == new)
@@ -23,8 +23,8 @@ def rename_rows(connection: Connection, family_id: int, old: str, new: str) -> N
         raise TemporaryError(f"the statistics still hold an earlier {new}; try again after the next cycle")
     connection.execute(delete(t.family).where(f.name == new))
     connection.execute(update(t.family).where(f.id == family_id).values(name=new))
-    for table in (t.evaluation, t.test_state):
-        connection.execute(delete(table).where(_of(table, new)))
+    connection.execute(delete(t.evaluation).where(_of(t.evaluation, new)))
+    _set_tests_aside(connection, new)
     for table in _BY_SUBJECT:
         connection.execute(update(table).where(_of(table, old)).values(subject_name=new))
     _rename_standing(connection, old, new)
@@ -53,6 +53,15 @@ def take_over(connection: Connection, old: str, new: str, why: str) -> None:
 
 def _of(table: Table, name: str) -> ColumnElement[bool]:
     return and_(table.c.subject_kind == "family", table.c.subject_name == name)
+
+
+def _set_tests_aside(connection: Connection, name: str) -> None:
+    """Keep the tests of a family that had the name before under one that no family can have: the budget counts them."""
+    test = t.test_state.c
+    before = test.subject_name.startswith(f"{name}:", autoescape=True)
+    serial = connection.execute(select(func.count(test.subject_name.distinct())).where(before)).scalar_one() + 1
+    aside = update(t.test_state).where(_of(t.test_state, name)).values(subject_name=f"{name}:{serial}")
+    connection.execute(aside)
 
 
 def _rename_standing(connection: Connection, old: str, new: str) -> None:

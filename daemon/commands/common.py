@@ -25,6 +25,7 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else there.")]
 
 DEFAULT_CONFIG = Path("config.yaml")
+LONGEST_REASON = 2000  # characters
 WIDTH = 180  # of tables that go into a file or a pipe
 
 
@@ -50,6 +51,13 @@ def said(reason: str) -> str:
     """Callback of `--reason`: an empty one is no reason."""
     if not reason.strip():
         raise typer.BadParameter("say why: the audit keeps it")
+    return short(reason)
+
+
+def short(reason: str) -> str:
+    """Callback of a `--reason` that may be left out; the API takes as much."""
+    if len(reason) > LONGEST_REASON:
+        raise typer.BadParameter(f"{len(reason)} characters are too many: at most {LONGEST_REASON}")
     return reason
 
 
@@ -91,8 +99,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     console.print(table)
 
 
+def echo(line: str) -> None:
+    """A line for people on stdout; what came from elsewhere in it does not steer the terminal."""
+    typer.echo(_shown(line))
+
+
 def _shown(text: str) -> str:
-    """A cell without what a terminal would obey: names come from whoever delivered them."""
+    """A text without what a terminal would obey: names come from whoever delivered them."""
     return "".join(one if one.isprintable() or one == "\n" else f"\\x{ord(one):02x}" for one in text)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.commands.common import ConfigOption, JsonOption, example, print_json, said, settings_of
+from daemon.commands.common import ConfigOption, JsonOption, echo, example, print_json, said, settings_of
 from daemon.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def tell(done: Corrected, as_json: bool) -> None:
         print_json(done.to_dict())
         return
     for line in done.lines():
-        typer.echo(line)
+        echo(line)
 
 
 def _utc(at: datetime) -> datetime:

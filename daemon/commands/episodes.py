@@ -7,13 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.commands.common import ConfigOption, JsonOption, example, number, print_json, print_table, settings_of
+from daemon.commands.common import (
+    ConfigOption,
+    JsonOption,
+    echo,
+    example,
+    number,
+    print_json,
+    print_table,
+    said,
+    settings_of,
+    short,
+)
 from daemon.units import parse_duration
 
 app = typer.Typer(no_args_is_help=True, help="The incidents: families that evaded, and what became of it.")
 
 Name = Annotated[str, typer.Argument(metavar="EPISODE", help="Its number, or the family (its last episode).")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; written into the audit.", callback=short)]
+Why = Annotated[str, typer.Option("--reason", help="Why; written into the audit.", callback=said)]
 
 
 @app.command("list", epilog=example("sidwatch episodes list --all"))
@@ -57,13 +69,13 @@ def show(name: Name, config: ConfigOption = None, as_json: JsonOption = False) -
         print_json(found)
         return
     episode = found["episode"]
-    typer.echo(f"episode {episode['id']}: {episode['family']}, {episode['state']}{_handled(episode)}")
+    echo(f"episode {episode['id']}: {episode['family']}, {episode['state']}{_handled(episode)}")
     for entry in found["timeline"]:
-        typer.echo(f"  {entry['at'][:16].replace('T', ' ')}  {entry['what']:<12}  {entry['text']}")
+        echo(f"  {entry['at'][:16].replace('T', ' ')}  {entry['what']:<12}  {entry['text']}")
     for test in found["tests"]:
         again = f", begun anew {test['restarts']} times" if test["restarts"] else ""
         evidence = f"evidence 10^{test['log10_evidence']:.1f} of 10^{test['log10_alarm']:.1f}"
-        typer.echo(f"  test against {test['version']}: {evidence} after {test['votes']} votes{again}")
+        echo(f"  test against {test['version']}: {evidence} after {test['votes']} votes{again}")
 
 
 @app.command("ack", epilog=example('sidwatch episodes ack flux_3 --reason "ticket 4711"'))
@@ -95,7 +107,7 @@ def snooze(
 
 
 @app.command("close", epilog=example('sidwatch episodes close flux_3 --reason "the pictures were mislabelled"'))
-def close(name: Name, reason: Reason, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def close(name: Name, reason: Why, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """End an episode: the family's test begins anew with the pictures that come, at a level out of the budget."""
     from daemon.episodes.by_hand import close as carry_out
 
@@ -115,4 +127,4 @@ def _tell(done: Any, text: str, as_json: bool) -> None:
     if as_json:
         print_json({"episode": done.id, "family": done.family, "state": done.state, "outcome": text})
     else:
-        typer.echo(text)
+        echo(text)

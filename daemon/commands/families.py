@@ -9,6 +9,7 @@ import typer
 from daemon.commands.common import (
     ConfigOption,
     JsonOption,
+    echo,
     example,
     interval,
     number,
@@ -99,9 +100,9 @@ def show(
         print_json({**shown, **_decided(facts), **more})
         return
     if found is None:
-        typer.echo(f"{wanted}: retired")
+        echo(f"{wanted}: retired")
     else:
-        typer.echo(f"{found.name}: {found.state}, released {found.released or 'unknown'}, {found.samples} samples")
+        echo(f"{found.name}: {found.state}, released {found.released or 'unknown'}, {found.samples} samples")
     if facts is not None:
         _print_decided(facts)
     if found is not None:
@@ -109,7 +110,7 @@ def show(
     if audits:
         print_shortcuts(audits)
     for episode in episodes:
-        typer.echo(
+        echo(
             f"  episode {episode.state}: opened {episode.opened_at:%Y-%m-%d}, alarmed after "
             f"{episode.samples_to_alarm} samples, AP {number(episode.ap_before)} -> {number(episode.ap_after)}"
         )
@@ -117,11 +118,11 @@ def show(
 
 def _print_decided(facts: FamilyFacts) -> None:
     if facts.aliases:
-        typer.echo(f"  also called {', '.join(facts.aliases)}")
+        echo(f"  also called {', '.join(facts.aliases)}")
     if facts.retired_at is not None:
-        typer.echo(f"  retired on {facts.retired_at:%Y-%m-%d}: not measured, tested or gated; {facts.samples} samples")
+        echo(f"  retired on {facts.retired_at:%Y-%m-%d}: not measured, tested or gated; {facts.samples} samples")
     if facts.anchored_at is not None:
-        typer.echo(f"  an anchor since {facts.anchored_at:%Y-%m-%d}: no head learns from it")
+        echo(f"  an anchor since {facts.anchored_at:%Y-%m-%d}: no head learns from it")
 
 
 def _print_figures(found: FamilyView) -> None:

@@ -10,6 +10,7 @@ from daemon.commands.common import (
     ConfigOption,
     JsonOption,
     counts,
+    echo,
     example,
     interval,
     number,
@@ -62,22 +63,22 @@ def print_status(found: Status, settings: LearnSettings) -> None:
     """The snapshot for people."""
     simulated = "  (SIMULATED)" if found.service.simulated else ""
     champion = found.champion
-    typer.echo(f"encoder {found.service.encoder}{simulated}")
+    echo(f"encoder {found.service.encoder}{simulated}")
     if found.encoder_notice:
-        typer.echo(found.encoder_notice)
+        echo(found.encoder_notice)
     if found.migration:
-        typer.echo(migration_line(found.migration))
+        echo(migration_line(found.migration))
     if champion is None:
-        typer.echo(_no_champion(found, settings))
+        echo(_no_champion(found, settings))
     else:
-        typer.echo(f"champion {champion.id}: {champion.families} families, {champion.sources} real sources")
-        typer.echo(
+        echo(f"champion {champion.id}: {champion.families} families, {champion.sources} real sources")
+        echo(
             f"mAP raw {number(found.mean_ap['raw'])}, laundered {number(found.mean_ap['laundered'])}; worst "
             f"{found.worst_family['raw'] or '–'} {number(found.worst_ap['raw'])}; false positives "
             f"{number(found.real_false_positive_rate['raw'])}"
         )
         if champion.thresholds["raw"] is None:
-            typer.echo(
+            echo(
                 f"NOTHING IS CALLED SYNTHETIC YET: too few real pictures for {champion.alpha:.0%} false positives; "
                 "deliver photographs, best from five or more sources"
             )
@@ -105,25 +106,25 @@ def print_status(found: Status, settings: LearnSettings) -> None:
         "no real sources yet",
     )
     waiting = {row.stage: row.samples for row in found.queue if row.samples}
-    typer.echo(f"samples: {counts(found.samples)}; waiting: {counts(waiting)}; quarantine: {counts(found.quarantine)}")
+    echo(f"samples: {counts(found.samples)}; waiting: {counts(waiting)}; quarantine: {counts(found.quarantine)}")
     given_away = [view for view in found.shortcuts if view.state == "shortcut" and view.source]
     if given_away:
-        typer.echo(
+        echo(
             f"file metadata alone gives the label of {len(given_away)} batches away, {_learned_how(given_away)}: "
             "`sidwatch shortcuts`"
         )
     for alarm in found.alarms:
         if alarm.raised_at is not None:
-            typer.echo(f"alarm {alarm.kind} since {alarm.raised_at:%Y-%m-%d}: {alarm.text}")
+            echo(f"alarm {alarm.kind} since {alarm.raised_at:%Y-%m-%d}: {alarm.text}")
     if found.alarm_budget is not None:
         budget = found.alarm_budget
-        typer.echo(
+        echo(
             f"false alarms to expect in 30 days: at most {budget.new_spent + budget.known_spent:.2f} of a budget of "
             f"{budget.false_alarms_per_30_days:g} ({budget.new_tests} new tests, {budget.known_votes} votes of "
             f"{budget.known_subjects} known subjects)"
         )
     for episode in found.episodes:
-        typer.echo(
+        echo(
             f"episode {episode.family}: {episode.state}, alarmed after {episode.samples_to_alarm} samples, "
             f"AP {number(episode.ap_before)} -> {number(episode.ap_after)}"
         )
@@ -214,7 +215,7 @@ def verify(
         print_json({"ok": not broken, "checks": rows})
     else:
         for check in checks:
-            typer.echo(f"{'ok    ' if check.ok else 'BROKEN'} {check.number:2d} {check.name}{_detail(check.detail)}")
+            echo(f"{'ok    ' if check.ok else 'BROKEN'} {check.number:2d} {check.name}{_detail(check.detail)}")
     if broken:
         raise AnswerIsNo(f"{len(broken)} of {len(checks)} invariants are broken: {broken[0].name}: {broken[0].detail}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.commands.common import ConfigOption, JsonOption, example, print_json, print_table, settings_of
+from daemon.commands.common import ConfigOption, JsonOption, echo, example, print_json, print_table, settings_of
 from daemon.commands.correcting import Reason, tell
 from daemon.commands.samples import print_sample
 from daemon.model import LABELS, REASONS, ForgetTarget
@@ -49,7 +49,7 @@ def list_quarantine(
     )
     if found.total > len(found.samples):
         shown = f"{offset + 1} to {offset + len(found.samples)}" if found.samples else "none"
-        typer.echo(f"{shown} of {found.total}; --offset shows the others")
+        echo(f"{shown} of {found.total}; --offset shows the others")
 
 
 @app.command("show", epilog=example("sidwatch quarantine show 3f9ac21b"))
@@ -66,9 +66,9 @@ def show(
         print_json({**asdict(found), "excluded": found.excluded, "ways_out": ways_out(found)})
         return
     print_sample(found)
-    typer.echo("how it gets out:")
+    echo("how it gets out:")
     for way in ways_out(found):
-        typer.echo(f"  {way}")
+        echo(f"  {way}")
 
 
 @app.command("release", epilog=example('sidwatch quarantine release 3f9ac21b --reason "another photograph"'))
@@ -84,7 +84,7 @@ def release(sha256s: Named, reason: Reason, config: ConfigOption = None, as_json
         print_json({"released": done})
         return
     for sha256 in done:
-        typer.echo(f"sample {sha256[:12]} is let in again")
+        echo(f"sample {sha256[:12]} is let in again")
 
 
 @app.command(
@@ -131,7 +131,7 @@ def discard(
         print_json(done.to_dict())
         return
     for line in done.lines():
-        typer.echo(line)
+        echo(line)
 
 
 def _claims(one: QuarantinedView) -> str:

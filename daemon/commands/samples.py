@@ -11,6 +11,7 @@ import typer
 from daemon.commands.common import (
     ConfigOption,
     JsonOption,
+    echo,
     example,
     number,
     print_json,
@@ -49,25 +50,23 @@ def show(
 def print_sample(found: SampleFacts) -> None:
     """Everything that is known of one picture, for a person."""
     label = " ".join(filter(None, (found.label or "no label", found.family)))
-    typer.echo(f"{found.sha256}: {label}, source {found.source} ({found.trust}), {found.state}")
+    echo(f"{found.sha256}: {label}, source {found.source} ({found.trust}), {found.state}")
     if found.reason:
-        typer.echo(f"  {found.reason}: {found.detail}")
+        echo(f"  {found.reason}: {found.detail}")
     if found.relabelled is not None:
         said = found.relabelled
-        typer.echo(f"  relabelled by {said.actor} on {said.at:%Y-%m-%d}: {said.reason}")
-    typer.echo(
-        f"  group {found.group}: {found.split}, fold {found.fold}; first delivered {found.delivered_at:%Y-%m-%d}"
-    )
+        echo(f"  relabelled by {said.actor} on {said.at:%Y-%m-%d}: {said.reason}")
+    echo(f"  group {found.group}: {found.split}, fold {found.fold}; first delivered {found.delivered_at:%Y-%m-%d}")
     size = f"{found.format} {found.width} x {found.height}" if found.width else "not inspected"
     kept = "picture kept" if found.has_blob else "picture not kept"
-    typer.echo(f"  {size}, {kept}, vectors of {len(found.vectors)} encoders")
+    echo(f"  {size}, {kept}, vectors of {len(found.vectors)} encoders")
     if found.facts is not None:
-        typer.echo(f"  {_file(found.facts)}, {found.size} bytes")
+        echo(f"  {_file(found.facts)}, {found.size} bytes")
     for one in found.learned:
         form = f", laundered only: {REASONS[one.raw_left_out]}" if one.raw_left_out else ""
-        typer.echo(f"  learned as {one.subject.kind} {one.subject.name} by encoder {one.fingerprint[:12]}{form}")
+        echo(f"  learned as {one.subject.kind} {one.subject.name} by encoder {one.fingerprint[:12]}{form}")
     if found.excluded:
-        typer.echo(f"  not learned from: {found.excluded}")
+        echo(f"  not learned from: {found.excluded}")
     print_table(
         "deliveries",
         ["adapter", "uri", "label", "family", "source", "released", "trust", "at"],

@@ -10,9 +10,11 @@ from daemon.corrections.model import FamilyPart, Relabel
 from daemon.corrections.naming import last_day
 from daemon.corrections.selecting import unique
 from daemon.errors import BadInputError
-from daemon.model import Label
+from daemon.model import FEEDBACK, Label
 from daemon.settings import Settings
 from daemon.slug import complaint, is_slug
+
+LONGEST_SOURCE = 200  # characters of a source that a person names
 
 
 def relabel(
@@ -30,6 +32,8 @@ def relabel(
     """
     if family is not None:
         _check_slug(family)
+    if source is not None:
+        _check_source(source)
     said = None if label is None else Relabel(label, family, source)
     digests = resolved(settings, prefixes)
     return correct(settings, lambda samples, at: samples.relabel(digests, said, reason, actor, at))
@@ -76,6 +80,13 @@ def anchor(settings: Settings, name: str, undo: bool, actor: str, reason: str) -
 def _check_slug(name: str) -> None:
     if not is_slug(name):
         raise BadInputError(complaint(name))
+
+
+def _check_source(name: str) -> None:
+    if name == FEEDBACK:
+        raise BadInputError(f"the source {FEEDBACK!r} is kept for what people report; `sidwatch feedback` reports")
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_SOURCE:
+        raise BadInputError(f"{name[:LONGEST_SOURCE]!r} names no source: 1 to {LONGEST_SOURCE} printable characters")
 
 
 def resolved(settings: Settings, prefixes: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from daemon.app import is_running, open_for, opened, read_status
 from daemon.context import Context
+from daemon.episodes.snoozing import snoozed_until
 from daemon.episodes.timeline import timeline
 from daemon.errors import BadInputError, TemporaryError
 from daemon.model import OPEN_STATES, Episode, Subject
@@ -61,13 +62,11 @@ def acknowledge(settings: Settings, name: str, actor: str, reason: str) -> Episo
 
 
 def snooze(settings: Settings, name: str, length: timedelta, actor: str, reason: str) -> Episode:
-    """Nobody wants to hear of it for so long. Raises BadInputError when that is no time."""
-    if length <= timedelta(0):
-        raise BadInputError("a snooze needs a length, for example 3d")
+    """Nobody wants to hear of it for so long. Raises BadInputError when that is no time, or too long."""
 
     def change(context: Context, episode: int) -> Episode:
         now = context.clock.now()
-        return context.samples.snooze_episode(episode, now + length, actor, reason, now)
+        return context.samples.snooze_episode(episode, snoozed_until(now, length), actor, reason, now)
 
     return _change(settings, name, change)
 

@@ -9,6 +9,7 @@ from daemon.context import Context
 from daemon.errors import BadInputError
 from daemon.intake.taking_in import check_claims, examine
 from daemon.model import FEEDBACK, Admission, Candidate, Report, Reported
+from daemon.slug import complaint, is_slug
 from daemon.views import FeedbackView
 
 LONGEST_NOTE = 2000  # characters
@@ -55,6 +56,8 @@ def view_of(report: Report, done: Reported) -> FeedbackView:
 def _candidate(sha256: str, report: Report, content: bytes | None) -> Candidate:
     if report.key is not None:
         check_key(report.key)
+    if report.family is not None and not is_slug(report.family):
+        raise BadInputError(complaint(report.family))
     if len(report.note) > LONGEST_NOTE:
         raise BadInputError(f"a note has at most {LONGEST_NOTE} characters")
     # Without a key the claim names the report: the same person saying the same twice says it once.

@@ -33,7 +33,7 @@ class Claim(BaseModel):
 
     verdict: Literal["real", "synthetic"]
     family: str | None = None
-    note: str = Field("", max_length=2000)
+    note: str = Field("", max_length=2000, pattern=r"^[^\x00]*$")  # PostgreSQL stores no NUL
     sha256: str = Field("", pattern="^([0-9a-f]{64})?$")
 
 

@@ -29,7 +29,7 @@ async def read_picture(request: Request, max_bytes: int, deadline: float) -> byt
             if kind == "multipart/form-data":
                 content = (await _from_form(request, max_bytes, FIELD))[FIELD]
             elif kind.startswith("image/"):
-                content = b"".join([chunk async for chunk in _capped(request, max_bytes)])
+                content = b"".join([chunk async for chunk in _capped(request, max_bytes, _too_large(max_bytes))])
             else:
                 raise HTTPException(415, f"send a multipart form with the field {FIELD!r}, or a body of type image/*")
     except TimeoutError:
@@ -54,7 +54,8 @@ async def read_report(
                 content = parts.pop(FIELD, None)
                 return None if content is None else _checked(content, max_bytes), parts
             if kind == "application/json":
-                fields = json.loads(b"".join([chunk async for chunk in _capped(request, most_json)]))
+                refusal = HTTPException(413, f"the JSON object is larger than {most_json} bytes")
+                fields = json.loads(b"".join([chunk async for chunk in _capped(request, most_json, refusal)]))
                 if not isinstance(fields, dict):
                     raise HTTPException(422, "the body is not a JSON object")
                 return None, fields
@@ -75,7 +76,7 @@ def _checked(content: bytes, max_bytes: int) -> bytes:
 
 async def _from_form(request: Request, max_bytes: int, needed: str = "", fields: int = 0) -> dict[str, Any]:
     """Field -> text, and FIELD -> bytes; no other field may be a file."""
-    body = _capped(request, max_bytes + _FRAME, max_bytes)
+    body = _capped(request, max_bytes + _FRAME, _too_large(max_bytes))
     try:
         form = await MultiPartParser(request.headers, body, max_files=1, max_fields=fields).parse()
     except MultiPartException as error:
@@ -93,15 +94,15 @@ async def _from_form(request: Request, max_bytes: int, needed: str = "", fields:
         await form.close()
 
 
-async def _capped(request: Request, limit: int, told: int | None = None) -> AsyncGenerator[bytes, None]:
+async def _capped(request: Request, limit: int, refusal: HTTPException) -> AsyncGenerator[bytes, None]:
     promised = request.headers.get("content-length", "")
     if promised.isdigit() and int(promised) > limit:
-        raise _too_large(told or limit)
+        raise refusal
     total = 0
     async for chunk in request.stream():
         total += len(chunk)
         if total > limit:
-            raise _too_large(told or limit)
+            raise refusal
         yield chunk
 
 

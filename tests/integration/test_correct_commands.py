@@ -22,6 +22,8 @@ from tests.integration.test_service import DEADLINE, Service, service  # noqa: F
 from tests.integration.world import FINGERPRINT, KNOWN, SOURCES, World, beginning
 
 OLD, OTHER, THIRD = KNOWN
+FIRST = hashlib.sha256(f"{OLD}:0".encode()).hexdigest()  # of the first picture of the family
+NO_TEXT = "x\udcff"  # what Python makes of a byte on the command line that is no UTF-8
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,16 @@ def test_beside_a_service_the_names_change_at_once_and_the_next_holder_follows(
         (["samples", "relabel", "abcdef"], 2, "--undo"),
         (["samples", "relabel", "abcdef", "--label", "real", "--family", OLD], 2, "only a synthetic picture"),
         (["samples", "relabel", "0" * 64, "--label", "real"], 65, "there is no sample"),
+        (["samples", "relabel", FIRST, "--label", "real", "--source", "feedback"], 65, "kept for what people report"),
+        (["samples", "relabel", FIRST, "--label", "real", "--source", " "], 65, "names no source"),
+        (["samples", "relabel", FIRST, "--label", "real", "--source", "x\x1b[2J"], 65, "names no source"),
+        (["samples", "relabel", FIRST, "--label", "real", "--source", "x" * 201], 65, "names no source"),
+        (["samples", "relabel", FIRST, "--label", "real", "--source", NO_TEXT], 65, "names no source"),
+        (["families", "rename", NO_TEXT, "sdxl"], 65, "no UTF-8 text"),
+        (["families", "merge", OLD, NO_TEXT], 65, "no UTF-8 text"),
+        (["families", "split", OLD, "sdxl", "--source", NO_TEXT], 65, "no UTF-8 text"),
+        (["families", "retire", OLD, "--reason", NO_TEXT], 65, "no UTF-8 text"),
+        (["families", "retire", OLD, "--reason", "x" * 2001], 2, "at most 2000"),
     ],
 )
 def test_what_it_does_not_do(
@@ -177,11 +189,22 @@ def test_what_it_does_not_do(
 ) -> None:
     with opened(folder) as store:
         before = store.registry.audit()
-    assert run([*arguments, "--reason", "x"]) == status
+    assert run(arguments if "--reason" in arguments else [*arguments, "--reason", "x"]) == status
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     with opened(folder) as store:
         assert store.registry.audit() == before
+
+
+def test_what_is_told_of_a_picture_does_not_steer_the_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["samples", "relabel", FIRST, "--label", "real", "--reason", "a \x1b[2J photograph"]) == 0
+    capsys.readouterr()
+    assert run(["samples", "show", FIRST]) == 0
+    shown = capsys.readouterr().out
+    assert "a \\x1b[2J photograph" in shown
+    assert all(sign.isprintable() or sign == "\n" for sign in shown)
 
 
 def test_a_running_service_follows_in_its_next_cycle(service: Service) -> None:  # noqa: F811

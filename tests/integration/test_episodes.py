@@ -123,7 +123,12 @@ def test_close_works_beside_a_service_and_asks_it_for_a_cycle(folder: Path, caps
         (["ack", "nobody"], 65, "there is no episode 'nobody'"),
         (["snooze", NEW, "--for", "soon"], 2, "a duration such as"),
         (["snooze", NEW, "--for", "0s"], 65, "needs a length"),
+        (["snooze", NEW, "--for", "366d"], 65, "a year at most"),
+        (["snooze", NEW, "--for", "99999999d"], 65, "a year at most"),
         (["close", NEW], 2, "--reason"),
+        (["close", NEW, "--reason", " "], 2, "say why"),
+        (["ack", NEW, "--reason", "x" * 2001], 2, "at most 2000"),
+        (["ack", NEW, "--reason", "x\udcff"], 65, "no UTF-8 text"),
     ],
 )
 def test_what_it_does_not_do(
@@ -133,6 +138,14 @@ def test_what_it_does_not_do(
     assert message in " ".join(capsys.readouterr().err.split())
     with reopened(folder) as store:
         assert [row.action for row in store.registry.audit()] == ["promote"]
+
+
+def test_what_people_say_does_not_steer_the_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked(capsys, "ack", NEW, "--reason", "on \x1b[2J it")
+    assert run(["episodes", "show", NEW]) == 0
+    shown = capsys.readouterr().out
+    assert "on \\x1b[2J it" in shown
+    assert all(sign.isprintable() or sign == "\n" for sign in shown)
 
 
 # --- what closing does to the alarm -----------------------------------------------------------------------

@@ -278,6 +278,22 @@ def test_an_episode_ends_when_the_votes_of_both_prove_nothing(world: World) -> N
     assert_whole(world)
 
 
+def test_what_a_merged_familys_test_cost_stays_spent_when_its_name_is_taken_again(world: World) -> None:
+    world.inbox.put(candidate(name, 100 + i) for i in range(5) for name in (OLD, OTHER))
+    world.until_idle()
+    before = status(world).alarm_budget
+    assert before is not None and before.new_tests > 0
+    merge(world, OLD, OTHER)
+    follow(world)
+    rename(world, OTHER, OLD)
+    assert status(world).alarm_budget == before
+    rename(world, OLD, OTHER)
+    assert status(world).alarm_budget == before
+    world.until_idle()
+    assert status(world).alarm_budget == before
+    assert_whole(world)
+
+
 def test_of_two_open_episodes_one_goes_on(world: World) -> None:
     evading(world)
     world.inbox.put(candidate(NEW, i, family="second", uri=f"s/{i}") for i in range(50, 58))
@@ -331,6 +347,18 @@ def test_a_source_is_split_off_with_what_it_delivers_later(world: World) -> None
     world.until_idle()
     assert "forum_gan" in names(world)
     assert_whole(world)
+
+
+def test_a_part_that_was_merged_back_is_not_split_off_by_saying_so_again(world: World) -> None:
+    world.inbox.put(replace(candidate(OLD, 100 + i), source="forum") for i in range(12))
+    world.until_idle()
+    assert split(world, OLD, "from_forum", FamilyPart(source="forum")) is not None
+    assert split(world, OLD, "from_forum", FamilyPart(source="forum")) is None
+    assert merge(world, "from_forum", OLD) is not None
+    with pytest.raises(BadInputError, match=f"from_forum belong to {OLD}; choose another name"):
+        split(world, OLD, "from_forum", FamilyPart(source="forum"))
+    assert split(world, OLD, "of_forum", FamilyPart(source="forum")) is not None
+    assert facts(world)["of_forum"].samples == 12
 
 
 def test_by_time_what_came_later_is_split_off(world: World) -> None:

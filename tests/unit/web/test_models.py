@@ -122,7 +122,9 @@ def test_without_a_write_token_the_api_changes_nothing() -> None:
     assert answer.status_code == 403 and "http.write_token" in answer.json()["detail"] and service.decided == []
 
 
-@pytest.mark.parametrize("body", [{}, {"reason": "  "}, {"reason": "x" * 2001}, {"reason": "ok", "actor": "eve"}, []])
+@pytest.mark.parametrize(
+    "body", [{}, {"reason": "  "}, {"reason": "x" * 2001}, {"reason": "a\0b"}, {"reason": "ok", "actor": "eve"}, []]
+)
 def test_a_decision_without_a_proper_reason_is_refused(body: object) -> None:
     service = FakeService()
     answer = writing(service).post(APPROVE, json=body, headers={"Authorization": "Bearer pen"})

@@ -34,8 +34,8 @@ def is_public(address: IP) -> bool:
             inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if any(one is not None and not is_public(one) for one in inner):
             return False
-        if address.ipv4_mapped is not None:
-            return True  # the check above has passed
+        if address.ipv4_mapped is not None or address.sixtofour is not None:
+            return True  # the check above has passed; of 6to4 older releases of Python think otherwise than newer ones
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.errors import ConfigurationError
+from daemon.model import LONGEST_REASON
 from daemon.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else there.")]
 
 DEFAULT_CONFIG = Path("config.yaml")
-LONGEST_REASON = 2000  # characters
 WIDTH = 180  # of tables that go into a file or a pipe
 
 

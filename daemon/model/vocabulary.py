@@ -13,6 +13,7 @@ LABELS: tuple[Label, ...] = ("real", "synthetic")
 PROFILES: tuple[Profile, ...] = ("raw", "laundered")
 PUSH = "push"  # the adapter of what is pushed over HTTP; no other may call itself so
 FEEDBACK = "feedback"  # the source, and the adapter, of what people report; no other may call itself so
+LONGEST_REASON = 2000  # characters of what a person says for the audit, by command and by API
 SPLITS: tuple[Split, ...] = ("train", "calibration", "reference", "holdout")
 FOLDS = 5  # cross-fitting folds; a group's fold is a stable hash of its key
 # The closed list of reasons for which a sample is rejected (never stored) or quarantined (kept apart).

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.exceptions import HTTPException
 
+from daemon.model import LONGEST_REASON
 from daemon.registry.consumer import FILES, MEDIA_TYPES, Document
 from daemon.views import View
 from daemon.web.entity import answer
@@ -21,7 +22,7 @@ class Reason(BaseModel):
 
     # For the audit; PostgreSQL stores no NUL.
     reason: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON, pattern=r"^[^\x00]*$")
     ]
 
 

@@ -14,6 +14,7 @@ _BLOCK = 32  # factors multiplied before the logarithm; each is at most 1 + 1e9,
 _COLUMNS = 32  # votes of 32 blocks at a time fit into the cache
 _FARTHEST = math.log(1e9)  # an end is looked for up to 1e-9 from 0 and 1
 _TOLERANCE = 1e-8
+_NEGLIGIBLE = 45.0  # below the threshold in log capital: all such betters together are under a float's last bit
 
 
 def mean_interval(votes: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
@@ -40,19 +41,43 @@ def _upper_end(votes: NDArray[np.float64], threshold: float) -> float:
     parts = [blocks[:, k : k + _COLUMNS] for k in range(0, blocks.shape[1], _COLUMNS)]
     spare = blocks.reshape(-1)[misses.size :]
 
-    def beyond(s: float) -> float:
+    def log_capital(s: float, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
         spare[:] = math.exp(-s)  # a vote at m itself: nobody gains or loses
-        wealth = np.zeros(FRACTIONS.size)
+        wealth = np.zeros(fractions.size)
         for part in parts:
-            gains = part[:, None, :] * (FRACTIONS * math.exp(s))[:, None]
-            gains += (1.0 - FRACTIONS)[:, None]
+            gains = part[:, None, :] * (fractions * math.exp(s))[:, None]
+            gains += (1.0 - fractions)[:, None]
             wealth += np.log(np.multiply.reduce(gains, axis=0)).sum(axis=1)
-        return float(log_mixture(wealth)) - threshold
+        return wealth
 
     nearest = min(_FARTHEST, -math.log(mean) if mean > 0.0 else _FARTHEST)  # at the mean itself all lose
-    step = 2.0 * math.sqrt(2.0 * threshold / votes.size)
-    while (end := min(_FARTHEST, nearest + step)) < _FARTHEST and beyond(end) < 0.0:
+    # Where votes of this variance reach the threshold about, if one better has it all.
+    paid = 2.0 * (threshold + math.log(FRACTIONS.size)) / misses.size
+    step = math.sqrt(paid * (float(misses.var()) + 1.0 / misses.size)) * math.exp(nearest)
+    while True:
+        end = min(_FARTHEST, nearest + step)
+        wealth = log_capital(end, FRACTIONS)
+        reached = float(log_mixture(wealth))
+        if reached >= threshold or end == _FARTHEST:
+            break
         nearest, step = end, 2.0 * step
-    if end == _FARTHEST and beyond(end) <= 0.0:
+    if reached <= threshold and end == _FARTHEST:
         return 1.0
+
+    # Capital grows with s, so whoever has next to nothing at the end has less before it.
+    weighty = FRACTIONS[wealth > threshold - _NEGLIGIBLE]
+    absent = math.log(FRACTIONS.size / weighty.size)
+    found = {end: _straightened(reached) - _straightened(threshold)}
+
+    def beyond(s: float) -> float:
+        if s not in found:
+            evidence = float(log_mixture(log_capital(s, weighty))) - absent
+            found[s] = _straightened(evidence) - _straightened(threshold)
+        return found[s]
+
     return 1.0 - math.exp(-float(brentq(beyond, nearest, end, xtol=_TOLERANCE)))
+
+
+def _straightened(evidence: float) -> float:
+    """Evidence grows about with the square of the distance; its root is nearly a line, which takes fewer steps."""
+    return math.sqrt(1.0 + evidence) if evidence > 0.0 else 1.0 + evidence / 2.0

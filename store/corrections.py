@@ -167,8 +167,9 @@ def carry_out(connection: Connection, number: int, ids: Iterable[int], at: datet
 def follow_labels(connection: Connection, subjects: Collection[Subject], note: str) -> None:
     """Figures of these subjects are to be measured anew, their evidence counted anew from the stored scores.
 
-    An episode that an earlier champion's evidence opened is closed, for only the present one's is counted again; so
-    is that of a family of which nothing is left.
+    A test goes on at the level that it has, also when no sample is left of it: what it cost stays spent. An episode
+    that an earlier champion's evidence opened is closed, for only the present one's is counted again; so is that of a
+    family of which nothing is left.
     """
     champion = connection.execute(select(t.alias.c.version).where(t.alias.c.name == "champion")).scalar()
     for subject in subjects:

@@ -10,16 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from daemon.errors import TemporaryError
-from daemon.model import ForgetCounts, ForgetRecord, ForgetTarget, Subject
+from daemon.model import ForgetCounts, ForgetRecord, ForgetTarget
 from store import audit
 from store import tables as t
+from store.corrections import follow_labels
 from store.database import chunks
 from store.deciding import decide_anew, subjects_by_id
 from store.files import remove_files
 from store.forget_targets import matching
-from store.measurements import close_episodes
-from store.parts import is_gone
-from store.standings import blank_standing
 from store.sweep import unreferenced_by_rows
 from store.vectors import Vectors
 
@@ -144,7 +142,7 @@ class _Removal:
                 connection.execute(delete(table).where(table.c.sample_id.in_(ids)))
             connection.execute(update(t.sample).where(t.sample.c.id.in_(ids)).values(_BLANK))
         decided = decide_anew(connection, self.left, at)
-        _drop_figures(connection, {*before.values(), *decided.subjects}, note)
+        follow_labels(connection, {*before.values(), *decided.subjects}, note)
 
 
 def _decide_trust(connection: Connection, source: str) -> None:
@@ -154,20 +152,6 @@ def _decide_trust(connection: Connection, source: str) -> None:
     lowest = next((trust for trust in ("untrusted", "known") if trust in left), "trusted")
     if None not in left:
         connection.execute(update(t.source).where(t.source.c.name == source).values(trust=lowest))
-
-
-def _drop_figures(connection: Connection, subjects: set[Subject], note: str) -> None:
-    """Figures and tests that counted a touched sample; what still holds is measured again from what is left."""
-    for kind, name in subjects:
-        for table in (t.evaluation, t.test_state):
-            connection.execute(delete(table).where(table.c.subject_kind == kind, table.c.subject_name == name))
-    if any(subject.kind == "source" for subject in subjects):  # every figure was measured against the real pictures
-        champion = select(t.alias.c.version).where(t.alias.c.name == "champion")
-        connection.execute(delete(t.evaluation).where(t.evaluation.c.version.in_(champion)))
-    for subject in subjects:
-        if is_gone(connection, subject):
-            blank_standing(connection, subject)
-            close_episodes(connection, subject, note)
 
 
 def _records(connection: Connection) -> list[ForgetRecord]:

@@ -40,8 +40,10 @@ def relabel(
 
 
 def rename(settings: Settings, old: str, new: str, actor: str, reason: str) -> Corrected:
-    """Call a family otherwise. Raises BadInputError: no such family, the name is taken or is none."""
+    """Call a family otherwise. Raises BadInputError: no such family, the name is taken, is none or is its own."""
     _check_slug(new)
+    if new == old:
+        raise BadInputError(f"{old} is the name it has; give the new one second: `families rename OLD NEW`")
     return correct(settings, lambda samples, at: samples.rename_family(old, new, reason, actor, at))
 
 

@@ -112,7 +112,7 @@ def _withdrawn(context: Context, watch: Watch, tests: Sequence[TestState]) -> li
     """Episodes of this champion whose alarm does not stand when all votes are counted anew."""
     gone = {test.subject.name for test in tests if test.alarmed_at is None and test.subject in watch.replayed}
     champion = watch.champion.record.id
-    note = "not proved any more since labels were corrected"
+    note = "not proved any more since labels were corrected or pictures forgotten"
     return [
         replace(episode, state="closed", note=note)
         for episode in context.samples.episodes(open_only=True)

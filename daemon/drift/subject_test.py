@@ -94,7 +94,7 @@ class SubjectTest:
 
 
 def before_replay(state: TestState) -> TestState:
-    """A stored test whose votes are to be counted anew, because labels were corrected: with none of them counted."""
+    """A stored test whose votes are to be counted anew, as labels were corrected or pictures forgotten: with none."""
     test = SubjectTest.from_dict(state.state).restarted()
     return replace(
         state,

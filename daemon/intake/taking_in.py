@@ -17,8 +17,8 @@ from daemon.errors import ImageRejected
 from daemon.model import FEEDBACK, LABELS, REASONS, Admission, Candidate, Inspected, Material, Receipt
 from daemon.ports import Inspector, SampleStore
 from daemon.settings import AdapterSettings, IntakeSettings
+from daemon.slug import complaint, is_slug
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_]{0,79}")
 _RELEASED = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -132,8 +132,8 @@ def check_claims(candidate: Candidate) -> None:
     """Raises ImageRejected (`bad_record`) when what is claimed of a picture contradicts itself or is malformed."""
     if candidate.label is not None and candidate.label not in LABELS:
         raise ImageRejected("bad_record", f"label {candidate.label!r} is neither real nor synthetic")
-    if candidate.family is not None and not _SLUG.fullmatch(candidate.family):
-        raise ImageRejected("bad_record", f"family {candidate.family[:80]!r} is not a lower snake case name")
+    if candidate.family is not None and not is_slug(candidate.family):
+        raise ImageRejected("bad_record", complaint(candidate.family))
     if candidate.family is not None and candidate.label == "real":
         raise ImageRejected("bad_record", "a real picture has no generator family")
     if candidate.source == FEEDBACK:

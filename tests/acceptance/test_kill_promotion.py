@@ -1,65 +1,47 @@
-"""SIGKILL at every failpoint of the promotion path: one champion, a whole audit, and the same end as undisturbed.
-
-Each scenario is a command on a copy of a prepared state. Undisturbed, it tells which failpoints it passes and how
-often; then it is killed at each of these passages, and run again. The processes are forked from one that has imported
-the program, which saves most of the time; each runs the command's own `main` in a process group of its own.
-"""
+"""SIGKILL at every failpoint of the promotion path: one champion, a whole audit, and the same end as undisturbed."""
 
 from __future__ import annotations
 
-import ast
 import json
-import multiprocessing
-import os
 import shutil
-import signal
-import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from daemon.app import verify_store
 from daemon.encoders.embedding import embed
 from daemon.intake.taking_in import intake
-from daemon.settings import Settings, load
 from store import audit
 from store.state import open_store
 from tests.acceptance.command import sidwatch
 from tests.acceptance.conftest import Report
+from tests.acceptance.failpoints import (
+    BY_HAND,
+    RUN,
+    SHADOW,
+    Scenario,
+    execute,
+    finished,
+    first_champion,
+    in_code,
+    killed,
+    points,
+    prepared,
+    whole,
+)
 from tests.integration.test_returning import damage, successor
 from tests.integration.world import (
     ADAPTER,
-    DIMENSION,
-    FINGERPRINT,
     KNOWN,
     NEW,
     SOURCES,
     World,
-    beginning,
     candidate,
 )
 
 pytestmark = [pytest.mark.accept, pytest.mark.long, pytest.mark.timeout(3600)]
-
-ROOT = Path(__file__).parents[2]
-FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["daemon.cli", "daemon.operations", "daemon.app", "daemon.wiring"])
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A command on a prepared state."""
-
-    name: str
-    prepare: Callable[[World], None]
-    command: tuple[str, ...]
-    mode: str = "auto"
-    most_per_point: int = 2  # of more passages of one failpoint, the first half and the last half of these are killed
 
 
 def newcomer(world: World) -> None:
@@ -111,9 +93,6 @@ def worse(world: World) -> None:
     embed(world.context)
 
 
-SHADOW = {"mode": "shadow", "shadow_samples": 60}
-RUN = ("run", "--until-idle")
-BY_HAND = ("--reason", "the test says so")
 SCENARIOS = [
     Scenario("alarm to promotion", newcomer, RUN),
     Scenario("alarm to a verdict that waits", newcomer, RUN, mode="manual"),
@@ -126,42 +105,6 @@ SCENARIOS = [
     Scenario("return from damage", damaged, RUN),
     Scenario("return from worse", worse, RUN),
 ]
-
-
-def in_code() -> set[str]:
-    """The names of all failpoints, from the source."""
-    calls = (
-        node
-        for folder in ("daemon", "store")
-        for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "failpoint"
-    )
-    return {str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)}
-
-
-def _main(arguments: list[str], folder: str, env: dict[str, str]) -> None:
-    """The command's own `main`, in a group of its own, its output in `folder`."""
-    os.setsid()
-    os.chdir(folder)
-    os.environ.update(env)
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(file, number)
-    from daemon.cli import main
-
-    sys.argv = ["sidwatch", *arguments]
-    main()
-
-
-def execute(scenario: Scenario, folder: Path, **env: str) -> int:
-    """Run the command to its end; returns its exit status, negative: the signal that ended it."""
-    arguments = [*scenario.command, "--config", "config.yaml"]
-    process = FORKSERVER.Process(target=_main, args=(arguments, str(folder), env))
-    process.start()
-    process.join(300)
-    assert process.exitcode is not None, "the command hangs"
-    return process.exitcode
 
 
 @dataclass(frozen=True)
@@ -203,63 +146,10 @@ def end_of(root: Path) -> End:
         )
 
 
-def whole(settings: Settings) -> None:
-    """`sidwatch verify --deep` has nothing to say."""
-    assert [check for check in verify_store(settings, deep=True) if not check.ok] == []
-
-
-def points(trace: Path, most: int) -> list[str]:
-    """NAME:N of the passages that are to be killed at."""
-    passed = Counter(trace.read_text(encoding="utf-8").split())
-    found = []
-    for name, count in sorted(passed.items()):
-        numbers = range(1, count + 1)
-        chosen = numbers if count <= most else [*numbers[: most // 2], *numbers[-(most // 2) :]]
-        found += [f"{name}:{number}" for number in chosen]
-    return found
-
-
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state with its first champion."""
-    world = World(tmp_path_factory.mktemp("begun") / "state")
-    world.inbox.put(beginning())
-    world.until_idle()
-    world.store.close()
-    return world.root
-
-
-def prepared(scenario: Scenario, begun: Path, folder: Path) -> Path:
-    """The state that the command is run on, with its configuration."""
-    shutil.copytree(begun, folder / "state")
-    world = World(folder / "state")
-    world.inbox.batches.append([])  # what the state has taken in already
-    world.clock.catch_up(world.clock.now().replace(month=2))
-    scenario.prepare(world)
-    now = world.clock.now()
-    world.store.close()
-    config: dict[str, Any] = {
-        "store": {"directory": "state"},
-        "clock": {"kind": "simulated", "start": now.isoformat()},
-        "encoder": {"name": "external", "external": {"fingerprint": FINGERPRINT, "dimension": DIMENSION}},
-        "http": {"enabled": False},
-        "promotion": SHADOW if scenario.mode == "shadow" else {"mode": scenario.mode},
-        # So that messages about promotions stay where the test can read them.
-        "notify": {
-            "channels": [
-                {
-                    "name": "nobody",
-                    "kind": "webhook",
-                    "url": "http://127.0.0.1:9/",
-                    "secret": "sixteen characters",
-                    "timeout": "1s",
-                    "events": ["champion_promoted", "champion_rolled_back"],
-                }
-            ]
-        },
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    return folder
+    return first_champion(tmp_path_factory.mktemp("begun"))
 
 
 PASSED: dict[str, set[str]] = {}  # scenario -> names of its failpoints
@@ -272,7 +162,7 @@ def test_killed_at_every_failpoint_it_ends_as_undisturbed(
     origin = prepared(scenario, begun, tmp_path / "origin")
     shutil.copytree(origin, tmp_path / "undisturbed")
     trace = tmp_path / "trace"
-    assert execute(scenario, tmp_path / "undisturbed", SIDWATCH_FAILPOINT_TRACE=str(trace)) == 0
+    assert execute(scenario.command, tmp_path / "undisturbed", SIDWATCH_FAILPOINT_TRACE=str(trace)) == 0
     expected = end_of(tmp_path / "undisturbed" / "state")
     before = end_of(origin / "state")
     assert expected != before, "the command did nothing"
@@ -281,15 +171,14 @@ def test_killed_at_every_failpoint_it_ends_as_undisturbed(
     for point in chosen:
         folder = tmp_path / "killed"
         shutil.copytree(origin, folder)
-        status = execute(scenario, folder, SIDWATCH_FAILPOINT=point)
-        assert status == -signal.SIGKILL, f"{point}: exit {status}\n{(folder / 'stderr').read_text()[-2000:]}"
+        killed(scenario.command, folder, point)
         left = end_of(folder / "state")  # before anybody mends anything: one champion, the audit holds
         if scenario.command == RUN or left != expected:  # what a person did is done or not, and never half
             assert scenario.command == RUN or left == before, point
-            assert execute(scenario, folder) == 0, f"{point}: {(folder / 'stderr').read_text()[-2000:]}"
+            finished(scenario.command, folder, point)
         assert end_of(folder / "state") == expected, point
         if scenario.command == RUN:  # a command beside the service leaves its sweeping to the service
-            whole(load(folder / "config.yaml"))
+            whole(folder)
         shutil.rmtree(folder)
     last = tmp_path / "undisturbed"
     assert sidwatch("verify", "--deep", "--json", "--config", "config.yaml", folder=last).json["ok"] is True

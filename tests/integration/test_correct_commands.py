@@ -158,6 +158,7 @@ def test_beside_a_service_the_names_change_at_once_and_the_next_holder_follows(
         (["families", "rename", "nobody", "somebody"], 65, "there is no family 'nobody'"),
         (["families", "rename", OLD, "Style GAN"], 65, "lower snake case, such as 'style_gan'"),
         (["families", "rename", OLD, "real"], 65, "reserved"),
+        (["families", "rename", OLD, OLD], 65, "is the name it has"),
         (["families", "merge", OLD, OLD], 65, "cannot be merged into itself"),
         (["families", "split", OLD, "part"], 2, "say which part"),
         (["families", "split", OLD, "part", "--source", "a", "--sample", "abcdef"], 2, "say which part"),

@@ -274,7 +274,7 @@ def test_an_episode_ends_when_the_votes_of_both_prove_nothing(world: World) -> N
     assert status_of(world, OLD) == "detected"
     found = episode(world)
     assert (found.family, found.state) == (OLD, "closed")
-    assert found.note == "not proved any more since labels were corrected"
+    assert found.note == "not proved any more since labels were corrected or pictures forgotten"
     assert_whole(world)
 
 

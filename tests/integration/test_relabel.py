@@ -224,7 +224,10 @@ def test_evidence_is_counted_anew_from_the_stored_scores(tmp_path: Path, world: 
     watched(world)
     assert status_of(world, NEW) == "detected"
     (episode,) = world.store.samples.episodes()
-    assert (episode.state, episode.note) == ("closed", "not proved any more since labels were corrected")
+    assert (episode.state, episode.note) == (
+        "closed",
+        "not proved any more since labels were corrected or pictures forgotten",
+    )
     fresh.inbox.put([replace(c, label="real", family=None, source=SOURCES[2]) for c in wrong])
     watched(fresh)
     fresh.inbox.put(healthy)

@@ -17,6 +17,7 @@ from daemon.heads.head import Head
 from daemon.heads.outside import outside_limits
 from daemon.heads.pooling import Pooled
 from daemon.heads.settings import HeadSettings
+from daemon.heads.side_by_side import side_by_side
 from daemon.heads.solved import LastSolved
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.heads.threshold import (
@@ -209,10 +210,10 @@ def assemble(
         calibration: per profile, rows of both labels; only those of the calibration split are used.
         revision: of the statistics that the head learned; 0: nothing.
     """
-    held_out = {
-        profile: _HeldOut.of(head, folds, _of_splits(rows, ("calibration",)), revision)
-        for profile, rows in calibration.items()
-    }
+    scored = side_by_side(
+        lambda rows: _HeldOut.of(head, folds, _of_splits(rows, ("calibration",)), revision), calibration.values()
+    )
+    held_out = dict(zip(calibration, scored, strict=True))
     placed = {
         profile: thresholds[profile] if profile in thresholds else _conformal(held_out.get(profile), alpha)
         for profile in profiles

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.heads.closed_form import ClosedFormHead
+from daemon.heads.side_by_side import side_by_side
 from daemon.model import LabelledVectors, Profile
 
 LEVEL = 0.01  # share of pictures of known groups that may be called outside
@@ -36,9 +37,10 @@ def outside_limits(
 
     Source: method section 4, "Verdicts".
     """
+    profiles = sorted(rows)
+    measured = side_by_side(lambda profile: np.sort(_held_out(head, fold_heads, rows[profile], revision)), profiles)
     limits: dict[Profile, float] = {}
-    for profile, own in sorted(rows.items()):
-        distances = np.sort(_held_out(head, fold_heads, own, revision))
+    for profile, distances in zip(profiles, measured, strict=True):
         rank = math.ceil((len(distances) + 1) * (1.0 - LEVEL) - 1e-9)
         if rank <= len(distances):
             limits[profile] = float(distances[rank - 1])

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk
 
 from daemon.errors import BadInputError
+from daemon.heads.side_by_side import cores, side_by_side
 from daemon.heads.statistics import GroupKey, GroupStatistics, Moments, unpack_triangle
 from daemon.model import FOLDS, Subject
 
 _PIECE = 1 << 15  # numbers of each triangle added at once
 _KEPT_BYTES = 192 * 2**20  # of a SourceSide
-_TILE = 128  # rows of second moments that are added at once
+_TILE = 64  # rows of second moments that are added at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,24 +233,28 @@ class _WeightedRows:
 
     def __init__(self, pools: int, dimension: int) -> None:
         self._sums = np.zeros((pools, dimension, dimension))  # lower triangles
-        self._products = np.zeros((FOLDS, dimension, dimension))  # of one group's folds, lower triangles
+        starts = range(0, dimension, _TILE)
+        # Long and short rows of the triangle alternate, so that every thread gets as much of it.
+        self._shares = [starts[core :: cores()] for core in range(min(cores(), len(starts)))]
 
     def add(self, factors: NDArray[np.float64], folds: Sequence[NDArray[np.float16]]) -> None:
         """Take in a group. factors: (pools, FOLDS)."""
         there = [f for f, rows in enumerate(folds) if len(rows)]
-        for product, f in zip(self._products, there, strict=False):
-            _multiply(folds[f].astype(np.float64), product)
-        dimension, own = len(self._products[0]), factors[:, there]
-        for start in range(0, dimension if there else 0, _TILE):  # piece by piece, so that it stays in the cache
-            end = min(start + _TILE, dimension)
-            piece = self._products[: len(there), start:end, :end].reshape(len(there), -1)
-            self._sums[:, start:end, :end] += (own @ piece).reshape(-1, end - start, end)
+        if not there:
+            return
+        own, kept = factors[:, there], [folds[f].astype(np.float64) for f in there]
+
+        def take_in(starts: range) -> None:
+            for start in starts:  # multiplied and added piece by piece, so that it stays in the cache
+                end = min(start + _TILE, self._sums.shape[1])
+                shape = end - start, end
+                products = np.empty((len(there), (end - start) * end))
+                for rows, product in zip(kept, products, strict=True):
+                    np.matmul(rows[:, start:end].T, rows[:, :end], out=product.reshape(shape))
+                self._sums[:, start:end, :end] += (own @ products).reshape(-1, *shape)
+
+        side_by_side(take_in, self._shares)
 
     def finish(self) -> list[NDArray[np.float64]]:
         """The sums, symmetric."""
         return [np.tril(own) + np.tril(own, -1).T for own in self._sums]
-
-
-def _multiply(rows: NDArray[np.float64], into: NDArray[np.float64]) -> None:
-    """The lower triangle of into = rows' rows; rows (n, d) and into (d, d) in C order."""
-    dsyrk(1.0, rows.T, beta=0.0, c=into.T, overwrite_c=1)  # seen in Fortran order, that is the upper triangle

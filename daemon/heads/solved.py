@@ -11,6 +11,7 @@ import numpy as np
 from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.pooling import Pooled, SourceSide, group_weights, pool_without_each_fold
 from daemon.heads.settings import HeadSettings
+from daemon.heads.side_by_side import side_by_side
 from daemon.heads.solve import log_priors, solve_pooled
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.model import Subject
@@ -45,9 +46,12 @@ class SolvedHeads:
     def folds(self) -> tuple[ClosedFormHead, ...]:
         """The heads without each fold."""
         if self._folds is None:
-            self._folds = tuple(solve_pooled(pool, self._settings) for pool in self._without_folds)
+            self._folds = tuple(side_by_side(self._solved, self._without_folds))
             self._without_folds = ()  # large
         return self._folds
+
+    def _solved(self, pool: Pooled) -> ClosedFormHead:
+        return solve_pooled(pool, self._settings)
 
     def without(self, source: Subject, statistics: Statistics) -> ClosedFormHead:
         """The head without a real source; one that was never learned is left out already.

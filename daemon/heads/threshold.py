@@ -13,6 +13,7 @@ from daemon.errors import BadInputError
 from daemon.heads.head import Head
 from daemon.heads.pooling import Pooled
 from daemon.heads.settings import HeadSettings
+from daemon.heads.side_by_side import side_by_side
 from daemon.heads.solved import SolvedHeads
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.model import LabelledVectors, Profile, Subject
@@ -111,19 +112,26 @@ def thresholds_without(
 
     Parameters:
         placing: the rows to score.
-        head_without: gives a head that has not learned the source; asked once for each, in order.
+        head_without: gives a head that has not learned the source; asked once for each, by several threads at once.
         alpha: false-positive rate, in (0, 1).
 
     Returns:
         A threshold for each profile with at least MIN_SOURCES sources; the others are absent.
     """
     _check_alpha(alpha)
-    scores: dict[Profile, dict[str, NDArray[np.float64]]] = {profile: {} for profile in placing.rows}
-    for source in placing.sources:
+
+    def scored(source: Subject) -> dict[Profile, NDArray[np.float64]]:
         head = head_without(source)
-        for profile, by_source in placing.rows.items():
-            if source in by_source:
-                scores[profile][source.name] = head.scores(placing.reals[profile].vectors[by_source[source]])
+        return {
+            profile: head.scores(placing.reals[profile].vectors[by_source[source]])
+            for profile, by_source in placing.rows.items()
+            if source in by_source
+        }
+
+    scores: dict[Profile, dict[str, NDArray[np.float64]]] = {profile: {} for profile in placing.rows}
+    for source, own in zip(placing.sources, side_by_side(scored, placing.sources), strict=True):
+        for profile, values in own.items():
+            scores[profile][source.name] = values
     return {
         profile: _left_out_threshold(by_source, alpha)
         for profile, by_source in scores.items()

@@ -14,6 +14,7 @@ from daemon.errors import BadInputError, TemporaryError
 from daemon.heads import HeadSettings, Origin, fit_version, forms, write
 from daemon.heads.forms import modelled_apart
 from daemon.heads.learner import EVIDENCE_SPLITS
+from daemon.heads.side_by_side import meanwhile
 from daemon.learn.attempts import against, history, key_of
 from daemon.learn.bookkeeping import bring_up_to_date
 from daemon.learn.excluding import excluded
@@ -171,9 +172,12 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
     statistics = modelled_apart(
         {key: forms.from_bytes(data) for key, data in files.items()}, max(settings.min_form, settings.min_group)
     )
-    dataset = context.samples.learned_dataset(fingerprint)
-    left_out = excluded(context, fingerprint)
-    rows = evidence(context, fingerprint)
+    told = forms.spread(digests, statistics)
+    # The solve is numpy's work, the rest is the store's; `fit_version` finds solved what was solved here.
+    with meanwhile(lambda: context.solved.heads(statistics, told, settings).folds()):
+        dataset = context.samples.learned_dataset(fingerprint)
+        left_out = excluded(context, fingerprint)
+        rows = evidence(context, fingerprint)
     if context.samples.statistics_revision(fingerprint) != revision:
         raise TemporaryError("the statistics changed while a version was solved from them; the next cycle solves it")
     artifact = fit_version(
@@ -187,7 +191,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
             learner="closed_form",
             code_version=__version__,
             statistics_revision=revision,
-            statistics_digests=forms.spread(digests, statistics),
+            statistics_digests=told,
             parent=champion.record.id if champion else None,
             dataset=dataset,
             exclusions=left_out,

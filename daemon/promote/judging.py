@@ -12,6 +12,7 @@ from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
 from daemon.evaluate.material import by_subject, comparable_samples
+from daemon.heads.side_by_side import side_by_side
 from daemon.learn.attempts import against, history
 from daemon.learn.importing_export import LEARNER
 from daemon.learn.learning import Challenge
@@ -38,10 +39,10 @@ def judge(context: Context, challenge: Challenge) -> Verdict:
     champion, challenger = challenge.champion, challenge.version
     unfair = learned_anchors(context, champion)
     fair = rows.take([i for i, s in enumerate(rows.subjects) if s not in unfair])
-    comparisons = [
-        compare(champion, challenger, profile, context.samples.with_vectors(fingerprint, profile, fair))
-        for profile in PROFILES
-    ]
+    pictures = [context.samples.with_vectors(fingerprint, profile, fair) for profile in PROFILES]
+    comparisons = side_by_side(
+        lambda number: compare(champion, challenger, PROFILES[number], pictures[number]), range(len(PROFILES))
+    )
     if challenger.record.learner == RECALIBRATE:
         return gate_recalibration(comparisons, gate_settings(context.settings))
     if _forgets(context, champion, challenger):

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
@@ -36,11 +36,11 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> list[
 
 
 @contextmanager
-def meanwhile(work: Callable[[], object]) -> Iterator[None]:
+def meanwhile(work: Callable[[], Result]) -> Iterator[Future[Result]]:
     """Do this in a thread of its own while the block runs; the block ends when it is done, with what it raised."""
     with ThreadPoolExecutor(1, thread_name_prefix="meanwhile") as thread:
         doing = thread.submit(work)
-        yield
+        yield doing
         doing.result()
 
 

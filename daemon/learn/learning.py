@@ -15,6 +15,7 @@ from daemon.heads import HeadSettings, Origin, fit_version, forms, write
 from daemon.heads.forms import modelled_apart
 from daemon.heads.learner import EVIDENCE_SPLITS
 from daemon.heads.side_by_side import meanwhile
+from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.learn.attempts import against, history, key_of
 from daemon.learn.bookkeeping import bring_up_to_date
 from daemon.learn.excluding import excluded
@@ -167,17 +168,12 @@ def evidence(context: Context, fingerprint: str) -> dict[Profile, LabelledVector
 
 def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:
     revision = context.samples.statistics_revision(fingerprint)
-    files = context.samples.statistics(fingerprint)
-    digests = context.samples.statistics_digests(fingerprint)
-    statistics = modelled_apart(
-        {key: forms.from_bytes(data) for key, data in files.items()}, max(settings.min_form, settings.min_group)
-    )
-    told = forms.spread(digests, statistics)
     # The solve is numpy's work, the rest is the store's; `fit_version` finds solved what was solved here.
-    with meanwhile(lambda: context.solved.heads(statistics, told, settings).folds()):
+    with meanwhile(lambda: _statistics(context, fingerprint, settings)) as solving:
         dataset = context.samples.learned_dataset(fingerprint)
         left_out = excluded(context, fingerprint)
         rows = evidence(context, fingerprint)
+    statistics, digests = solving.result()
     if context.samples.statistics_revision(fingerprint) != revision:
         raise TemporaryError("the statistics changed while a version was solved from them; the next cycle solves it")
     artifact = fit_version(
@@ -191,7 +187,7 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
             learner="closed_form",
             code_version=__version__,
             statistics_revision=revision,
-            statistics_digests=told,
+            statistics_digests=digests,
             parent=champion.record.id if champion else None,
             dataset=dataset,
             exclusions=left_out,
@@ -209,3 +205,17 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
         at=context.clock.now(),
     )
     return load_version(context.registry, record)
+
+
+def _statistics(
+    context: Context, fingerprint: str, settings: HeadSettings
+) -> tuple[dict[GroupKey, GroupStatistics], dict[GroupKey, str]]:
+    """What is learned of an encoder's vectors, and the digest of each part; its heads are solved on the way."""
+    files = context.samples.statistics(fingerprint)
+    digests = context.samples.statistics_digests(fingerprint)
+    statistics = modelled_apart(
+        {key: forms.from_bytes(data) for key, data in files.items()}, max(settings.min_form, settings.min_group)
+    )
+    told = forms.spread(digests, statistics)
+    context.solved.heads(statistics, told, settings).folds()
+    return statistics, told

@@ -77,4 +77,5 @@ def _baseline(watch: Watch, subject: Subject, until: int) -> Votes:
     before = watch.labelled.take([row for row in rows if int(watch.labelled.sample_ids[row]) not in later])
     if not len(before):
         return np.zeros(0), np.zeros(0)
-    return watch.votes(watch.champion.held_out(before), before.groups)
+    baseline = watch.read(before)
+    return watch.votes(watch.champion.held_out(baseline), baseline.groups)

@@ -7,13 +7,13 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.model import LabelledVectors
+from daemon.model import LabelledSamples
 
 SMALLEST = 20  # a placement value among fewer reals is too coarse to bet on
 GROWS_TO = 100  # a champion that began with fewer takes in later ones up to so many
 
 
-def reference_pool(labelled: LabelledVectors, created_at: datetime, untrusted: set[int]) -> NDArray[np.intp]:
+def reference_pool(labelled: LabelledSamples, created_at: datetime, untrusted: set[int]) -> NDArray[np.intp]:
     """Rows of the reals that a champion is tested against: those of the reference split when it was made.
 
     It stays as it is while the champion is in force: were it to grow, a fault that spoils every picture would move

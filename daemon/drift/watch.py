@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,7 +20,8 @@ from daemon.drift.spending import trusted_sources
 from daemon.drift.standing import find
 from daemon.drift.subject_test import before_replay
 from daemon.drift.votes import group_votes
-from daemon.model import REPLAY, Alarm, LabelledVectors, Profile, ScoredRow, Subject, TestState
+from daemon.errors import TemporaryError
+from daemon.model import REPLAY, Alarm, LabelledSamples, LabelledVectors, Profile, ScoredRow, Subject, TestState
 from daemon.settings import AlarmSettings
 
 PROFILE: Profile = "raw"  # pictures as they are delivered are what evades; the laundered figures are shown beside
@@ -33,7 +34,8 @@ class Watch:
     """The champion, the real pool that it is tested against, and the scores that it gave."""
 
     champion: LoadedVersion
-    labelled: LabelledVectors
+    labelled: LabelledSamples
+    read: Callable[[LabelledSamples], LabelledVectors]  # the vectors of some of them, by the champion's encoder
     pool: NDArray[np.intp]  # rows of `labelled`
     reference: NDArray[np.float64]  # (m,) champion's scores of the pool
     every_row: tuple[ScoredRow, ...]  # of pictures that it had not learned, canonical order
@@ -124,15 +126,20 @@ def look(context: Context, *, back: bool = False) -> Watch | None:
         )
     ):
         return None
-    labelled = context.samples.labelled_vectors(champion.record.fingerprint, PROFILE).without(reported)
+    fingerprint = champion.record.fingerprint
+    labelled = context.samples.labelled_samples(fingerprint).without(reported)
     pool = reference_pool(labelled, champion.record.created_at, context.samples.untrusted())
     if len(pool) < SMALLEST:
         return None
+    reals = context.samples.with_vectors(fingerprint, PROFILE, labelled.take(pool))
+    if len(reals) < len(pool):
+        raise TemporaryError("pictures of the reference pool were forgotten just now; the next cycle looks again")
     return Watch(
         champion=champion,
         labelled=labelled,
+        read=lambda rows: context.samples.with_vectors(fingerprint, PROFILE, rows),
         pool=pool,
-        reference=champion.artifact.head.scores(labelled.vectors[pool]),
+        reference=champion.artifact.head.scores(reals.vectors),
         every_row=tuple(rows),
         suspect=suspect,
         states=states,

@@ -458,7 +458,7 @@ class ClippedRow(Base, table=True):
     subject_kind: str
     subject_name: str
     version: str = Field(foreign_key="version.id")
-    spreads: float  # beyond the group's median norm
+    spreads: float  # beyond the group's usual norm
     revision: int  # the first statistics revision from which on it is left out
 
 

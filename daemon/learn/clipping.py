@@ -107,7 +107,7 @@ def _far(
     raw_left_out: Mapping[int, LeftOutReason],
     form_of: Mapping[int, str],
 ) -> dict[int, float]:
-    """How many spreads each picture of a group lies beyond the others of its form, under the profile that says most."""
+    """How many spreads each picture of a group lies beyond those of its form, under the profile that says most."""
     far = dict.fromkeys(own.sample_ids.tolist(), 0.0)
     forms = [form_of.get(sample, "") for sample in far]
     for form in sorted(set(forms)):

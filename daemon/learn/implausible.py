@@ -18,12 +18,14 @@ _NORMAL: Final = 1.4826  # a normal distribution's standard deviation, of its me
 def spreads(
     fold_heads: Sequence[ClosedFormHead], vectors: NDArray[np.float16], folds: NDArray[np.int8]
 ) -> NDArray[np.float64]:
-    """How many spreads each picture lies beyond the median Mahalanobis norm of its group, float64 (n,).
+    """How many spreads each picture lies beyond the usual Mahalanobis norm of its group, float64 (n,).
 
     Norms are taken over the units of heads, in which the pooled within-group covariance is the identity, around the
     median of the group in every unit. A picture is measured by the head of its fold, which has not learned it: a
-    head's own pictures look closer to their group than any new one can be. A spread is the normalised median absolute
-    deviation of the norms, at least an eighth of their median, or of what the norm would typically be.
+    head's own pictures look closer to their group than any new one can be. The usual norm is the median; a spread is the
+    normalised median absolute deviation, at least an eighth of the usual norm. No group is taken to be narrower than
+    the pooled covariance, under which the norm is about the square root of the number of units: else copies of one
+    picture would make every other one implausible.
 
     Fewer than FEWEST pictures are all 0 spreads away.
 
@@ -45,6 +47,7 @@ def spreads(
         norms[own] = np.linalg.norm(activations[own] - np.median(activations, axis=0), axis=1)
         typical = max(typical, float(np.sqrt(head.units.shape[1])))
     median = float(np.median(norms))
-    spread = max(_NORMAL * float(np.median(np.abs(norms - median))), _LEAST_SPREAD * max(median, typical))
-    result: NDArray[np.float64] = (norms - median) / spread
+    usual = max(median, typical)
+    spread = max(_NORMAL * float(np.median(np.abs(norms - median))), _LEAST_SPREAD * usual)
+    result: NDArray[np.float64] = (norms - usual) / spread
     return result

@@ -48,7 +48,7 @@ class Clipped(NamedTuple):
     sample_id: int
     subject: Subject  # its group when that was decided
     version: str  # under whose covariance the distances were taken
-    spreads: float  # how far beyond the group's median norm it lies, see `daemon.learn.implausible`
+    spreads: float  # how far beyond the group's usual norm it lies, see `daemon.learn.implausible`
     revision: int  # of the statistics: the first from which on it was left out
 
 

@@ -22,10 +22,10 @@ def spreads(
 
     Norms are taken over the units of heads, in which the pooled within-group covariance is the identity, around the
     median of the group in every unit. A picture is measured by the head of its fold, which has not learned it: a
-    head's own pictures look closer to their group than any new one can be. The usual norm is the median; a spread is the
-    normalised median absolute deviation, at least an eighth of the usual norm. No group is taken to be narrower than
-    the pooled covariance, under which the norm is about the square root of the number of units: else copies of one
-    picture would make every other one implausible.
+    head's own pictures look closer to their group than any new one can be. The usual norm is the median; a spread is
+    the normalised median absolute deviation, at least an eighth of the usual norm. No group is taken to be narrower
+    than the pooled covariance, under which the norm is about the square root of the number of units: else copies of
+    one picture would make every other one implausible.
 
     Fewer than FEWEST pictures are all 0 spreads away.
 

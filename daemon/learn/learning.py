@@ -141,7 +141,7 @@ def solve_beside(context: Context, fingerprint: str, champion: LoadedVersion) ->
 
 
 def teachable(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
-    """Per profile, every row that may teach a head: of no untrusted source, of no anchor, not left out as implausible."""
+    """Per profile, every row that may teach a head: of no untrusted source or anchor, not implausible."""
     rows = _teachable_samples(context, fingerprint)
     return {profile: context.samples.with_vectors(fingerprint, profile, rows) for profile in PROFILES}
 

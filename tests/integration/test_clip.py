@@ -98,6 +98,12 @@ def test_they_are_left_out_and_told_with_their_reason(world: World) -> None:
     assert champion is not None
     assert {row.version for row in world.store.samples.clipped(FINGERPRINT)} == {champion.record.id}
     assert min(row.spreads for row in world.store.samples.clipped(FINGERPRINT)) > 8
+    (shown,) = world.store.samples.sample_facts(digest(mine[-1])).clipped
+    assert (shown.fingerprint, shown.subject, shown.version) == (
+        FINGERPRINT,
+        Subject("family", NEW),
+        champion.record.id,
+    )
     scored = world.store.samples.labelled_samples(FINGERPRINT).sample_ids.tolist()
     assert clipped(world) <= set(scored), "they are measured as before"
     assert not world.store.samples.unscored(FINGERPRINT, 100)

@@ -14,7 +14,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 QUIET := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check accept accept-long bench bench-backtest bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards reference docs clean
+.PHONY: help setup demo run test check accept accept-long bench bench-backtest bench-clip bench-evaluate bench-detectors bench-heads bench-intake bench-page bench-poison bench-promotion bench-scrape rules-test dashboards reference docs clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ rules-test: setup  ## promtool and amtool: rules, their cases, both configuratio
 
 bench-promotion: setup  ## from the alarm to a promoted version on a store of 100,000 samples
 	HF_HUB_OFFLINE=1 $(PY) -m benchmarks.promotion $(ARGS)
+
+bench-clip: setup  ## what the clip leaves out of honest pictures and finds of poison, on the test pictures
+	$(QUIET) $(PY) -m benchmarks.clip $(ARGS)
 
 bench-poison: setup  ## what poisoned deliveries do to promotions, over their share
 	$(QUIET) $(PY) -m benchmarks.poison $(ARGS)

@@ -1,11 +1,13 @@
 """What poisoned deliveries do to a promotion: label flips, a slow drift, copies of anchors, a trigger patch; simulated.
 
-    python -m benchmarks.poison [--seeds 20] [--json FILE]
+    python -m benchmarks.poison [--seeds 20] [--without-clip] [--json FILE]
 
 A world of Gaussian families and photo collections in 48 dimensions, the service's own learner (closed form, shipped
 settings) and gate. A new family evades the champion; the attacker owns a share (the rate) of what is delivered, in the
 training side and in what the gate measures on alike, for both are drawn from the deliveries. Truth is measured on
 pictures that nobody poisoned. Rate 0 is the honest control: what the gate stops there is stopped for nothing.
+What there is before the attack is of trusted sources, what comes with it of sources that are merely known, the honest
+part too: the clip judges it as in the service.
 Prints a table and writes JSON.
 """
 
@@ -24,7 +26,8 @@ from numpy.typing import NDArray
 
 from daemon.champion import LoadedVersion
 from daemon.evaluate.average_precision import average_precision
-from daemon.heads import GroupKey, GroupStatistics, HeadSettings, Origin, fit_version
+from daemon.heads import ClosedFormHead, GroupKey, GroupStatistics, HeadSettings, Origin, fit_version
+from daemon.learn.implausible import spreads
 from daemon.model import LabelledVectors, Split, Subject, VersionRecord
 from daemon.promote import gate
 from daemon.promote.judging import compare, gate_rows, gate_settings
@@ -64,6 +67,7 @@ class Outcome:
     aim_ap: float  # change, truth, of what the attacker aims at
     aim_recall: float  # change of its recall at the threshold
     false_positives: float  # change, truth, mean over the sources
+    clipped: int  # pictures that were not learned for it, honest or not
 
 
 class World:
@@ -93,8 +97,11 @@ class World:
 class Service:
     """What a store remembers, and its champion: statistics, rows, versions."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, clip: float | None = SETTINGS.learn.clip_spreads) -> None:
         self.world = world
+        self.clip = clip  # spreads; None: nothing is clipped
+        self.trusted = 0  # parts that came before the first champion
+        self.left_out: set[int] = set()  # samples
         self.parts: list[LabelledVectors] = []
         self.statistics: dict[GroupKey, GroupStatistics] = {}
         self.revision = 0
@@ -104,9 +111,10 @@ class Service:
         known = [Delivered(subject, world.draw(subject, OLD_ROWS)) for subject in (*OLD, ANCHOR)]
         self.take_in([*known, *(Delivered(source, world.draw(source, REAL_ROWS)) for source in SOURCES)])
         self.champion = self.solve(None)
+        self.trusted = len(self.parts)
 
     def take_in(self, deliveries: Sequence[Delivered]) -> None:
-        """Learn the training side of what came, under a revision of its own."""
+        """Learn the training side of what came, under a revision of its own; all of it is of known sources."""
         self.revision += 1
         random = self.world.random
         for subject, vectors in ((one.subject, one.vectors.astype(np.float16)) for one in deliveries):
@@ -133,10 +141,26 @@ class Service:
                 key = GroupKey(subject, "raw")
                 before = self.statistics.get(key, GroupStatistics.empty(DIMENSION))
                 self.statistics[key] = before.add(vectors[train], folds[train])
+        if self.clip is not None and self.trusted:
+            for subject in {one.subject for one in deliveries} - self.barred:
+                self._clip(subject, self.clip)
+
+    def _clip(self, subject: Subject, limit: float) -> None:
+        """Judge a group as the service does: what is known and far is not learned, and the statistics hold the rest."""
+        parts = [(i, part) for i, part in enumerate(self.parts) if part.subjects[0] == subject]
+        train = [np.array([split == "train" for split in part.splits]) for _, part in parts]
+        rows = [part.take(np.flatnonzero(own)) for (_, part), own in zip(parts, train, strict=True)]
+        vectors, folds = np.concatenate([own.vectors for own in rows]), np.concatenate([own.folds for own in rows])
+        known = np.concatenate([np.full(len(own), i >= self.trusted) for (i, _), own in zip(parts, rows, strict=True)])
+        heads = [head for head in self.champion.artifact.fold_heads if isinstance(head, ClosedFormHead)]
+        out = known & (spreads(heads, vectors, folds) > limit)
+        ids = np.concatenate([own.sample_ids for own in rows])
+        self.left_out = (self.left_out - set(ids.tolist())) | set(ids[out].tolist())
+        self.statistics[GroupKey(subject, "raw")] = GroupStatistics.empty(DIMENSION).add(vectors[~out], folds[~out])
 
     def solve(self, parent: LoadedVersion | None, weight: float = 1.0) -> LoadedVersion:
         """A version from everything, as the service solves one; weight: of families that are new to it."""
-        rows = self.rows()
+        rows = self.rows().without(self.left_out)
         teaching = {"raw": rows.take([i for i, s in enumerate(rows.subjects) if s not in self.barred])}
         origin = Origin("p" * 64, "closed_form", "benchmark", self.revision, {})
         settings = HeadSettings(**SETTINGS.head.model_dump(), log_priors=((NEW.name, math.log(weight)),))
@@ -269,10 +293,10 @@ ATTACKS: Mapping[str, Attack] = {
 }
 
 
-def outcome(attack: str, rate: float, seed: int) -> Outcome:
+def outcome(attack: str, rate: float, seed: int, *, clip: float | None = SETTINGS.learn.clip_spreads) -> Outcome:
     """One world, one attack."""
     world = World(seed)
-    service = Service(world)
+    service = Service(world, clip)
     aim, run = ATTACKS[attack](service, rate)
     truth = Truth(
         {family: world.draw(family, CLEAN_ROWS) for family in OLD},
@@ -293,6 +317,7 @@ def outcome(attack: str, rate: float, seed: int) -> Outcome:
         after[1] - before[1],
         after[2] - before[2],
         after[3] - before[3],
+        len(service.left_out),
     )
 
 
@@ -308,6 +333,7 @@ class Line:
     aim_ap: float
     aim_recall: float
     false_positives: float
+    clipped: float  # pictures, mean over the worlds
     worst_mean_ap: float  # the worst world
     worst_false_positives: float
 
@@ -316,7 +342,7 @@ def line(found: Sequence[Outcome]) -> Line:
     """Their mean, and the worst of them."""
     mean = {
         name: float(np.mean([getattr(one, name) for one in found]))
-        for name in ("mean_ap", "aim_ap", "aim_recall", "false_positives")
+        for name in ("mean_ap", "aim_ap", "aim_recall", "false_positives", "clipped")
     }
     return Line(
         found[0].attack,
@@ -329,19 +355,19 @@ def line(found: Sequence[Outcome]) -> Line:
     )
 
 
-def curve(attack: str, rates: Sequence[float], seeds: int) -> list[Line]:
+def curve(attack: str, rates: Sequence[float], seeds: int, clip: float | None) -> list[Line]:
     """One attack over the rates."""
-    return [line([outcome(attack, rate, seed) for seed in range(seeds)]) for rate in rates]
+    return [line([outcome(attack, rate, seed, clip=clip) for seed in range(seeds)]) for rate in rates]
 
 
 def shown(lines: Sequence[Line]) -> str:
     """The table."""
     head = f"{'attack':14s} {'rate':>5s} {'promoted':>8s} {'others AP':>10s} {'aim AP':>8s} {'aim recall':>10s} "
-    rows = [head + f"{'FPR':>7s} {'worst AP':>9s} {'worst FPR':>9s}"]
+    rows = [head + f"{'FPR':>7s} {'worst AP':>9s} {'worst FPR':>9s} {'clipped':>7s}"]
     rows += [
         f"{one.attack:14s} {one.rate:5.2f} {one.promoted:8.2f} {one.mean_ap:+10.4f} {one.aim_ap:+8.3f} "
         f"{one.aim_recall:+10.3f} {one.false_positives:+7.4f} {one.worst_mean_ap:+9.4f} "
-        f"{one.worst_false_positives:+9.4f}"
+        f"{one.worst_false_positives:+9.4f} {one.clipped:7.1f}"
         for one in lines
     ]
     return "\n".join(rows)
@@ -351,9 +377,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--without-clip", action="store_true", help="learn however far a picture lies")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/poison.json"))
     arguments = parser.parse_args()
-    lines = [found for attack in ATTACKS for found in curve(attack, RATES, arguments.seeds)]
+    clip = None if arguments.without_clip else SETTINGS.learn.clip_spreads
+    lines = [found for attack in ATTACKS for found in curve(attack, RATES, arguments.seeds, clip)]
     print(shown(lines))
     arguments.json.write_text(json.dumps([asdict(one) for one in lines], indent=2) + "\n")
 

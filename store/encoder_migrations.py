@@ -20,6 +20,7 @@ from daemon.model import (
     Profile,
 )
 from store import tables as t
+from store.clips import drop_clips
 from store.database import Database, chunks
 from store.layout import Layout
 from store.parts import canonical_order
@@ -247,6 +248,7 @@ class SqlMigrations:
 
 def _unlearn_all(connection: Connection, fingerprint: str, at: datetime) -> None:
     """Every sample leaves the encoder's statistics, as if each were taken out by a revision of its own."""
+    drop_clips(connection, fingerprint)
     learned = t.learned.c
     ids = connection.execute(select(learned.sample_id).where(learned.fingerprint == fingerprint)).scalars().all()
     if ids:

@@ -138,7 +138,7 @@ class _Removal:
         for source in {row.source for row in self.deliveries}:
             _decide_trust(connection, source)
         for ids in chunks(self.gone):
-            for table in (t.score, t.relabelled):
+            for table in (t.score, t.relabelled, t.clipped):
                 connection.execute(delete(table).where(table.c.sample_id.in_(ids)))
             connection.execute(update(t.sample).where(t.sample.c.id.in_(ids)).values(_BLANK))
         decided = decide_anew(connection, self.left, at)

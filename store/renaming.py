@@ -8,7 +8,7 @@ from daemon.errors import TemporaryError
 from store import tables as t
 
 _OPEN = ("alarmed", "learned")
-_BY_SUBJECT = (t.evaluation, t.test_state, t.statistics, t.learned, t.held)
+_BY_SUBJECT = (t.evaluation, t.test_state, t.statistics, t.learned, t.held, t.clipped, t.clip_judged)
 
 
 def rename_rows(connection: Connection, family_id: int, old: str, new: str) -> None:
@@ -23,7 +23,8 @@ def rename_rows(connection: Connection, family_id: int, old: str, new: str) -> N
         raise TemporaryError(f"the statistics still hold an earlier {new}; try again after the next cycle")
     connection.execute(delete(t.family).where(f.name == new))
     connection.execute(update(t.family).where(f.id == family_id).values(name=new))
-    connection.execute(delete(t.evaluation).where(_of(t.evaluation, new)))
+    for table in (t.evaluation, t.clipped, t.clip_judged):
+        connection.execute(delete(table).where(_of(table, new)))
     _set_tests_aside(connection, new)
     for table in _BY_SUBJECT:
         connection.execute(update(table).where(_of(table, old)).values(subject_name=new))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, select
 
-from daemon.corrections.model import DeliveryFacts, LearnedFacts, RelabelFacts, SampleFacts, ScoreFacts
+from daemon.corrections.model import ClippedFacts, DeliveryFacts, LearnedFacts, RelabelFacts, SampleFacts, ScoreFacts
 from daemon.errors import BadInputError
 from daemon.model import FileFacts, Subject
 from store import tables as t
@@ -66,6 +66,7 @@ class LooksAtSamples(Part):
                 deliveries=_deliveries(connection, sample_id),
                 scores=_scores(connection, sample_id),
                 learned=_learned(connection, sample_id),
+                clipped=_clipped(connection, sample_id),
                 relabelled=_relabelled(connection, sample_id),
                 never_learned=row.trust == "untrusted" or (row.label == "synthetic" and row.anchored_at is not None),
             )
@@ -130,6 +131,15 @@ def _learned(connection: Connection, sample_id: int) -> tuple[LearnedFacts, ...]
         .order_by(learned.fingerprint)
     )
     return tuple(LearnedFacts(row[0], Subject(row[1], row[2]), row[3], row[4]) for row in connection.execute(query))
+
+
+def _clipped(connection: Connection, sample_id: int) -> tuple[ClippedFacts, ...]:
+    c = t.clipped.c
+    query = select(c.fingerprint, c.subject_kind, c.subject_name, c.version, c.spreads).where(c.sample_id == sample_id)
+    return tuple(
+        ClippedFacts(row[0], Subject(row[1], row[2]), row[3], row[4])
+        for row in connection.execute(query.order_by(c.fingerprint))
+    )
 
 
 def _relabelled(connection: Connection, sample_id: int) -> RelabelFacts | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from store.alarms import Alarms
+from store.clips import Clips
 from store.corrections import Corrections
 from store.episodes import Episodes
 from store.events import Events
@@ -34,6 +35,7 @@ class SqlSampleStore(
     Standings,
     Shortcuts,
     StatisticsFiles,
+    Clips,
     Events,
     Outbox,
     Alarms,

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import TemporaryError
-from daemon.model import Dataset, LearnedRow, LeftOutReason, Subject
+from daemon.model import Dataset, GroupClip, LearnedRow, LeftOutReason, Subject
 from daemon.ports import StatisticsKey
 from store import tables as t
+from store.clips import save_clips
 from store.database import chunks, columns
 from store.files import read_checked, sha256_hex, write_files
 from store.parts import Part, canonical_order, subjects_of
@@ -171,6 +172,7 @@ class StatisticsFiles(Part):
         removed: Sequence[int] = (),
         raw_left_out: Mapping[int, LeftOutReason] = MappingProxyType({}),
         forms: Mapping[int, str] = MappingProxyType({}),
+        clips: Mapping[Subject, GroupClip | None] = MappingProxyType({}),
     ) -> None:
         """Write the changed groups (n, bytes), set their rows and mark the samples learned at `revision`.
 
@@ -207,10 +209,19 @@ class StatisticsFiles(Part):
                             for sample_id in ids
                         ],
                     )
+                save_clips(connection, fingerprint, revision, clips)
                 set_revision(connection, fingerprint, revision, at)
                 used = set(connection.execute(select(t.statistics.c.digest)).scalars())
             for digest in old - used - {None}:
                 self._layout.statistics_file(str(digest)).unlink(missing_ok=True)
+
+    def commit_clips(self, fingerprint: str, revision: int, clips: Mapping[Subject, GroupClip | None]) -> None:
+        """See `daemon.ports.SampleStore.commit_clips`."""
+        with self._database.write(durable=True) as connection:
+            current = revision_of(connection, fingerprint)
+            if revision != current:
+                raise TemporaryError(f"statistics are at revision {current}, not {revision}; learn again")
+            save_clips(connection, fingerprint, revision + 1, clips)
 
 
 def revision_of(connection: Connection, fingerprint: str) -> int:

@@ -445,6 +445,35 @@ class Learned(Base, table=True):
     form: str = ""  # among which form of its family it was counted; "": not known, or a real source
 
 
+class ClippedRow(Base, table=True):
+    """A sample that an encoder's statistics leave out because it lies implausibly far from its own group."""
+
+    __tablename__ = "clipped"
+    __table_args__ = (
+        PrimaryKeyConstraint("sample_id", "fingerprint"),
+        Index(None, "fingerprint", "subject_kind", "subject_name"),
+    )
+    sample_id: int = Field(foreign_key="sample.id")
+    fingerprint: str
+    subject_kind: str
+    subject_name: str
+    version: str = Field(foreign_key="version.id")
+    spreads: float  # beyond the group's usual norm
+    revision: int  # the first statistics revision from which on it is left out
+
+
+class ClipJudged(Base, table=True):
+    """The groups whose pictures were last judged, under which version and from what."""
+
+    __tablename__ = "clip_judged"
+    __table_args__ = (PrimaryKeyConstraint("fingerprint", "subject_kind", "subject_name"),)
+    fingerprint: str
+    subject_kind: str
+    subject_name: str
+    version: str = Field(foreign_key="version.id")
+    judged: str  # sha256 over everything that the decision depends on beside the version
+
+
 class ShortcutAudit(Base, table=True):
     """How well file metadata alone tells a batch from the pictures of the other label."""
 
@@ -624,6 +653,8 @@ run = _table("run")
 statistics = _table("statistics")
 statistics_revision = _table("statistics_revision")
 learned = _table("learned")
+clipped = _table("clipped")
+clip_judged = _table("clip_judged")
 shortcut_audit = _table("shortcut_audit")
 golden = _table("golden")
 unlearned = _table("unlearned")

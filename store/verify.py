@@ -202,6 +202,11 @@ def _learned_counts(connection: Connection) -> Iterator[str]:
         .group_by(learned.fingerprint, learned.subject_kind, learned.subject_name)
     )
     yield from _each(connection, groupless, "{2} samples were learned as {0} {1}, which has no statistics")
+    both = t.learned.join(
+        t.clipped, (learned.sample_id == t.clipped.c.sample_id) & (learned.fingerprint == t.clipped.c.fingerprint)
+    )
+    names = select(t.sample.c.sha256).select_from(both.join(t.sample, t.sample.c.id == learned.sample_id))
+    yield from _each(connection, names, "sample {0} was learned, though it is left out as implausible")
 
 
 def _forgotten(store: Store, deep: bool) -> Iterator[str]:
@@ -213,9 +218,10 @@ def _forgotten(store: Store, deep: bool) -> Iterator[str]:
         yield from _each(connection, delivered, "sample {0} is forgotten, though somebody delivered it")
         if connection.execute(select(t.forget.c.id).where(t.forget.c.state != "done").limit(1)).first():
             return
-        for table, what in ((t.vector, "vectors"), (t.score, "scores"), (t.learned, "statistics")):
+        tables = ((t.vector, "vectors"), (t.score, "scores"), (t.learned, "statistics"), (t.clipped, "a decision"))
+        for table, what in tables:
             left = select(s.sha256).where(s.id.in_(select(table.c.sample_id)), s.state == "forgotten")
-            yield from _each(connection, left, f"sample {{0}} is forgotten, yet there are {what} of it")
+            yield from _each(connection, left, f"sample {{0}} is forgotten, yet the store has {what} of it")
         digests = connection.execute(select(s.sha256).where(s.state == "forgotten")).scalars().all()
         ids = set(connection.execute(forgotten).scalars())
         stray = unreferenced_by_rows(connection, store.layout) if deep and ids else []

@@ -65,6 +65,11 @@ def print_sample(found: SampleFacts) -> None:
     for one in found.learned:
         form = f", laundered only: {REASONS[one.raw_left_out]}" if one.raw_left_out else ""
         echo(f"  learned as {one.subject.kind} {one.subject.name} by encoder {one.fingerprint[:12]}{form}")
+    for far in found.clipped:
+        echo(
+            f"  not learned by encoder {far.fingerprint[:12]}: it lies {far.spreads:.1f} spreads beyond the usual "
+            f"distance in {far.subject.kind} {far.subject.name}, measured by {far.version}"
+        )
     if found.excluded:
         echo(f"  not learned from: {found.excluded}")
     print_table(

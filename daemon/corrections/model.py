@@ -84,6 +84,16 @@ class LearnedFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ClippedFacts:
+    """That an encoder's statistics leave a sample out because it lies implausibly far from its own group."""
+
+    fingerprint: str
+    subject: Subject  # the group
+    version: str  # that it was measured by
+    spreads: float  # beyond the group's usual distance
+
+
+@dataclass(frozen=True, slots=True)
 class RelabelFacts:
     """A relabelling in force, and who decided it."""
 
@@ -120,6 +130,7 @@ class SampleFacts:
     deliveries: tuple[DeliveryFacts, ...]  # oldest first
     scores: tuple[ScoreFacts, ...]  # oldest first
     learned: tuple[LearnedFacts, ...]
+    clipped: tuple[ClippedFacts, ...]
     relabelled: RelabelFacts | None
     never_learned: bool  # its source is untrusted, or its family is an anchor
 

@@ -10,6 +10,7 @@ from daemon.context import Context
 from daemon.heads import GroupStatistics, forms
 from daemon.heads.statistics import Rows
 from daemon.learn.capping import over_cap
+from daemon.learn.clipping import Clips, clip
 from daemon.learn.forgetting import learnable, subtracted, to_take_out
 from daemon.model import (
     PROFILES,
@@ -65,18 +66,21 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
     learned = samples.learned_rows(fingerprint)
     barred = samples.untrusted() | samples.anchored()
     rows = learnable(samples.labelled_samples(fingerprint), barred)
-    rows = rows.without(too_much_of_one_source(context, rows).keys())
+    batches = batches_beside_known(context)
+    rows = rows.without(too_much_of_one_source(context, rows, batches).keys())
+    clips = Clips()
     if adding:
         left_out = _raw_left_out(context, rows)
         form_of = _forms(context, rows)
+        # Scored first, learned later; what was learned before, as whatever, needs no such score any more.
+        rows = rows.without(set(_unscored(context, fingerprint, rows.without({row.sample_id for row in learned}))))
+        clips = clip(context, fingerprint, rows, batches, left_out, form_of)
+        rows = rows.without(clips.samples)
     else:  # what was forgotten goes; what an audit says since is followed when its rows can be learned anew
         left_out = {row.sample_id: row.raw_left_out for row in learned if row.raw_left_out is not None}
         form_of = {row.sample_id: row.form for row in learned}
     gone = to_take_out(learned, rows, left_out, form_of)
     held = {row.sample_id for row in learned} - gone
-    if adding:
-        # Scored first, learned later; what was learned as something else needs no such score any more.
-        held.update(set(_unscored(context, fingerprint, rows.without(held))) - gone)
     fresh: dict[Profile, LabelledVectors] = {}
     for profile in PROFILES if adding else ():
         skipped = held | left_out.keys() if profile == "raw" else held
@@ -106,15 +110,25 @@ def _keep_books(context: Context, fingerprint: str, *, adding: bool) -> None:
             removed=sorted(gone),
             raw_left_out={sample: left_out[sample] for sample in sorted(new & left_out.keys())},
             forms={sample: form_of[sample] for sample in sorted(new & form_of.keys())},
+            clips=clips.decided,
         )
+    elif clips.decided:
+        samples.commit_clips(fingerprint, revision, clips.decided)
 
 
-def too_much_of_one_source(context: Context, may_learn: LabelledSamples) -> dict[int, BatchKey]:
-    """Which samples are not learned because one source brings too much of their family, with their batches."""
+def batches_beside_known(context: Context) -> dict[int, BatchKey]:
+    """The batch of every sample; nothing when no source is merely known, for then nobody asks."""
+    return context.samples.batches_of_samples() if context.samples.known_sources() else {}
+
+
+def too_much_of_one_source(
+    context: Context, may_learn: LabelledSamples, batches: Mapping[int, BatchKey]
+) -> dict[int, BatchKey]:
+    """Which samples are not learned because one source brings too much of their family, with their batches.
+
+    batches: see `batches_beside_known`.
+    """
     known, settings = context.samples.known_sources(), context.settings.learn
-    if not known:
-        return {}
-    batches = context.samples.batches_of_samples()
     there = may_learn.take([i for i, sample in enumerate(may_learn.sample_ids.tolist()) if sample in batches])
     return over_cap(there, batches, known, settings.known_source_pictures, settings.known_source_share)
 

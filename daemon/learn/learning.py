@@ -143,13 +143,14 @@ def solve_beside(context: Context, fingerprint: str, champion: LoadedVersion) ->
 
 
 def teachable(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
-    """Per profile, every row that may teach a head: of no untrusted source, of no anchor."""
+    """Per profile, every row that may teach a head: of no untrusted source or anchor, not implausible."""
     rows = _teachable_samples(context, fingerprint)
     return {profile: context.samples.with_vectors(fingerprint, profile, rows) for profile in PROFILES}
 
 
 def _teachable_samples(context: Context, fingerprint: str) -> LabelledSamples:
-    barred = context.samples.untrusted() | context.samples.anchored()
+    clipped = {row.sample_id for row in context.samples.clipped(fingerprint)}
+    barred = context.samples.untrusted() | context.samples.anchored() | clipped
     return context.samples.labelled_samples(fingerprint).without(barred)
 
 

@@ -36,7 +36,17 @@ from daemon.model.intake import (
     Subsampling,
 )
 from daemon.model.labelled import LabelledSamples, LabelledVectors
-from daemon.model.learning import Dataset, Exclusion, ForgetCounts, ForgetKind, ForgetRecord, ForgetTarget, LearnedRow
+from daemon.model.learning import (
+    Clipped,
+    Dataset,
+    Exclusion,
+    ForgetCounts,
+    ForgetKind,
+    ForgetRecord,
+    ForgetTarget,
+    GroupClip,
+    LearnedRow,
+)
 from daemon.model.measured import (
     REPLAY,
     EvaluationRow,
@@ -106,6 +116,7 @@ __all__ = [
     "BatchState",
     "Candidate",
     "Claim",
+    "Clipped",
     "Dataset",
     "EncodingFailure",
     "Episode",
@@ -121,6 +132,7 @@ __all__ = [
     "ForgetRecord",
     "ForgetTarget",
     "GoldenRecord",
+    "GroupClip",
     "Handling",
     "Inspected",
     "Label",

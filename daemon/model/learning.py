@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -37,8 +38,26 @@ class Exclusion(NamedTuple):
     source: str
     profile: Profile  # the form that was left out
     samples: int
-    reason: LeftOutReason | Literal["source_cap"]
+    reason: LeftOutReason | Literal["source_cap", "clip"]
     why: str  # the reason in words
+
+
+class Clipped(NamedTuple):
+    """A sample that an encoder's statistics leave out because it lies implausibly far from its own group."""
+
+    sample_id: int
+    subject: Subject  # its group when that was decided
+    version: str  # under whose covariance the distances were taken
+    spreads: float  # how far beyond the group's usual norm it lies, see `daemon.learn.implausible`
+    revision: int  # of the statistics: the first from which on it was left out
+
+
+class GroupClip(NamedTuple):
+    """What was decided about one group, and of what."""
+
+    version: str
+    judged: str  # sha256 (hex) of everything that the decision depends on beside the version
+    clipped: Mapping[int, float]  # sample -> spreads
 
 
 class ForgetTarget(NamedTuple):

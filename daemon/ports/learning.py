@@ -11,9 +11,11 @@ from daemon.model import (
     BatchAudit,
     BatchCount,
     BatchKey,
+    Clipped,
     Dataset,
     Event,
     FileRow,
+    GroupClip,
     LearnedRow,
     LeftOut,
     LeftOutReason,
@@ -55,16 +57,34 @@ class LearningStore(Protocol):
         removed: Sequence[int] = (),
         raw_left_out: Mapping[int, LeftOutReason] = MappingProxyType({}),
         forms: Mapping[int, str] = MappingProxyType({}),
+        clips: Mapping[Subject, GroupClip | None] = MappingProxyType({}),
     ) -> None:
         """Write the changed groups' files (n, bytes), set their rows, and mark the samples learned at `revision`.
 
         raw_left_out: of which of the samples only the laundered form is in the groups, and why.
         forms: among which form of their family the samples were counted, see `daemon.heads.forms`; absent: "".
+        clips: what was decided about groups anew, see `commit_clips`.
         A group with n 0 is dropped. removed: samples that the changed groups no longer hold (as what they were
         learned); one of `sample_ids` may be among them, when it is learned anew as something else.
         One transaction. Refuses (ChampionMoved's cousin: TemporaryError) when `revision` is not current + 1, a
         sample is learned already, or a removed one is not: nothing is ever added or subtracted twice.
         """
+        ...
+
+    def commit_clips(self, fingerprint: str, revision: int, clips: Mapping[Subject, GroupClip | None]) -> None:
+        """Write what was decided about groups where no statistics change for it; None: nothing is decided any more.
+
+        Each sample keeps the revision from which on it is left out; new ones are from the next one on. Raises
+        TemporaryError, and changes nothing, when `revision` is not the current one.
+        """
+        ...
+
+    def clipped(self, fingerprint: str) -> list[Clipped]:
+        """What that encoder's statistics leave out as implausible, by sample."""
+        ...
+
+    def clips_judged(self, fingerprint: str) -> dict[Subject, str]:
+        """The groups about which it was decided, each with the digest of what that was decided from."""
         ...
 
     def learned_fingerprints(self) -> list[str]:

@@ -103,6 +103,7 @@ class LearnSettings(Section):
     concept: ConceptSettings = ConceptSettings()
     known_source_pictures: int = Field(100, ge=1)
     known_source_share: float = Field(0.8, gt=0, lt=1)
+    clip_spreads: Annotated[float, Field(ge=3)] | None = 8.0
     left_out_heads: int = Field(20, ge=5)
     deadline: Duration = parse_duration("30m")
     memory_limit: Size = parse_size("4GiB")

@@ -127,10 +127,10 @@ def test_3_something_left_of_what_was_forgotten(sound: Store) -> None:
     blob.unlink()
     ids = f"(SELECT id FROM sample WHERE sha256 = '{digest}')"
     execute(sound, f"INSERT INTO score VALUES (99, {ids}, 'v1', 'raw', 0.0, 0, '2026-01-01')")
-    assert "yet there are scores of it" in broken(sound)[3]
+    assert "yet the store has scores of it" in broken(sound)[3]
     execute(sound, "DELETE FROM score WHERE id = 99")
     execute(sound, f"INSERT INTO learned VALUES ({ids}, '{PRINT}', 1, 'family', 'stylegan2', NULL, '')")
-    assert "yet there are statistics of it" in broken(sound)[3]
+    assert "yet the store has statistics of it" in broken(sound)[3]
     assert "statistics of family stylegan2 count 3 samples, 4 were learned" in broken(sound)[3]
     execute(sound, f"DELETE FROM learned WHERE sample_id = {ids}")
     with sound.database.read() as connection:

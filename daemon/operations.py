@@ -91,8 +91,18 @@ class served:
             pictures=http.pictures,
             max_upload=http.max_upload,
             scores_at_once=http.scores_at_once,
+            request_timeout=http.request_timeout.total_seconds(),
         )
-        self._server = WebServer(app, http.host, http.port, http.trusted_proxies) if http.enabled else None
+        server = WebServer(
+            app,
+            http.host,
+            http.port,
+            http.trusted_proxies,
+            connections=http.connections,
+            of_one=http.connections_per_address,
+            request_timeout=http.request_timeout.total_seconds(),
+        )
+        self._server = server if http.enabled else None
         self._say = say
 
     def __enter__(self) -> str | None:

@@ -50,7 +50,7 @@ from daemon.model.measured import (
     UnlabelledRow,
 )
 from daemon.model.registry import AuditRow, VersionRecord
-from daemon.model.running import UNFINISHED, GoldenRecord, Migration, MigrationCounts, MigrationState, Run
+from daemon.model.running import UNFINISHED, GoldenRecord, JobPause, Migration, MigrationCounts, MigrationState, Run
 from daemon.model.shortcuts import (
     BATCH_STATES,
     BatchAudit,
@@ -123,6 +123,7 @@ __all__ = [
     "GoldenRecord",
     "Handling",
     "Inspected",
+    "JobPause",
     "Label",
     "LabelledSamples",
     "LabelledVectors",

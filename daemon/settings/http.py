@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -26,6 +26,9 @@ class TokenSettings(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
     token: SecretStr = Field(min_length=16)
     scopes: tuple[Scope, ...] = Field(min_length=1)
+
+
+EVERYWHERE: Final = ("0.0.0.0", "::", "")  # what to listen on, as `http.host`, that is no address to ask
 
 
 class HttpSettings(Section):

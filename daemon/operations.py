@@ -251,7 +251,7 @@ def job_rows(settings: Settings) -> list[dict[str, Any]]:
     """Every job with its interval, its newest run, and the pause that holds it."""
     known = intervals(settings)
     with open_for(settings, read_only=True) as store:
-        runs = {run.job: run for run in store.runs.latest()}
+        runs = {run.job: run for run in (*store.runs.latest(), *store.runs.under_way())}
         pauses = {pause.job: pause for pause in store.runs.pauses()}
     now = read_status(settings).service.now
     held = {job: described(pause) for job, pause in pauses.items() if pause.holds(now)}

@@ -508,8 +508,9 @@ def _channels(sources: Sources) -> list[views.ChannelView]:
 
 
 def _jobs(runs: RunLog, now: datetime) -> list[views.JobView]:
-    """The newest run of each job; a paused one that never ran is there too, for no pause is silent."""
+    """The run of each job that is under way, or the newest; of a paused one there is always one: no pause is silent."""
     pauses = {pause.job: pause for pause in runs.pauses() if pause.holds(now)}
+    shown = {run.job: run for run in (*runs.latest(), *runs.under_way())}
     found = [
         views.JobView(
             job=run.job,
@@ -520,7 +521,7 @@ def _jobs(runs: RunLog, now: datetime) -> list[views.JobView]:
             detail=run.detail,
             paused=_pause(pauses.pop(run.job, None)),
         )
-        for run in runs.latest()
+        for run in shown.values()
     ]
     found += [
         views.JobView(

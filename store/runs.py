@@ -141,6 +141,12 @@ class SqlRunLog:
         with self._database.read() as connection:
             return [Run(*row) for row in connection.execute(query)]
 
+    def under_way(self) -> list[Run]:
+        """The runs that somebody is working on; a newer tick of their jobs may wait already."""
+        with self._database.read() as connection:
+            query = _select().where(t.run.c.state == "running").order_by(t.run.c.job, t.run.c.tick)
+            return [Run(*row) for row in connection.execute(query)]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """(job, outcome) -> how many."""
         r = t.run.c

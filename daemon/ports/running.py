@@ -65,6 +65,10 @@ class RunLog(Protocol):
         """The newest run of each job."""
         ...
 
+    def under_way(self) -> list[Run]:
+        """The runs that somebody is working on."""
+        ...
+
     def counts(self) -> dict[tuple[str, str], int]:
         """(job, outcome) -> how many."""
         ...

@@ -63,7 +63,9 @@ def _claim(fields: dict[str, object]) -> Claim:
         return Claim.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise HTTPException(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+        raise HTTPException(
+            422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {202: {"content": {"application/json": {"example": examples.FEEDBACK}}}}

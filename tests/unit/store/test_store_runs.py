@@ -100,6 +100,8 @@ def test_a_paused_job_is_not_claimed_until_it_is_resumed_and_what_waits_stays(st
     store.runs.tick("poll", 1, T0)
     assert store.runs.claim("cycle", "me", minutes(20), minutes(10)) is None
     assert store.runs.claim("poll", "me", minutes(20), minutes(10)) is not None
+    store.runs.tick("poll", 2, minutes(10))
+    assert [(run.job, run.tick) for run in store.runs.under_way()] == [("poll", 1)]
     assert store.runs.resume("cycle", "ada", "it is back", minutes(11))
     assert store.runs.claim("cycle", "me", minutes(20), minutes(12)) is not None
 

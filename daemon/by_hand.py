@@ -13,6 +13,7 @@ from daemon.corrections.model import Relabel
 from daemon.drift.restart import begun_anew
 from daemon.episodes.snoozing import snoozed_until
 from daemon.errors import BadInputError, TemporaryError
+from daemon.jobs import Jobs, described
 from daemon.model import Episode, ForgetTarget, Label
 from daemon.promote.promoting import roll_back
 from daemon.runs import tick
@@ -88,6 +89,20 @@ class ByHand:
         row = roll_back(self.context, actor, reason)
         return self._done(f"{row.version} is the champion again, {row.previous} is not")
 
+    def run_job(self, job: str, actor: str, reason: str) -> Done:
+        """Have a job done once. Raises BadInputError when there is none, or it is paused; so do the next two."""
+        Jobs(self.context).run(job, actor, reason)
+        return self._shown(f"{job} runs as soon as the run before it is over")
+
+    def pause_job(self, job: str, length: timedelta | None, actor: str, reason: str) -> Done:
+        """Begin no further run of a job for so long, or until it is resumed."""
+        return self._shown(f"{job} is {described(Jobs(self.context).pause(job, length, actor, reason))}")
+
+    def resume_job(self, job: str, actor: str, reason: str) -> Done:
+        """End a pause."""
+        Jobs(self.context).resume(job, actor, reason)
+        return self._shown(f"{job} is no longer paused")
+
     def _close(self, episode: int, actor: str, reason: str) -> Episode:
         samples = self.context.samples
         found = next((one for one in samples.episodes() if one.id == episode), None)
@@ -101,5 +116,8 @@ class ByHand:
 
     def _done(self, text: str) -> Done:
         tick(self.context, "cycle")
+        return self._shown(text)
+
+    def _shown(self, text: str) -> Done:
         self.after()
         return Done(text=text)

@@ -25,6 +25,7 @@ from daemon.commands import (
     feedback,
     forgetting,
     health,
+    jobs,
     looking,
     models,
     notifications,
@@ -84,6 +85,7 @@ app.add_typer(episodes.app, name="episodes")
 app.add_typer(notifications.app, name="notifications")
 app.add_typer(models.app, name="models")
 app.add_typer(adapters.app, name="adapters")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:

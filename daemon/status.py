@@ -26,6 +26,7 @@ from daemon.model import (
     Episode,
     EvaluationRow,
     FamilyRow,
+    JobPause,
     OutboxCounts,
     Profile,
     Subject,
@@ -102,7 +103,7 @@ def snapshot(sources: Sources, state: str, now: datetime) -> views.Status:
         quarantine=samples.quarantine_counts(),
         samples=samples.sample_counts(),
         adapters=_adapters(sources, now.astimezone(UTC).date()),
-        jobs=_jobs(sources.runs),
+        jobs=_jobs(sources.runs, now),
         migration=_migration(sources),
         encoder_notice=encoder_notice(sources.settings.encoder, registry, sources.migrations),
         events=[views.EventView(kind=e.kind, at=e.at, text=e.text) for e in samples.events(RECENT)],
@@ -506,8 +507,11 @@ def _channels(sources: Sources) -> list[views.ChannelView]:
     ]
 
 
-def _jobs(runs: RunLog) -> list[views.JobView]:
-    return [
+def _jobs(runs: RunLog, now: datetime) -> list[views.JobView]:
+    """The run of each job that is under way, or the newest; of a paused one there is always one: no pause is silent."""
+    pauses = {pause.job: pause for pause in runs.pauses() if pause.holds(now)}
+    shown = {run.job: run for run in (*runs.latest(), *runs.under_way())}
+    found = [
         views.JobView(
             job=run.job,
             state=run.state,
@@ -515,6 +519,20 @@ def _jobs(runs: RunLog) -> list[views.JobView]:
             due_at=run.due_at,
             finished_at=run.finished_at,
             detail=run.detail,
+            paused=_pause(pauses.pop(run.job, None)),
         )
-        for run in runs.latest()
+        for run in shown.values()
     ]
+    found += [
+        views.JobView(
+            job=name, state="waiting", outcome=None, due_at=pause.at, finished_at=None, detail="", paused=_pause(pause)
+        )
+        for name, pause in pauses.items()
+    ]
+    return sorted(found, key=lambda view: view.job)
+
+
+def _pause(pause: JobPause | None) -> views.PauseView | None:
+    return (
+        None if pause is None else views.PauseView(by=pause.actor, at=pause.at, until=pause.until, reason=pause.reason)
+    )

@@ -21,13 +21,14 @@ from daemon.errors import SidwatchError, TemporaryError
 from daemon.evaluate.measuring import evaluate
 from daemon.intake.breaker import Breaker
 from daemon.intake.taking_in import intake
+from daemon.jobs import CYCLE, NOTIFY, intake_job, intervals, pause_of, refuse_paused
 from daemon.learn.automatic import JOB, learn_aside
 from daemon.learn.importing_export import waits_for_gate
 from daemon.learn.learning import Challenge, Make, update
 from daemon.learn.recalibrating import recalibrate
 from daemon.learn.retraining import RETRAININGS, retrain
 from daemon.learn.ticketing import watch_tickets
-from daemon.model import Subject
+from daemon.model import JobPause, Subject
 from daemon.notify.delivering import deliver
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
@@ -43,7 +44,6 @@ from daemon.transitions import note_transitions
 log = structlog.get_logger("sidwatch.supervisor")
 
 BEAT = 1.0  # seconds between two turns of the loop
-NOTIFY = "notify"  # the job that sends what waits in the outbox
 CLOCK_JUMP = 5.0  # seconds by which wall and monotonic time may part before all jobs are rescheduled
 
 
@@ -94,6 +94,7 @@ class Supervisor:
         self._leases = Leases(context, holder)
         self._intake = IntakeCount()
         self._training = threading.Lock()  # one training at a time: each may use all the memory it is allowed
+        self._pauses: list[JobPause] = []  # as the page shows them
         self._jobs = {job.name: job for job in self._make_jobs()}
 
     def run(self) -> bool:
@@ -162,6 +163,8 @@ class Supervisor:
                     log.warning("a tick could not be written; the next one comes", ticked=job.name, error=str(error))
 
     def _tick(self, name: str) -> None:
+        if pause_of(self._context, name) is not None:
+            return  # what a person asks for meanwhile waits; of what the clock asks nothing piles up
         tick(self._context, name)
         self._jobs[name].wake.set()
 
@@ -171,28 +174,36 @@ class Supervisor:
             job.wake.wait(timeout=BEAT)
             job.wake.clear()
             try:
+                if job.name == CYCLE:
+                    self._show_pauses()
                 while not self._stop.is_set() and execute(self._context, self._leases, job.name, job.work):
                     self._service.refresh()
             except SidwatchError as error:  # the run log or the snapshot cannot be had now; the worker stays
                 log.warning("a worker could not go on; it tries again", worker=job.name, error=str(error))
 
+    def _show_pauses(self) -> None:
+        """Commands pause and resume beside this process: page and metrics follow, also while the cycle is paused."""
+        pauses = self._context.runs.pauses()
+        if pauses != self._pauses:
+            self._pauses = pauses
+            for pause in pauses:
+                log.warning("a job is paused", paused_job=pause.job, by=pause.actor, until=str(pause.until))
+            self._service.refresh()
+
     def _make_jobs(self) -> list[Job]:
         settings = self._context.settings
-        jobs = [
-            Job("cycle", settings.schedule.cycle_every, self._cycle),
-            Job("update", None, lambda: run_update(self._context)),
-            Job("recalibrate", None, lambda: run_update(self._context, "recalibrate")),
-            *(Job(name, None, partial(self._retrain, name)) for name in RETRAININGS),
-            Job(JOB, None, self._retrain_due),
-            Job("reembed", None, lambda: migrate(self._context)),
-            Job("gate_imports", None, lambda: gate_imports(self._context)),
-        ]
-        if self._context.channels:
-            jobs.append(Job(NOTIFY, settings.notify.retry_every, lambda: f"{deliver(self._context)} sent"))
-        for adapter in settings.adapters:
-            if adapter.enabled:
-                jobs.append(Job(f"intake_{adapter.name}", adapter.every, self._poll(adapter)))
-        return jobs
+        works: dict[str, Callable[[], object]] = {
+            CYCLE: self._cycle,
+            "update": lambda: run_update(self._context),
+            "recalibrate": lambda: run_update(self._context, "recalibrate"),
+            **{name: partial(self._retrain, name) for name in RETRAININGS},
+            JOB: self._retrain_due,
+            "reembed": lambda: migrate(self._context),
+            "gate_imports": lambda: gate_imports(self._context),
+            NOTIFY: lambda: f"{deliver(self._context)} sent",
+            **{intake_job(adapter.name): self._poll(adapter) for adapter in settings.adapters if adapter.enabled},
+        }
+        return [Job(name, every, works[name]) for name, every in intervals(settings).items()]
 
     def _poll(self, adapter: AdapterSettings) -> Callable[[], object]:
         samples, clock = self._context.samples, self._context.clock
@@ -215,7 +226,7 @@ class Supervisor:
         return poll
 
     def _tell(self) -> None:
-        if self._context.channels:
+        if NOTIFY in self._jobs:
             self._tick(NOTIFY)  # a job of its own: a mail server never holds up a cycle
 
     def _retrain(self, job: str) -> object:
@@ -282,14 +293,19 @@ def run_until_idle(context: Context, service: Service, holder: str, stop: thread
     cycles = 0
     while not stop.is_set():
         report = run_one_cycle(context, leases)
-        deliver(context)
+        _deliver_unless_paused(context)
         moved = migrate_once(context, leases)
         service.refresh()
         cycles += 1
         if report.idle and not moved:
             break
-    deliver(context)
+    _deliver_unless_paused(context)
     return cycles
+
+
+def _deliver_unless_paused(context: Context) -> None:
+    if pause_of(context, NOTIFY) is None:
+        deliver(context)
 
 
 Turn = Callable[[Context, Sequence[AdapterSettings]], CycleReport]  # one pass over these adapters
@@ -300,7 +316,8 @@ def run_one_cycle(context: Context, leases: Leases, turn: Turn = run_cycle) -> C
 
     turn: the cycle, or one that a back-test's policy learns otherwise in.
     """
-    adapters = [adapter for adapter in context.settings.adapters if adapter.enabled]
+    refuse_paused(context, CYCLE)
+    adapters = [adapter for adapter in context.settings.adapters if adapter.enabled and _may_poll(context, adapter)]
     reports: list[CycleReport] = []
 
     def work() -> CycleReport:
@@ -313,9 +330,16 @@ def run_one_cycle(context: Context, leases: Leases, turn: Turn = run_cycle) -> C
     return reports[0]
 
 
+def _may_poll(context: Context, adapter: AdapterSettings) -> bool:
+    pause = pause_of(context, intake_job(adapter.name))
+    if pause is not None:
+        log.warning("an adapter is left out, its job is paused", adapter=adapter.name, by=pause.actor, why=pause.reason)
+    return pause is None
+
+
 def migrate_once(context: Context, leases: Leases) -> bool:
     """One step of the migration under way in this thread, recorded as a run; False when there is none."""
-    if context.migrations.active() is None:
+    if context.migrations.active() is None or pause_of(context, "reembed") is not None:
         return False
     tick(context, "reembed")
     execute(context, leases, "reembed", lambda: migrate(context), raising=True)

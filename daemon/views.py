@@ -169,6 +169,13 @@ class QueueView(View):
     oldest: datetime | None
 
 
+class PauseView(View):
+    by: str
+    at: datetime
+    until: datetime | None  # None: until it is resumed
+    reason: str
+
+
 class JobView(View):
     job: str
     state: str
@@ -176,6 +183,7 @@ class JobView(View):
     due_at: datetime
     finished_at: datetime | None
     detail: str
+    paused: PauseView | None = None
 
 
 class EventView(View):

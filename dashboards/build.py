@@ -460,6 +460,12 @@ SERVICE: Final = Board(
             ),
         ),
         Drawn(
+            "Paused jobs",
+            "1 while a person keeps a job from running (`sidwatch jobs pause`).",
+            "short",
+            (("sidwatch_job_paused", "{{exported_job}}"),),
+        ),
+        Drawn(
             "Runs",
             "Runs per second that ended well.",
             "cps",

@@ -273,9 +273,11 @@ def record_verdict_in(
 def _waiting(connection: Connection, version: str, wanted: str) -> VersionRecord:
     record = _version(connection, version)
     if record.state not in ("waiting", "shadow"):
+        instead = {"promoted": "`sidwatch models rollback` brings the champion before it back"}.get(
+            record.state, "`sidwatch models promote` overrules the gate"
+        )
         raise BadInputError(
-            f"{version} is {record.state} and does not wait for a person: it cannot be {wanted}; "
-            "`sidwatch models promote` overrules the gate"
+            f"{version} is {record.state} and does not wait for a person: it cannot be {wanted}; {instead}"
         )
     return record
 

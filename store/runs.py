@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
 
 from daemon.errors import BadInputError, TemporaryError
-from daemon.model import Run
+from daemon.model import JobPause, Run
 from store import tables as t
+from store.audit import append
 from store.database import Database
 
 OUTCOMES = ("ok", "failed", "timed_out", "lost", "skipped")
@@ -38,12 +39,15 @@ class SqlRunLog:
     def claim(self, job: str, holder: str, lease_until: datetime, at: datetime) -> Run | None:
         """Claim the newest waiting run of the job; older waiting ones are finished as `skipped` (coalesced).
 
-        None when nothing waits, or while a run of the job is held under a live lease: a job never runs twice at once.
+        None when nothing waits, while the job is paused, or while a run of it is held under a live lease: a job never
+        runs twice at once.
         """
         r = t.run.c
         with self._database.write() as connection:
             held = select(r.id).where(r.job == job, r.state == "running", r.lease_until > at)
             if connection.execute(held).first() is not None:
+                return None
+            if _paused(connection, job, at):
                 return None
             waiting = select(r.id).where(r.job == job, r.state == "waiting").order_by(r.tick.desc())
             newest, *older = connection.execute(waiting).scalars().all() or [None]
@@ -61,6 +65,37 @@ class SqlRunLog:
                 .values(state="running", holder=holder, lease_until=lease_until, started_at=at)
             )
             return _run(connection, newest)
+
+    def ask(self, job: str, actor: str, reason: str, at: datetime) -> None:
+        """Insert a waiting run that a person asked for, and note it in the audit."""
+        r = t.run.c
+        with self._database.write() as connection:
+            last = connection.execute(select(func.max(r.tick)).where(r.job == job)).scalar() or 0
+            connection.execute(insert(t.run).values(job=job, tick=last + 1, state="waiting", due_at=at))
+            _audit(connection, "job_asked_for", job, actor, reason, at)
+
+    def pause(self, pause: JobPause) -> None:
+        """No run of the job is claimed while it holds; it replaces what held before, and is in the audit."""
+        with self._database.write() as connection:
+            connection.execute(delete(t.job_pause).where(t.job_pause.c.job == pause.job))
+            connection.execute(insert(t.job_pause).values({name: getattr(pause, name) for name in JobPause.__slots__}))
+            until = None if pause.until is None else pause.until.isoformat()
+            _audit(connection, "job_paused", pause.job, pause.actor, pause.reason, pause.at, until=until)
+
+    def resume(self, job: str, actor: str, reason: str, at: datetime) -> bool:
+        """End the pause of a job, and note it in the audit; False when none holds."""
+        with self._database.write() as connection:
+            held = _paused(connection, job, at)
+            connection.execute(delete(t.job_pause).where(t.job_pause.c.job == job))
+            if held:
+                _audit(connection, "job_resumed", job, actor, reason, at)
+            return held
+
+    def pauses(self) -> list[JobPause]:
+        """The newest pause of each job, by job name, one that is over too."""
+        columns = [t.job_pause.c[name] for name in JobPause.__slots__]
+        with self._database.read() as connection:
+            return [JobPause(*row) for row in connection.execute(select(*columns).order_by(t.job_pause.c.job))]
 
     def extend(self, run_id: int, holder: str, lease_until: datetime) -> None:
         """A longer lease. Raises TemporaryError when the run is not held by `holder` any more."""
@@ -106,12 +141,39 @@ class SqlRunLog:
         with self._database.read() as connection:
             return [Run(*row) for row in connection.execute(query)]
 
+    def under_way(self) -> list[Run]:
+        """The runs that somebody is working on; a newer tick of their jobs may wait already."""
+        with self._database.read() as connection:
+            query = _select().where(t.run.c.state == "running").order_by(t.run.c.job, t.run.c.tick)
+            return [Run(*row) for row in connection.execute(query)]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """(job, outcome) -> how many."""
         r = t.run.c
         query = select(r.job, r.outcome, func.count()).where(r.outcome.is_not(None)).group_by(r.job, r.outcome)
         with self._database.read() as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _paused(connection: Connection, job: str, at: datetime) -> bool:
+    p = t.job_pause.c
+    found = select(p.job).where(p.job == job, or_(p.until.is_(None), p.until > at))
+    return connection.execute(found).first() is not None
+
+
+def _audit(
+    connection: Connection, action: str, job: str, actor: str, reason: str, at: datetime, **more: str | None
+) -> None:
+    append(
+        connection,
+        at=at,
+        actor=actor,
+        action=action,
+        version=None,
+        previous=None,
+        reason=reason,
+        payload={"job": job, **more},
+    )
 
 
 def _select() -> Select[Any]:

@@ -405,6 +405,17 @@ class RunRow(Base, table=True):
     detail: str = Field(default="", sa_type=Text)
 
 
+class JobPauseRow(Base, table=True):
+    """A job that a person has paused; one whose time is over goes on, and its row is replaced by the next pause."""
+
+    __tablename__ = "job_pause"
+    job: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    actor: str
+    reason: str = Field(default="", sa_type=Text)
+
+
 class Statistics(Base, table=True):
     """One statistics group: the count and the digest of its file."""
 
@@ -650,6 +661,7 @@ episode = _table("episode")
 event = _table("event")
 outbox = _table("outbox")
 run = _table("run")
+job_pause = _table("job_pause")
 statistics = _table("statistics")
 statistics_revision = _table("statistics_revision")
 learned = _table("learned")

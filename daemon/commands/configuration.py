@@ -46,7 +46,10 @@ def init(
 
 def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the configuration and print what is in effect, secrets masked."""
-    settings = shown(settings_of(config))
+    found = settings_of(config)
+    settings = shown(found)
+    if found.page_notice is not None:
+        typer.echo(f"sidwatch: {found.page_notice}", err=True)
     if as_json:
         print_json(settings)
     else:

@@ -38,4 +38,6 @@ def run(
     def say(url: str) -> None:
         sys.stderr.write(f"sidwatch: status page {url}/\n")
 
+    if settings.page_notice is not None:
+        sys.stderr.write(f"sidwatch: {settings.page_notice}\n")
     run_service(settings, say)

@@ -74,7 +74,9 @@ def _milestones(episode: Episode) -> Iterable[Entry]:
 
 def _handled(row: AuditRow) -> Entry:
     what = _HANDLED[row.action]
-    until = f" until {row.payload['until']}" if "until" in row.payload else ""
+    until = ""
+    if "until" in row.payload:
+        until = f" until {datetime.fromisoformat(str(row.payload['until'])):%Y-%m-%d %H:%M} UTC"
     reason = f": {row.reason}" if row.reason else ""
     return Entry(row.at, what, f"{what} by {row.actor}{until}{reason}", {"actor": row.actor, **row.payload})
 

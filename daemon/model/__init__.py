@@ -60,7 +60,7 @@ from daemon.model.measured import (
     UnlabelledRow,
 )
 from daemon.model.registry import AuditRow, VersionRecord
-from daemon.model.running import UNFINISHED, GoldenRecord, Migration, MigrationCounts, MigrationState, Run
+from daemon.model.running import UNFINISHED, GoldenRecord, JobPause, Migration, MigrationCounts, MigrationState, Run
 from daemon.model.shortcuts import (
     BATCH_STATES,
     BatchAudit,
@@ -135,6 +135,7 @@ __all__ = [
     "GroupClip",
     "Handling",
     "Inspected",
+    "JobPause",
     "Label",
     "LabelledSamples",
     "LabelledVectors",

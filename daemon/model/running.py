@@ -65,6 +65,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPause:
+    """A person's word that no run of a job begins."""
+
+    job: str
+    at: datetime
+    until: datetime | None  # None: until it is resumed
+    actor: str
+    reason: str
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it is not over."""
+        return self.until is None or self.until > now
+
+
+@dataclass(frozen=True, slots=True)
 class GoldenRecord:
     """What an encoder once made of the golden picture under one profile."""
 

@@ -10,6 +10,7 @@ import structlog
 
 from daemon.context import Context
 from daemon.errors import TemporaryError
+from daemon.failpoints import failpoint
 from daemon.model import OutboxRow
 from daemon.notify.examples import small_copies
 from daemon.notify.message import Message, Picture
@@ -68,6 +69,7 @@ def _send(context: Context, channel: Channel, row: OutboxRow) -> bool:
             channel=row.channel, attempts=attempts, message=message.id, next=at.isoformat(), error=str(error),
         )  # fmt: skip
         return False
+    failpoint("outbox.taken")
     context.samples.outbox_sent(row.id, context.clock.now())
     log.info("a notification was sent", channel=row.channel, message=message.id, kind=message.kind)
     return True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from daemon.model import Event, Run
+from daemon.model import Event, JobPause, Run
 
 if TYPE_CHECKING:
     from daemon.notify.message import Message, Picture
@@ -33,7 +33,26 @@ class RunLog(Protocol):
 
     def last_tick(self, job: str) -> int: ...
     def claim(self, job: str, holder: str, lease_until: datetime, at: datetime) -> Run | None:
-        """Claim the newest waiting run of the job; older waiting ones are finished as `skipped` (coalesced)."""
+        """Claim the newest waiting run of the job; older waiting ones are finished as `skipped` (coalesced).
+
+        None when nothing waits, the job is held by a live lease, or it is paused.
+        """
+        ...
+
+    def ask(self, job: str, actor: str, reason: str, at: datetime) -> None:
+        """Insert a waiting run that a person asked for; audited."""
+        ...
+
+    def pause(self, pause: JobPause) -> None:
+        """Let no run of the job be claimed while it holds, in place of what held before; audited."""
+        ...
+
+    def resume(self, job: str, actor: str, reason: str, at: datetime) -> bool:
+        """End the pause of a job; audited. False when none holds."""
+        ...
+
+    def pauses(self) -> list[JobPause]:
+        """The newest pause of each job, by job name, one that is over too."""
         ...
 
     def extend(self, run_id: int, holder: str, lease_until: datetime) -> None: ...
@@ -44,6 +63,10 @@ class RunLog(Protocol):
 
     def latest(self) -> list[Run]:
         """The newest run of each job."""
+        ...
+
+    def under_way(self) -> list[Run]:
+        """The runs that somebody is working on."""
         ...
 
     def counts(self) -> dict[tuple[str, str], int]:

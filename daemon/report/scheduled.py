@@ -51,9 +51,15 @@ def announce_report(context: Context) -> None:
 def in_one_line(report: ReportView) -> str:
     """What a report comes to."""
     promoted = sum(one.decision == "promoted" for one in report.decisions)
+
+    def counted(number: int, one: str, more: str) -> str:
+        return f"{number} {one if number == 1 else more}"
+
     return (
-        f"report, {report.since:%Y-%m-%d} to {report.until:%Y-%m-%d}: {len(report.released)} families released, "
-        f"{len(report.evaded)} episodes, {promoted} versions promoted, {len(report.risks)} open risks"
+        f"report, {report.since:%Y-%m-%d} to {report.until:%Y-%m-%d}: "
+        f"{counted(len(report.released), 'family', 'families')} released, "
+        f"{counted(len(report.evaded), 'episode', 'episodes')}, "
+        f"{counted(promoted, 'version', 'versions')} promoted, {counted(len(report.risks), 'open risk', 'open risks')}"
     )
 
 

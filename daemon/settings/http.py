@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from daemon.settings.section import Section
-from daemon.units import Size, parse_size
+from daemon.units import Duration, Size, parse_size
 
 Scope = Literal["read", "ingest", "operate"]
 
@@ -27,6 +28,9 @@ class TokenSettings(Section):
     scopes: tuple[Scope, ...] = Field(min_length=1)
 
 
+EVERYWHERE: Final = ("0.0.0.0", "::", "")  # what to listen on, as `http.host`, that is no address to ask
+
+
 class HttpSettings(Section):
     enabled: bool = True
     host: str = "127.0.0.1"
@@ -41,3 +45,6 @@ class HttpSettings(Section):
     pictures: bool = True
     max_upload: Size = parse_size("20MiB")
     scores_at_once: int = Field(16, ge=1, le=32)
+    request_timeout: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=30)
+    connections: int = Field(512, ge=16, le=100_000)
+    connections_per_address: Annotated[int, Field(ge=8)] | None = 128

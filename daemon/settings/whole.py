@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from socket import gethostname
+
 from pydantic import model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from daemon.model import FEEDBACK, PUSH
 from daemon.settings.encoder import EncoderSettings, ReembedSettings
-from daemon.settings.http import HttpSettings
+from daemon.settings.http import EVERYWHERE, HttpSettings
 from daemon.settings.intake import AdapterSettings, FeedbackSettings, IntakeSettings, PushSettings, SplitSettings
 from daemon.settings.learning import HeadSettings, LearnSettings
 from daemon.settings.measuring import AlarmSettings, EvaluateSettings, ShortcutAuditSettings, ThresholdSettings
@@ -67,8 +69,18 @@ class Settings(BaseSettings):
             return self.notify.page_url.rstrip("/")
         if not self.http.enabled or self.http.port == 0:
             return None
-        host = f"[{self.http.host}]" if ":" in self.http.host else self.http.host
+        # Listening everywhere is no address that a reader of a message could open.
+        known = gethostname() if self.http.host in EVERYWHERE else self.http.host
+        host = f"[{known}]" if ":" in known else known
         return f"http://{host}:{self.http.port}"
+
+    @property
+    def page_notice(self) -> str | None:
+        """One line for whoever starts the service: that nobody has said where people find the page."""
+        if self.notify.page_url is not None or not self.http.enabled or self.http.host not in EVERYWHERE:
+            return None
+        links = f"link to {self.page_address}" if self.page_address else "have no link, as http.port is 0"
+        return f"http.host is {self.http.host!r}, so messages {links}: set notify.page_url to where people find it"
 
     @model_validator(mode="after")
     def _adapter_names_are_unique(self) -> Settings:

@@ -103,6 +103,7 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ("adapter",),
     ),
     "adapter_day_money_limit": ("The most that it may spend in a day.", ("adapter",)),
+    "job_paused": ("1 while a person keeps a job from running.", ("job",)),
     "notifications_waiting": ("Messages of a channel that were not taken yet.", ("channel",)),
     "notifications_oldest_timestamp_seconds": ("Since when the oldest of them waits.", ("channel",)),
     "queue_samples": ("Samples that wait for a stage.", ("stage",)),
@@ -359,6 +360,8 @@ def _work(sheet: _Sheet, status: Status) -> None:
             sheet.set("adapter_interval_seconds", adapter.interval_seconds, adapter.name)
             _circuit(sheet, adapter, status.service.now)
             _spending(sheet, adapter)
+    for job in status.jobs:
+        sheet.set("job_paused", float(job.paused is not None), job.job)
     for channel in status.channels:
         sheet.set("notifications_waiting", channel.waiting, channel.channel)
         sheet.set("notifications_oldest_timestamp_seconds", channel.oldest, channel.channel)

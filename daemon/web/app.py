@@ -21,14 +21,13 @@ from daemon.web.guard import Guard, Operators, Tokens
 from daemon.web.models import ModelService, add_models
 from daemon.web.operate import OperatingService, add_operations
 from daemon.web.pages import PageService, add_pages
-from daemon.web.samples import add_samples
+from daemon.web.samples import MOST_OFFER, add_samples
 from daemon.web.schema import describe
 from daemon.web.twins import Twin, add_twins
-from daemon.web.upload import read_picture
-from daemon.web.waiting import Places, Wanted, while_wanted
+from daemon.web.upload import FRAME, Uploads
+from daemon.web.waiting import Places, Room, Wanted, while_wanted
 
 STATIC = Path(__file__).parent / "static"
-UPLOAD_SECONDS = 30.0
 
 
 class WebService(ModelService, PageService, OperatingService, Twin, Protocol):
@@ -76,6 +75,7 @@ def create_app(
     pictures: bool = True,
     max_upload: int = 20 * 1024 * 1024,
     scores_at_once: int = 16,
+    request_timeout: float = 30.0,
     beat_limit: float = 15.0,
 ) -> FastAPI:
     """Build the application.
@@ -84,23 +84,33 @@ def create_app(
     for it; None: nothing may be. write_token: what changes state asks for it; None: nothing here does. tokens: more of
     them, each with its scopes. requests_per_minute: of one caller; None: no limit. hosts: names of this service
     (`daemon.web.hosts`); None: it answers under any. pictures: small copies of pictures are shown.
-    max_upload: largest picture, bytes. scores_at_once: pictures that wait to be judged or are at work.
+    max_upload: largest picture, bytes. scores_at_once: pictures that wait to be judged or are at work; as
+    many of the largest size may be in memory. request_timeout: seconds for a request's body.
     beat_limit: age of the supervisor's beat, seconds, from which the service counts as unhealthy.
     """
     # The interactive documentation would load scripts from elsewhere; the schema itself is served.
     app = FastAPI(title="sidwatch", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     known = Tokens(read_token, ingest_token, write_token, tokens)
-    app.add_middleware(Guard, tokens=known, requests_per_minute=requests_per_minute, hosts=hosts)
+    app.add_middleware(
+        Guard,
+        tokens=known,
+        requests_per_minute=requests_per_minute,
+        hosts=hosts,
+        request_timeout=request_timeout,
+    )
     problems.register(app)
     places = Places(scores_at_once)
+    largest = max(max_upload, MOST_OFFER) + FRAME
+    room = Room(scores_at_once * largest, max(scores_at_once // 2, 1) * largest)
+    uploads = Uploads(room, max_upload, request_timeout)
     _add_probes(app, service, beat_limit)
     add_twins(app, service)
-    _add_scoring(app, service, places, max_upload)
-    add_feedback(app, service, max_upload)
-    add_samples(app, service, max_upload)
+    _add_scoring(app, service, places, uploads)
+    add_feedback(app, service, uploads)
+    add_samples(app, service, uploads)
     add_models(app, service, Operators(known))
     add_operations(app, service, Operators(known))
-    add_pages(app, service, places, max_upload, pictures)
+    add_pages(app, service, places, uploads, pictures)
     describe(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
@@ -131,12 +141,11 @@ def _add_probes(app: FastAPI, service: WebService, beat_limit: float) -> None:
         app.add_api_route(path, probe, methods=["GET", "HEAD"], include_in_schema=False)
 
 
-def _add_scoring(app: FastAPI, service: WebService, places: Places, max_upload: int) -> None:
+def _add_scoring(app: FastAPI, service: WebService, places: Places, uploads: Uploads) -> None:
     @app.post("/v1/score", openapi_extra={"requestBody": _SCORE_BODY}, responses=_SCORE_ANSWERS)
     async def score(request: Request, explain: bool = False) -> ExplainedScoreView | ScoreView:
         """Judge one picture: the multipart field `image`, or a raw body of type image/*; explain=true says why."""
-        async with places.one():
-            content = await read_picture(request, max_upload, UPLOAD_SECONDS)
+        async with uploads.picture(request) as content, places.one():
             return await while_wanted(request, service.explain if explain else service.score, content)
 
 

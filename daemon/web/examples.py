@@ -105,6 +105,7 @@ JOB: Final[dict[str, Any]] = {
     "due_at": _AT,
     "finished_at": _AT,
     "detail": "48 samples embedded",
+    "paused": None,
 }
 QUARANTINED: Final[dict[str, Any]] = {
     "sha256": "0" * 64,

@@ -14,10 +14,9 @@ from daemon.errors import TemporaryError
 from daemon.model import Report
 from daemon.views import FeedbackView
 from daemon.web import examples
-from daemon.web.upload import read_report
+from daemon.web.upload import Uploads
 
-REPORTS_AT_ONCE = 4  # uploads held in memory at a time; further ones are asked to come back
-UPLOAD_SECONDS = 30.0
+REPORTS_AT_ONCE = 4  # that have arrived; further ones are asked to come back
 
 
 class Takes(Protocol):
@@ -37,8 +36,8 @@ class Claim(BaseModel):
     sha256: str = Field("", pattern="^([0-9a-f]{64})?$")
 
 
-def add_feedback(app: FastAPI, service: Takes, max_upload: int) -> None:
-    """Add the endpoint. max_upload: largest picture, bytes."""
+def add_feedback(app: FastAPI, service: Takes, uploads: Uploads) -> None:
+    """Add the endpoint."""
     places = asyncio.Semaphore(REPORTS_AT_ONCE)
 
     @app.post("/v1/feedback", status_code=202, openapi_extra={"requestBody": _BODY}, responses=_ANSWERS)
@@ -48,15 +47,15 @@ def add_feedback(app: FastAPI, service: Takes, max_upload: int) -> None:
         A form with the field `image`, or `sha256` of a picture that was taken in before (in a form or a JSON object),
         and `verdict`, `family`, `note`. The same report again, or with the same Idempotency-Key, changes nothing.
         """
-        if places.locked():
-            raise TemporaryError(f"{REPORTS_AT_ONCE} reports are being taken in already; try again")
-        async with places:
-            content, fields = await read_report(request, max_upload, UPLOAD_SECONDS)
+        async with uploads.report(request) as (content, fields):
             claim = _claim(fields)
             if (content is None) == (not claim.sha256):
                 raise HTTPException(422, "send either the picture in the field `image` or its `sha256`")
-            report = Report(claim.verdict, claim.family, claim.note, idempotency_key)
-            return await run_in_threadpool(service.report, content, claim.sha256, report)
+            if places.locked():
+                raise TemporaryError(f"{REPORTS_AT_ONCE} reports are being taken in already; try again")
+            async with places:
+                report = Report(claim.verdict, claim.family, claim.note, idempotency_key)
+                return await run_in_threadpool(service.report, content, claim.sha256, report)
 
 
 def _claim(fields: dict[str, object]) -> Claim:
@@ -64,7 +63,9 @@ def _claim(fields: dict[str, object]) -> Claim:
         return Claim.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise HTTPException(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+        raise HTTPException(
+            422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {202: {"content": {"application/json": {"example": examples.FEEDBACK}}}}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +17,12 @@ from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.settings import Scope as Right
 from daemon.settings import TokenSettings
+from daemon.web.callers import caller_of
 from daemon.web.hosts import is_own
 from daemon.web.problems import problem
 from daemon.web.rate import Buckets
@@ -100,6 +104,7 @@ class Guard:
     A token comes as `Authorization: Bearer …`, or as the password of basic authentication so that a browser can ask
     for it; that way it may only read. requests_per_minute: of one caller; None: no limit. hosts: names of this service,
     beside addresses and names without a dot, one of which a caller without a token must use; None: any will do.
+    request_timeout: seconds for a body.
     """
 
     def __init__(
@@ -109,7 +114,9 @@ class Guard:
         requests_per_minute: int | None = None,
         hosts: frozenset[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        request_timeout: float = 30.0,
     ) -> None:
+        self._request_timeout = request_timeout
         self._app = app
         self._tokens = tokens
         self._hosts = hosts
@@ -134,7 +141,7 @@ class Guard:
         scope.setdefault("state", {})["caller"] = caller
         path, method = scope["path"], scope["method"]
         if method in _WITH_BODY and path not in UPLOAD_PATHS:
-            receive = _capped(receive)
+            receive = _capped(receive, self._request_timeout)
         refusal = None
         if path not in OPEN_PATHS:
             refusal = (
@@ -142,15 +149,13 @@ class Guard:
                 or self._astray(headers, path, method, caller)
                 or self._refusal(path, method, caller)
             )
-        await (refusal or self._app)(scope, receive, send_guarded)
+        with suppress(ClientDisconnect):  # gone in the middle of an upload: nobody is left to be told
+            await (refusal or self._app)(scope, receive, send_guarded)
 
     def _throttled(self, scope: Scope, caller: Caller | None) -> JSONResponse | None:
         if self._buckets is None:
             return None
-        # An unknown token counts for its address: so guessing is slow.
-        client = scope.get("client")
-        key = f"token {caller.name}" if caller is not None else f"address {client[0] if client else ''}"
-        wait = self._buckets.take(key)
+        wait = self._buckets.take(key_of(scope, caller))
         if wait <= 0:
             return None
         return problem(
@@ -193,13 +198,31 @@ class Guard:
         return problem(401, "send the ingest token (http.ingest_token) as a bearer token", _BEARER)
 
 
-def _capped(receive: Receive) -> Receive:
-    """The body, which FastAPI reads whole before it asks for a token; HTTPException 413 once it is too long."""
+def key_of(scope: Scope, caller: Caller | None) -> str:
+    """Whose requests count together: a token's or, without one that is known, an address's; so guessing is slow."""
+    client = scope.get("client")
+    return f"token {caller.name}" if caller is not None else f"address {caller_of(client[0]) if client else ''}"
+
+
+def _capped(receive: Receive, seconds: float) -> Receive:
+    """The body, which FastAPI reads whole before it asks for a token.
+
+    HTTPException: 413 once it is too long, 408 when it is not whole after so many seconds.
+    """
     total = 0
+    whole = False
+    until = time.monotonic() + seconds
 
     async def receive_capped() -> Message:
-        nonlocal total
-        message = await receive()
+        nonlocal total, whole
+        if whole:
+            return await receive()  # waits for the caller to go, as long as it takes to answer
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not arrive within {seconds:g} s") from None
+        whole = not message.get("more_body", False)
         total += len(message.get("body", b""))
         if total > MOST_JSON:
             raise HTTPException(413, f"the body is longer than {MOST_JSON} bytes")

@@ -28,6 +28,9 @@ class Operates(Protocol):
     def confirm(self, sha256: str, label: Label, family: str | None, actor: str, reason: str) -> Done: ...
     def discard(self, sha256: str, actor: str, reason: str) -> Done: ...
     def roll_back(self, actor: str, reason: str) -> Done: ...
+    def run_job(self, job: str, actor: str, reason: str) -> Done: ...
+    def pause_job(self, job: str, length: timedelta | None, actor: str, reason: str) -> Done: ...
+    def resume_job(self, job: str, actor: str, reason: str) -> Done: ...
 
 
 class OperatingService(Protocol):
@@ -37,6 +40,16 @@ class OperatingService(Protocol):
     def by_hand(self) -> Operates: ...
 
 
+# As people write it, which is not the `duration` of JSON Schema (ISO 8601).
+Length = Annotated[
+    Duration,
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "description": "With its unit: 12h, 3d"}
+    ),
+]
+Job = Annotated[str, Path(pattern="^[a-z0-9_]{1,80}$", description="A name of GET /v1/jobs")]
+
+
 class Snooze(Reason):
     """How long, and why."""
 
@@ -44,13 +57,17 @@ class Snooze(Reason):
         extra="forbid", json_schema_extra={"example": {"length": "3d", "reason": "the vendor mends it on Monday"}}
     )
 
-    # As people write it, which is not the `duration` of JSON Schema (ISO 8601).
-    length: Annotated[
-        Duration,
-        WithJsonSchema(
-            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "description": "With its unit: 12h, 3d"}
-        ),
-    ]
+    length: Length
+
+
+class Pause(Reason):
+    """Why, and for how long; without a length until it is resumed."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"length": "2d", "reason": "the disk is being moved"}}
+    )
+
+    length: Length | None = None
 
 
 class Confirmation(Reason):
@@ -103,3 +120,18 @@ def add_operations(app: FastAPI, service: OperatingService, operators: Operators
     def roll_back(body: Reason, who: str = actor) -> Done:
         """Bring the previous champion back."""
         return service.by_hand.roll_back(who, body.reason)
+
+    @app.post("/v1/jobs/{job}/run")
+    def run_job(job: Job, body: Reason, who: str = actor) -> Done:
+        """Have a job done once, as soon as the run before it is over."""
+        return service.by_hand.run_job(job, who, body.reason)
+
+    @app.post("/v1/jobs/{job}/pause")
+    def pause_job(job: Job, body: Pause, who: str = actor) -> Done:
+        """Begin no further run of a job for a time, or until it is resumed; a run under way ends as it would."""
+        return service.by_hand.pause_job(job, body.length, who, body.reason)
+
+    @app.post("/v1/jobs/{job}/resume")
+    def resume_job(job: Job, body: Reason, who: str = actor) -> Done:
+        """End a pause; a job with an interval runs at once."""
+        return service.by_hand.resume_job(job, who, body.reason)

@@ -25,13 +25,12 @@ from daemon.web import page
 from daemon.web.page import Column, Frame, Wanted
 from daemon.web.plots import evidence_plot, histogram_plot
 from daemon.web.problems import RETRY_SECONDS
-from daemon.web.upload import read_picture
+from daemon.web.upload import Uploads
 from daemon.web.waiting import Places, while_wanted
 
 Found = TypeVar("Found")
 
 QUARANTINE_ROWS = 20
-UPLOAD_SECONDS = 30.0
 
 
 class Detail(Protocol):
@@ -61,8 +60,8 @@ class PageService(Protocol):
     def explain(self, content: bytes, wanted: Callable[[], bool]) -> ExplainedScoreView: ...
 
 
-def add_pages(app: FastAPI, service: PageService, places: Places, max_upload: int, pictures: bool) -> None:
-    """Add them. places: uploads that may be held in memory at a time. max_upload: of a picture, bytes."""
+def add_pages(app: FastAPI, service: PageService, places: Places, uploads: Uploads, pictures: bool) -> None:
+    """Add them. places: pictures that may be judged at a time."""
 
     def shown(make: Callable[[Frame], str]) -> HTMLResponse:
         try:
@@ -136,8 +135,7 @@ def add_pages(app: FastAPI, service: PageService, places: Places, max_upload: in
     @app.post("/try", response_class=HTMLResponse, include_in_schema=False)
     async def judge(request: Request) -> HTMLResponse:
         try:
-            async with places.one():
-                content = await read_picture(request, max_upload, UPLOAD_SECONDS)
+            async with uploads.picture(request) as content, places.one():
                 return HTMLResponse(page.judged(await while_wanted(request, service.explain, content)))
         except SidwatchError as error:
             return _failed(str(error), 503 if isinstance(error, TemporaryError) else 422)

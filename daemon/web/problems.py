@@ -66,7 +66,7 @@ async def _http(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    text = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    text = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}"
     if _is_page(request):
         return HTMLResponse(_page(422, "This address is not understood", text), 422)
     return problem(422, text)

@@ -16,12 +16,11 @@ from daemon.errors import TemporaryError
 from daemon.model import Candidate
 from daemon.views import PushView
 from daemon.web import examples
-from daemon.web.upload import read_report
+from daemon.web.upload import Uploads
 
-PUSHES_AT_ONCE = 4  # pictures held in memory at a time; further ones are asked to come back
-UPLOAD_SECONDS = 30.0
+PUSHES_AT_ONCE = 4  # that have arrived; further ones are asked to come back
 _FIELDS = 16
-_MOST_JSON = 1024 * 1024  # bytes; a vector of 16,384 numbers written out has some 400,000
+MOST_OFFER = 1024 * 1024  # bytes; a vector of 16,384 numbers written out has some 400,000
 
 _Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 _Detector = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,79}$")]
@@ -74,8 +73,8 @@ class Offer(BaseModel):
         return Candidate("", content=content, vector=vector, outside_scores=tuple(sorted(self.scores.items())), **said)
 
 
-def add_samples(app: FastAPI, service: Takes, max_upload: int) -> None:
-    """Add the endpoint. max_upload: largest picture, bytes."""
+def add_samples(app: FastAPI, service: Takes, uploads: Uploads) -> None:
+    """Add the endpoint."""
     places = asyncio.Semaphore(PUSHES_AT_ONCE)
 
     @app.post("/v1/samples", status_code=202, openapi_extra={"requestBody": _BODY}, responses=_ANSWERS)
@@ -86,10 +85,7 @@ def add_samples(app: FastAPI, service: Takes, max_upload: int) -> None:
         or `scores` of outside detectors; beside them the columns of a manifest. The same again, or the same
         Idempotency-Key, changes nothing and is answered with the same receipt.
         """
-        if places.locked():
-            raise TemporaryError(f"{PUSHES_AT_ONCE} samples are being taken in already; try again")
-        async with places:
-            content, fields = await read_report(request, max_upload, UPLOAD_SECONDS, _FIELDS, _MOST_JSON)
+        async with uploads.report(request, _FIELDS, MOST_OFFER) as (content, fields):
             offer = _offer(fields)
             if [content, offer.url, offer.vector].count(None) < 2:
                 raise HTTPException(422, "send one of the picture in the field `image`, its `url` and its `vector`")
@@ -97,7 +93,10 @@ def add_samples(app: FastAPI, service: Takes, max_upload: int) -> None:
                 raise HTTPException(
                     422, "send the picture in the field `image`, its `url`, or its `sha256` with a `vector` or `scores`"
                 )
-            return await run_in_threadpool(service.push, offer.candidate(content), offer.url, idempotency_key)
+            if places.locked():
+                raise TemporaryError(f"{PUSHES_AT_ONCE} samples are being taken in already; try again")
+            async with places:
+                return await run_in_threadpool(service.push, offer.candidate(content), offer.url, idempotency_key)
 
 
 def _offer(fields: dict[str, object]) -> Offer:
@@ -105,7 +104,9 @@ def _offer(fields: dict[str, object]) -> Offer:
         return Offer.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise HTTPException(422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+        raise HTTPException(
+            422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {202: {"content": {"application/json": {"example": examples.PUSHED}}}}

@@ -81,7 +81,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     scope = "read" if method == "get" or path == "/v1/score" else "ingest" if path in INGEST_PATHS else "operate"
     operation["security"] = [{"token": []}] if scope != "read" else [{}, {"token": []}]
     operation["x-scope"] = scope
-    codes = [*_ALWAYS, *_UPLOADS.get(path, ()), *((400, 409, 413) if scope == "operate" else ())]
+    codes = [*_ALWAYS, *_UPLOADS.get(path, ()), *((400, 408, 409, 413) if scope == "operate" else ())]
     if "{" in path or path == "/v1/feedback":
         codes.append(404)
     answers = operation["responses"]

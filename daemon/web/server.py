@@ -6,12 +6,14 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_network
 
 import uvicorn
 from fastapi import FastAPI
 
 from daemon.errors import ConfigurationError, TemporaryError
+from daemon.web.protocol import patient
 
 _START_SECONDS = 10.0
 
@@ -20,14 +22,26 @@ class WebServer:
     """Serves one application on one address.
 
     host: name or address to bind. port: 0 means any free one; `port` says which after `start`. proxies: addresses and
-    networks whose word on who asks is taken (X-Forwarded-For).
+    networks whose word on who asks is taken (X-Forwarded-For). connections: open at a time; of_one: of them from one
+    caller who is no such proxy. request_timeout: seconds for a request's body, and for reading on in an answer.
     """
 
-    def __init__(self, app: FastAPI, host: str, port: int, proxies: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        host: str,
+        port: int,
+        proxies: Sequence[str] = (),
+        *,
+        connections: int = 512,
+        of_one: int | None = 128,
+        request_timeout: float = 30.0,
+    ) -> None:
         self.host = host
         self.port = port
         self._app = app
         self._proxies = list(proxies)
+        self._protocol = patient(connections, of_one, request_timeout, _member_of(proxies))
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
@@ -54,6 +68,8 @@ class WebServer:
             proxy_headers=bool(self._proxies),  # uvicorn's default would believe everybody on this machine
             forwarded_allow_ips=self._proxies,
             lifespan="off",
+            http=self._protocol,
+            ws="none",
             timeout_keep_alive=5,
             timeout_graceful_shutdown=5,
         )
@@ -80,6 +96,15 @@ class WebServer:
         if self._socket is not None:
             self._socket.close()
         self._server = self._thread = self._socket = None
+
+
+def _member_of(networks: Sequence[str]) -> Callable[[str], bool]:
+    known = [ip_network(one) for one in networks]
+
+    def member(address: str) -> bool:
+        return bool(known) and any(ip_address(address) in network for network in known)
+
+    return member
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,10 +1,11 @@
-"""Waiting: how many pictures may wait to be judged, and what becomes of those whose sender has gone."""
+"""Waiting: how much may be on its way in, how many pictures may wait to be judged, and whose sender has gone."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from threading import Event
 from typing import TypeVar
 
@@ -17,8 +18,42 @@ Wanted = Callable[[], bool]  # whether somebody still waits for the answer
 Judged = TypeVar("Judged")
 
 
+class Room:
+    """Memory for uploads, counted as they arrive: who sends slowly takes little of it, and no place from anybody.
+
+    most: bytes of all uploads together. of_one: of one caller's, so that nobody alone can keep the others out.
+    """
+
+    def __init__(self, most: int, of_one: int) -> None:
+        self._most = most
+        self._of_one = of_one
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def of(self, caller: str) -> Iterator[Callable[[int], None]]:
+        """Gives what is to be told the bytes of each chunk; they count until the block ends.
+
+        It raises TemporaryError when there is no room for them.
+        """
+        held = 0
+
+        def take(size: int) -> None:
+            nonlocal held
+            if self._taken.total() + size > self._most or self._taken[caller] + size > self._of_one:
+                raise TemporaryError("too many uploads are on their way (http.scores_at_once); try again")
+            held += size
+            self._taken[caller] += size
+
+        try:
+            yield take
+        finally:
+            self._taken[caller] -= held
+            if not self._taken[caller]:
+                del self._taken[caller]
+
+
 class Places:
-    """A queue of limited length: each place is an upload in memory, and a thread once it has arrived."""
+    """A queue of limited length: each place is a picture that has arrived, and a thread."""
 
     def __init__(self, count: int) -> None:
         self._count = count

@@ -46,7 +46,7 @@ SCENARIOS = [
     Scenario("relabel", as_it_is, ("samples", "relabel", *SOME, "--label", "synthetic", "--family", OTHER, *BY_HAND)),
     Scenario("retire", as_it_is, ("families", "retire", OLD, *BY_HAND)),
     Scenario("anchor", as_it_is, ("families", "anchor", OLD, *BY_HAND)),
-    Scenario("forget", as_it_is, ("forget", "--family", OLD, *BY_HAND), most_per_point=6),
+    Scenario("forget", as_it_is, ("forget", "--family", OLD, "--yes", *BY_HAND), most_per_point=6),
 ]
 
 

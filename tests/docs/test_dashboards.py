@@ -78,8 +78,8 @@ def test_the_alerts_of_the_operations_list_are_there() -> None:
         "GeneratorFamilyDegraded", "RealPoolShift", "NovelGeneratorFamily", "PipelineFault", "SamplesStale",
         "GeneratorFamilyInsufficient", "FamilyNotLearned",
         "UpdateRejected", "ApprovalWaiting", "ChampionReturned", "PromotionFlapping", "ChampionStale", "AdapterStale",
-        "RejectRateHigh", "JobFailing", "NotificationsFailing", "StoreNearlyFull", "LoopStalled", "DaemonDown",
-        "Watchdog",
+        "RejectRateHigh", "JobFailing", "JobPaused", "NotificationsFailing", "StoreNearlyFull", "LoopStalled",
+        "DaemonDown", "Watchdog",
     }  # fmt: skip
 
 

@@ -28,8 +28,6 @@ def champions_test(world: World) -> TestState:
     return found
 
 
-
-
 def test_what_a_forgotten_familys_test_cost_stays_spent_and_nothing_else_is_left_of_it(world: World) -> None:
     evading(world)
     before = status(world).alarm_budget

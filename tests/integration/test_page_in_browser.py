@@ -240,6 +240,28 @@ def test_a_person_s_word_ends_a_quarantine(tab: Tab, site: Site) -> None:
     assert tab.complaints == []
 
 
+def test_a_job_is_paused_and_resumed_and_every_page_says_so(tab: Tab, site: Site) -> None:
+    from playwright.sync_api import expect
+
+    runs = site.world.context.runs
+    runs.tick("cycle", runs.last_tick("cycle") + 1, site.world.context.clock.now())
+    site.service.refresh()
+    tab.open("/intake")
+    row = tab.page.locator("#jobs tr", has_text="cycle")
+    row.get_by_role("button", name="Pause").click()
+    tab.confirm(TOKEN, "the disk is moved")
+    expect(row.get_by_role("button", name="Resume")).to_be_visible()
+    assert tab.faults() == []
+    tab.open("/")
+    expect(tab.page.get_by_role("note").filter(has_text="Paused.")).to_contain_text("ada paused it, the disk is moved")
+    tab.open("/intake")
+    row.get_by_role("button", name="Resume").click()
+    tab.confirm(TOKEN, "it is back")
+    expect(row.get_by_role("button", name="Run now")).to_be_visible()
+    assert [one.actor for one in site.world.store.registry.audit() if one.action.startswith("job_")] == ["ada", "ada"]
+    assert tab.complaints == []
+
+
 def test_a_dropped_picture_is_judged_with_its_reasons(tab: Tab, tmp_path: Path) -> None:
     tab.open("/try")
     chosen = tmp_path / "new.png"

@@ -108,7 +108,7 @@ def test_a_report_comes_every_week_with_its_file_and_each_goes_on_where_the_last
     assert (file.name.endswith(".html"), file.media_type) == (True, "text/html")
     assert file.text.startswith("<!doctype html>")
     assert NEW in file.text
-    assert "families released" in told[0].title
+    assert " released, " in told[0].title
 
 
 def test_a_kill_anywhere_costs_no_report_and_doubles_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

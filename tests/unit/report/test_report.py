@@ -196,4 +196,4 @@ def test_reports_join_up_and_come_no_sooner_than_asked(now: int, every: int, las
 
 def test_one_line_says_what_a_report_comes_to() -> None:
     line = in_one_line(made(10, None, audited("promote", 2)))
-    assert line.startswith("report, 2026-03-04 to 2026-03-14: 3 families released, 2 episodes, 1 versions promoted, ")
+    assert line.startswith("report, 2026-03-04 to 2026-03-14: 3 families released, 2 episodes, 1 version promoted, ")

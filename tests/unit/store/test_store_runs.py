@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from store_testing import T0, minutes
 
 from daemon.errors import BadInputError, TemporaryError
+from daemon.model import JobPause
 from store import Store
 
 
@@ -85,3 +88,45 @@ def test_a_clock_set_back_makes_no_negative_duration(store: Store) -> None:
     assert run is not None
     store.runs.finish(run.id, "me", "ok", "", minutes(-60))
     assert store.runs.latest()[0].finished_at == minutes(3)
+
+
+def pause(job: str = "cycle", until: datetime | None = None, reason: str = "the disk is moved") -> JobPause:
+    return JobPause(job, minutes(1), until, "ada", reason)
+
+
+def test_a_paused_job_is_not_claimed_until_it_is_resumed_and_what_waits_stays(store: Store) -> None:
+    store.runs.pause(pause())
+    store.runs.tick("cycle", 1, T0)
+    store.runs.tick("poll", 1, T0)
+    assert store.runs.claim("cycle", "me", minutes(20), minutes(10)) is None
+    assert store.runs.claim("poll", "me", minutes(20), minutes(10)) is not None
+    store.runs.tick("poll", 2, minutes(10))
+    assert [(run.job, run.tick) for run in store.runs.under_way()] == [("poll", 1)]
+    assert store.runs.resume("cycle", "ada", "it is back", minutes(11))
+    assert store.runs.claim("cycle", "me", minutes(20), minutes(12)) is not None
+
+
+def test_a_pause_with_an_end_is_over_then_and_no_resumption(store: Store) -> None:
+    store.runs.tick("cycle", 1, T0)
+    store.runs.pause(pause(until=minutes(5)))
+    assert store.runs.claim("cycle", "me", minutes(20), minutes(4)) is None
+    assert not store.runs.resume("poll", "ada", "", minutes(4))
+    assert store.runs.claim("cycle", "me", minutes(20), minutes(5)) is not None
+    assert not store.runs.resume("cycle", "ada", "", minutes(6))
+    assert [row.action for row in store.registry.audit()] == ["job_paused"]
+
+
+def test_a_second_pause_replaces_the_first_and_all_of_it_is_in_the_audit(store: Store) -> None:
+    store.runs.pause(pause())
+    store.runs.pause(pause(until=minutes(9), reason="longer"))
+    store.runs.ask("poll", "ada", "now", minutes(2))
+    store.runs.resume("cycle", "bob", "done", minutes(3))
+    assert store.runs.pauses() == []
+    rows = store.registry.audit()
+    assert [(row.action, row.actor, row.reason, row.payload["job"]) for row in rows] == [
+        ("job_paused", "ada", "the disk is moved", "cycle"),
+        ("job_paused", "ada", "longer", "cycle"),
+        ("job_asked_for", "ada", "now", "poll"),
+        ("job_resumed", "bob", "done", "cycle"),
+    ]
+    assert store.runs.claim("poll", "me", minutes(20), minutes(4)) is not None

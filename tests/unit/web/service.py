@@ -90,6 +90,15 @@ class FakeHand:
     def acknowledge(self, episode: int, actor: str, reason: str) -> Done:
         return self._done("acknowledge", episode, actor, reason)
 
+    def run_job(self, job: str, actor: str, reason: str) -> Done:
+        return self._done("run_job", job, actor, reason)
+
+    def pause_job(self, job: str, length: timedelta | None, actor: str, reason: str) -> Done:
+        return self._done("pause_job", job, length, actor, reason)
+
+    def resume_job(self, job: str, actor: str, reason: str) -> Done:
+        return self._done("resume_job", job, actor, reason)
+
     def snooze(self, episode: int, length: timedelta, actor: str, reason: str) -> Done:
         return self._done("snooze", episode, length, actor, reason)
 

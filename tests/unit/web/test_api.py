@@ -99,6 +99,10 @@ def test_a_list_comes_in_parts_that_join_up() -> None:
         ("/v1/episodes/3/ack", {}, ("acknowledge", 3, "ada", "seen by hand")),
         ("/v1/episodes/3/snooze", {"length": "3d"}, ("snooze", 3, timedelta(days=3), "ada", "seen by hand")),
         ("/v1/episodes/3/close", {}, ("close", 3, "ada", "seen by hand")),
+        ("/v1/jobs/cycle/run", {}, ("run_job", "cycle", "ada", "seen by hand")),
+        ("/v1/jobs/cycle/resume", {}, ("resume_job", "cycle", "ada", "seen by hand")),
+        ("/v1/jobs/cycle/pause", {}, ("pause_job", "cycle", None, "ada", "seen by hand")),
+        ("/v1/jobs/cycle/pause", {"length": "2d"}, ("pause_job", "cycle", timedelta(days=2), "ada", "seen by hand")),
         (f"/v1/quarantine/{SHA}/release", {}, ("release", SHA, "ada", "seen by hand")),
         (f"/v1/quarantine/{SHA}/discard", {}, ("discard", SHA, "ada", "seen by hand")),
         (

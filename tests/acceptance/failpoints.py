@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,18 @@ def first_champion(folder: Path) -> Path:
     return world.root
 
 
-def prepared(scenario: Scenario, begun: Path, folder: Path) -> Path:
+# Messages about promotions for nobody, so that they stay where a test can read them.
+NOBODY: dict[str, Any] = {
+    "name": "nobody",
+    "kind": "webhook",
+    "url": "http://127.0.0.1:9/",
+    "secret": "sixteen characters",
+    "timeout": "1s",
+    "events": ["champion_promoted", "champion_rolled_back"],
+}
+
+
+def prepared(scenario: Scenario, begun: Path, folder: Path, channels: Sequence[Mapping[str, Any]] = (NOBODY,)) -> Path:
     """The state that the command is run on, with its configuration."""
     shutil.copytree(begun, folder / "state")
     world = World(folder / "state")
@@ -131,19 +142,7 @@ def prepared(scenario: Scenario, begun: Path, folder: Path) -> Path:
         "encoder": {"name": "external", "external": {"fingerprint": FINGERPRINT, "dimension": DIMENSION}},
         "http": {"enabled": False},
         "promotion": SHADOW if scenario.mode == "shadow" else {"mode": scenario.mode},
-        # So that messages about promotions stay where the test can read them.
-        "notify": {
-            "channels": [
-                {
-                    "name": "nobody",
-                    "kind": "webhook",
-                    "url": "http://127.0.0.1:9/",
-                    "secret": "sixteen characters",
-                    "timeout": "1s",
-                    "events": ["champion_promoted", "champion_rolled_back"],
-                }
-            ]
-        },
+        "notify": {"channels": [dict(channel) for channel in channels]},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return folder

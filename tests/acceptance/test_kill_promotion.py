@@ -190,4 +190,5 @@ def test_killed_at_every_failpoint_it_ends_as_undisturbed(
 def test_the_scenarios_pass_every_failpoint_there_is() -> None:
     if set(PASSED) != {scenario.name for scenario in SCENARIOS}:
         pytest.skip("needs all scenarios in the same run")
-    assert set().union(*PASSED.values()) == in_code()
+    # Here nobody takes a message; test_kill_notifications kills where somebody does.
+    assert set().union(*PASSED.values()) == in_code() - {"outbox.taken"}

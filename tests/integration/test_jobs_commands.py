@@ -121,7 +121,7 @@ def test_a_paused_job_stays_paused_across_a_restart_and_every_view_says_so(
 ) -> None:
     service = start()
     wait(lambda: row(capsys, "intake_inbox")["state"] != "never ran")
-    assert 'sidwatch_job_paused{job="intake_inbox"} 0.0' in service.get("/metrics")[1]
+    wait(lambda: 'sidwatch_job_paused{job="intake_inbox"} 0.0' in service.get("/metrics")[1])
     done = said(capsys, "pause", "intake_inbox", "--reason", "the disk is moved")
     assert done["outcome"].endswith(": the disk is moved")
     wait(lambda: seen(service, "intake_inbox")["paused"] is not None)
@@ -132,7 +132,7 @@ def test_a_paused_job_stays_paused_across_a_restart_and_every_view_says_so(
 
     again = start()
     before = row(capsys, "intake_inbox")["finished_at"]
-    wait(lambda: again.get("/-/ready")[0] == 200)
+    wait(lambda: json.loads(again.get("/v1/status")[1]).get("service", {}).get("state") == "ready")
     time.sleep(2.5)  # two intervals
     assert row(capsys, "intake_inbox")["finished_at"] == before
     assert seen(again, "intake_inbox")["paused"]["reason"] == "the disk is moved"

@@ -267,7 +267,7 @@ def test_a_dropped_picture_is_judged_with_its_reasons(tab: Tab, tmp_path: Path) 
     chosen = tmp_path / "new.png"
     chosen.write_bytes(picture(NEW, 999))
     tab.page.locator("#picture").set_input_files(chosen)
-    assert tab.page.locator("#preview").is_visible()
+    tab.page.locator("#preview").wait_for()  # visible
     tab.page.get_by_role("button", name="Judge").click()
     tab.page.locator("#judged .verdict", has_text="synthetic").wait_for()
     assert NEW in tab.page.locator("#judged").inner_text()

@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
-from datetime import timedelta
 from hashlib import sha256
 from importlib.metadata import entry_points
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daemon.app import is_running, make_fetch, no_progress, open_for, opened, read_status
+from daemon.app import make_fetch, no_progress, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, ConfigurationError, StateLocked
@@ -21,7 +20,6 @@ from daemon.evaluate.measuring import measure
 from daemon.evaluate.outside import OUTSIDE, measure_outside
 from daemon.figures import HELD_OUT, LEFT_OUT, summaries
 from daemon.intake.taking_in import intake, material_for
-from daemon.jobs import Jobs, described, intervals
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
 from daemon.learn.importing_export import Exported, add_exported, read_exported
 from daemon.model import Batch, EvaluationRow, Material, Trust, VersionRecord
@@ -41,7 +39,6 @@ from daemon.supervisor import (
     run_until_idle,
     run_update,
 )
-from daemon.units import format_duration
 from daemon.views import AdapterView, ScoreView, Status
 from daemon.web import WebServer, create_app
 from daemon.web.hosts import names_of
@@ -245,56 +242,6 @@ def update_now(settings: Settings, job: str = "update", progress: Progress = no_
             tick(state.context, job)
         asked = job.replace("_", " by ", 1)
         return UpdateOutcome(f"the running service was asked to {asked}; `sidwatch models list` shows the outcome")
-
-
-def job_rows(settings: Settings) -> list[dict[str, Any]]:
-    """Every job with its interval, its newest run, and the pause that holds it."""
-    known = intervals(settings)
-    with open_for(settings, read_only=True) as store:
-        runs = {run.job: run for run in (*store.runs.latest(), *store.runs.under_way())}
-        pauses = {pause.job: pause for pause in store.runs.pauses()}
-    now = read_status(settings).service.now
-    held = {job: described(pause) for job, pause in pauses.items() if pause.holds(now)}
-    names = sorted({*known, *held})
-    rows = []
-    for name in names:
-        run, every = runs.get(name), known.get(name)
-        rows.append(
-            {
-                "job": name,
-                "configured": name in known,
-                "every": None if every is None else format_duration(every),
-                "state": run.state if run else "never ran",
-                "outcome": run.outcome if run else None,
-                "due_at": run.due_at if run else None,
-                "finished_at": run.finished_at if run else None,
-                "detail": run.detail if run else "",
-                "paused": held.get(name),
-            }
-        )
-    return rows
-
-
-def run_job(settings: Settings, job: str, actor: str, reason: str) -> dict[str, Any]:
-    """Put a run of a job in line: for the service that runs on this state, or for the next."""
-    with opened(settings, encoder=False, lock=False) as state:
-        Jobs(state.context).run(job, actor, reason)
-    who = "the running service does it now" if is_running(settings) else "no service runs: the next that starts does it"
-    return {"job": job, "outcome": f"{job} is in line; {who}"}
-
-
-def pause_job(settings: Settings, job: str, length: timedelta | None, actor: str, reason: str) -> dict[str, Any]:
-    """Let no run of a job begin for so long, or until it is resumed; it outlasts a restart."""
-    with opened(settings, encoder=False, lock=False) as state:
-        pause = Jobs(state.context).pause(job, length, actor, reason)
-    return {"job": job, "until": pause.until, "outcome": f"{job} is {described(pause)}"}
-
-
-def resume_job(settings: Settings, job: str, actor: str, reason: str) -> dict[str, Any]:
-    """End a pause."""
-    with opened(settings, encoder=False, lock=False) as state:
-        Jobs(state.context).resume(job, actor, reason)
-    return {"job": job, "outcome": f"{job} is no longer paused"}
 
 
 def import_head(settings: Settings, path: Path, fingerprint: str | None) -> dict[str, Any]:

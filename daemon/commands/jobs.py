@@ -19,7 +19,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; written into the aud
 @app.command("list", epilog=example("sidwatch jobs list"))
 def list_jobs(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the jobs: how often each runs, what became of its last run, and whether it is paused."""
-    from daemon.operations import job_rows
+    from daemon.job_operations import job_rows
 
     rows = job_rows(settings_of(config))
     if as_json:
@@ -44,7 +44,7 @@ def list_jobs(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 @app.command("run", epilog=example("sidwatch jobs run intake_inbox"))
 def run(name: Name, reason: Reason = "", config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Have a job done once, now: the running service does it, or the next that starts."""
-    from daemon.operations import run_job
+    from daemon.job_operations import run_job
 
     _tell(run_job(settings_of(config), name, getpass.getuser(), reason), as_json)
 
@@ -60,7 +60,7 @@ def pause(
     as_json: JsonOption = False,
 ) -> None:
     """Begin no further run of a job, also after a restart; status, page and metrics show it as paused."""
-    from daemon.operations import pause_job
+    from daemon.job_operations import pause_job
 
     try:
         asked = None if length is None else parse_duration(length)
@@ -72,7 +72,7 @@ def pause(
 @app.command("resume", epilog=example("sidwatch jobs resume intake_inbox"))
 def resume(name: Name, reason: Reason = "", config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """End a pause; a job with an interval runs at once."""
-    from daemon.operations import resume_job
+    from daemon.job_operations import resume_job
 
     _tell(resume_job(settings_of(config), name, getpass.getuser(), reason), as_json)
 

@@ -12,7 +12,7 @@ from daemon.context import Context
 from daemon.corrections.model import Relabel
 from daemon.drift.restart import begun_anew
 from daemon.episodes.snoozing import snoozed_until
-from daemon.errors import BadInputError, TemporaryError
+from daemon.errors import BadInputError, NotFoundError, TemporaryError
 from daemon.jobs import Jobs, described
 from daemon.model import Episode, ForgetTarget, Label
 from daemon.promote.promoting import roll_back
@@ -81,7 +81,7 @@ class ByHand:
         """Forget a sample; the next cycle deletes its bytes. Raises BadInputError when there is none."""
         target = ForgetTarget("sample", sha256)
         if self.context.samples.forget(target, reason, actor, self._now()) is None:
-            raise BadInputError(f"there is no sample {sha256[:12]}, or it was forgotten before")
+            raise NotFoundError(f"there is no sample {sha256[:12]}, or it was forgotten before")
         return self._done(f"sample {sha256[:12]} is forgotten; the next cycle deletes its bytes")
 
     def roll_back(self, actor: str, reason: str) -> Done:
@@ -107,7 +107,7 @@ class ByHand:
         samples = self.context.samples
         found = next((one for one in samples.episodes() if one.id == episode), None)
         if found is None:
-            raise BadInputError(f"there is no episode {episode}")
+            raise NotFoundError(f"there is no episode {episode}")
         restarted = begun_anew(self.context, found.family)
         return samples.close_episode(episode, restarted, actor, reason, self._now())
 

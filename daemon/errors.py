@@ -4,6 +4,7 @@ SidwatchError            one line that says what to do; carries the exit status
 |-- ConfigurationError   78  the configuration, or something it names, is wrong
 |   `-- WeightsMissing   78  an encoder's weights cannot be had
 |-- BadInputError        65  a manifest, picture, folder or artifact is not what it should be
+|   |-- NotFoundError    65  what a name or number points to does not exist; 404 over HTTP
 |   `-- ImageRejected    65  one picture; `reason` is from the closed list of intake
 |-- TemporaryError       75  try again later
 |   |-- StateLocked      75  another process holds the state directory
@@ -36,6 +37,10 @@ class BadInputError(SidwatchError):
     """A manifest, picture, folder or artifact is not what it should be."""
 
     exit_status = 65
+
+
+class NotFoundError(BadInputError):
+    """What a name or number points to does not exist; the message repeats it and says where the existing ones are."""
 
 
 class ImageRejected(BadInputError):

@@ -37,25 +37,28 @@ class Summary:
     mean_ap: float | None  # unweighted, over families with enough pictures
     worst_family: str | None  # among those with enough pictures for that
     worst_ap: float | None
-    false_positive_rate: float | None  # unweighted, over real sources but the reports
+    false_positive_rate: float | None  # unweighted, over real sources with enough pictures but the reports
 
 
-def summaries(rows: Iterable[EvaluationRow], min_samples_worst: int) -> list[Summary]:
+def summaries(rows: Iterable[EvaluationRow], min_samples: int, min_samples_worst: int) -> list[Summary]:
     """One per version, window and profile, in the rows' order.
 
-    Families below the sample floor have no AP and do not count. Source: method section 2.
+    Families with fewer than `min_samples` pictures have no AP, and real sources with fewer no rate worth the name: neither
+    counts. Source: method section 2.
     """
     gathered: dict[tuple[str, str, Profile], list[EvaluationRow]] = {}
     for row in rows:
         gathered.setdefault((row.version, row.window, row.profile), []).append(row)
-    return [_summary(*key, own, min_samples_worst) for key, own in gathered.items()]
+    return [_summary(*key, own, min_samples, min_samples_worst) for key, own in gathered.items()]
 
 
-def _summary(version: str, window: str, profile: Profile, rows: list[EvaluationRow], min_worst: int) -> Summary:
+def _summary(
+    version: str, window: str, profile: Profile, rows: list[EvaluationRow], min_samples: int, min_worst: int
+) -> Summary:
     measured = sorted((row.ap, row.subject.name, row.n) for row in rows if row.ap is not None)
     worst = next(((ap, name) for ap, name, n in measured if n >= min_worst), (None, None))
     # People report what was called synthetic: its rate says what became of their reports, not how many photographs err.
-    sources = [row for row in rows if row.subject != Subject("source", FEEDBACK)]
+    sources = [row for row in rows if row.subject != Subject("source", FEEDBACK) and row.n >= min_samples]
     rates = [row.false_positive_rate for row in sources if row.false_positive_rate is not None]
     return Summary(
         version=version,

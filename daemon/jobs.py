@@ -11,7 +11,7 @@ from typing import Final
 
 from daemon.context import Context
 from daemon.episodes.snoozing import snoozed_until
-from daemon.errors import BadInputError, TemporaryError
+from daemon.errors import BadInputError, NotFoundError, TemporaryError
 from daemon.learn.automatic import JOB as RETRAIN_DUE
 from daemon.learn.retraining import RETRAININGS
 from daemon.model import JobPause
@@ -93,4 +93,4 @@ class Jobs:
     def _check(self, job: str) -> None:
         known = intervals(self.context.settings)
         if job not in known:
-            raise BadInputError(f"there is no job {job!r}; there are: {', '.join(sorted(known))}")
+            raise NotFoundError(f"there is no job {job!r}; there are: {', '.join(sorted(known))}")

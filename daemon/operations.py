@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from daemon.app import make_fetch, no_progress, open_for, opened, read_status
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
-from daemon.errors import BadInputError, ConfigurationError, StateLocked
+from daemon.errors import BadInputError, ConfigurationError, NotFoundError, StateLocked
 from daemon.evaluate.measuring import measure
 from daemon.evaluate.outside import OUTSIDE, measure_outside
 from daemon.figures import HELD_OUT, LEFT_OUT, summaries
@@ -176,7 +176,9 @@ def evaluate_version(settings: Settings, version: str | None, window: str | None
 def summarise_version(settings: Settings, version: str | None, window: str | None = None) -> list[dict[str, Any]]:
     """What `evaluate_version` says of all families together, by window and profile."""
     rows = _measured_rows(settings, version, window)
-    return [asdict(found) for found in summaries(rows, settings.evaluate.min_samples_worst)]
+    return [
+        asdict(found) for found in summaries(rows, settings.evaluate.min_samples, settings.evaluate.min_samples_worst)
+    ]
 
 
 def _measured_rows(settings: Settings, version: str | None, window: str | None) -> list[EvaluationRow]:
@@ -439,7 +441,7 @@ def preview_adapter(settings: Settings, name: str, limit: int) -> list[dict[str,
     found = [adapter for adapter in settings.adapters if adapter.name == name]
     if not found:
         known = ", ".join(adapter.name for adapter in settings.adapters) or "none"
-        raise BadInputError(f"no adapter is named {name!r}; configured are: {known}")
+        raise NotFoundError(f"no adapter is named {name!r}; configured are: {known}")
     adapter = found[0]
     poll = make_poller(settings, adapter, preview=True)
     batches = poll(

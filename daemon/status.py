@@ -240,7 +240,9 @@ def _figures(samples: SampleStore, champion: VersionRecord | None, challenger: V
 def _windows(figures: Figures, settings: Settings) -> list[views.WindowView]:
     found = []
     for role in ROLES:
-        for summary in summaries(figures.rows[role], settings.evaluate.min_samples_worst):
+        for summary in summaries(
+            figures.rows[role], settings.evaluate.min_samples, settings.evaluate.min_samples_worst
+        ):
             found.append(views.WindowView(role=role, **asdict(summary)))
     return found
 

@@ -81,7 +81,7 @@ class WindowView(View):
     mean_ap: float | None
     worst_family: str | None
     worst_ap: float | None
-    false_positive_rate: float | None  # mean over real sources
+    false_positive_rate: float | None  # mean over real sources with enough pictures
 
 
 class EpisodeView(View):
@@ -293,7 +293,7 @@ class Status(View):
     mean_ap: dict[str, float | None]  # profile -> unweighted mean over families with n >= 10
     worst_ap: dict[str, float | None]  # profile -> the worst family with n >= 25
     worst_family: dict[str, str | None]
-    real_false_positive_rate: dict[str, float | None]  # profile -> mean over sources
+    real_false_positive_rate: dict[str, float | None]  # profile -> mean over sources with enough pictures
     windows: list[WindowView] = []  # the same by role, window and profile
     families: list[FamilyView]
     real_sources: list[SourceView]

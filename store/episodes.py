@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from daemon.errors import BadInputError, TemporaryError
+from daemon.errors import BadInputError, NotFoundError, TemporaryError
 from daemon.model import Episode, Event, TestState
 from store import audit
 from store import tables as t
@@ -66,7 +66,7 @@ def _changed(
     query = select(t.episode).where(t.episode.c.id == episode)
     row = connection.execute(query).mappings().first()
     if row is None:
-        raise BadInputError(f"there is no episode {episode}; `sidwatch episodes list --all` shows them")
+        raise NotFoundError(f"there is no episode {episode}; `sidwatch episodes list --all` shows them")
     before = episode_of(row)
     if not before.open:
         raise BadInputError(f"episode {episode} of {before.family} is {before.state}; nothing is left to do about it")

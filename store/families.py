@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 
 from daemon.corrections.model import Correction, FamilyFacts, FamilyPart, Relabel
 from daemon.corrections.naming import Rule, ever_called, present_names
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, NotFoundError
 from daemon.model import Subject
 from store import tables as t
 from store.corrections import (
@@ -214,7 +214,7 @@ def _family(connection: Connection, name: str, rules: Sequence[Rule]) -> Any:
     f, s = t.family.c, t.sample.c
     row = connection.execute(select(t.family).where(f.name == name)).first()
     if row is None or connection.execute(select(s.id).where(s.family_id == row.id).limit(1)).first() is None:
-        raise BadInputError(f"there is no family {name!r}; `sidwatch families list` shows the names")
+        raise NotFoundError(f"there is no family {name!r}; `sidwatch families list` shows the names")
     return row
 
 

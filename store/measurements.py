@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
-from daemon.errors import BadInputError, TemporaryError
+from daemon.errors import NotFoundError, TemporaryError
 from daemon.figures import SHADOW
 from daemon.model import OPEN_STATES, Episode, EvaluationRow, Subject, TestState
 from store import tables as t
@@ -111,7 +111,7 @@ class Measurements(Part):
             if not _write_over(connection, episode):
                 there = connection.execute(select(t.episode.c.id).where(t.episode.c.id == episode.id)).first()
                 if there is None:
-                    raise BadInputError(f"there is no episode {episode.id}")
+                    raise NotFoundError(f"there is no episode {episode.id}")
 
 
 def episode_of(row: Any) -> Episode:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, NotFoundError
 from daemon.model import Claim, QuarantinedSample
 from store import audit
 from store import tables as t
@@ -57,7 +57,7 @@ class Quarantine(Part):
             for sha256 in sha256s:
                 row = connection.execute(select(s.id, s.state, s.reason).where(s.sha256 == sha256)).first()
                 if row is None:
-                    raise BadInputError(f"there is no sample {sha256[:12]}; `sidwatch quarantine list` shows them")
+                    raise NotFoundError(f"there is no sample {sha256[:12]}; `sidwatch quarantine list` shows them")
                 if row.state != "quarantined":
                     raise BadInputError(f"sample {sha256[:12]} is {row.state}, not in quarantine")
                 if row.reason == _SETTLED_OTHERWISE:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from daemon.corrections.naming import present_names
-from daemon.errors import BadInputError, ChampionMoved
+from daemon.errors import BadInputError, ChampionMoved, NotFoundError
 from daemon.failpoints import failpoint
 from daemon.model import AuditRow, VersionRecord
 from store import audit
@@ -293,7 +293,7 @@ def _record(row: Any) -> VersionRecord:
 def _version(connection: Connection, version: str) -> VersionRecord:
     row = connection.execute(_select().where(t.version.c.id == version)).first()
     if row is None:
-        raise BadInputError(f"there is no version {version}; see `sidwatch models list`")
+        raise NotFoundError(f"there is no version {version}; see `sidwatch models list`")
     return _record(row)
 
 

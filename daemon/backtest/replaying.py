@@ -17,6 +17,7 @@ from daemon.backtest.policies import Policy
 from daemon.backtest.progress import Progress, load_progress, progress_file
 from daemon.backtest.side_by_side import side_by_side
 from daemon.children import Child
+from daemon.children.environment import KEEPS_MEMORY
 from daemon.errors import ChildFailed
 from daemon.ports import Progress as Told
 from daemon.settings import Settings
@@ -104,7 +105,9 @@ class _Running:
             if self._ended:
                 raise ChildFailed(f"the replay of {name} was not begun")
             # How long a delivery may take nobody knows, and each replay's size is that of its collection.
-            child = Child("replay", arguments, deadline=math.inf, memory_limit=0, environment=_ONE_THREAD)
+            child = Child(
+                "replay", arguments, deadline=math.inf, memory_limit=0, environment={**_ONE_THREAD, **KEEPS_MEMORY}
+            )
             self._children.append(child)
             return child
 

@@ -19,7 +19,7 @@ from daemon.commands.common import (
 )
 from daemon.commands.correcting import register
 from daemon.commands.looking import print_shortcuts
-from daemon.errors import BadInputError
+from daemon.errors import NotFoundError
 
 if TYPE_CHECKING:
     from daemon.corrections.model import FamilyFacts
@@ -88,7 +88,7 @@ def show(
     wanted = facts.name if facts is not None else name
     found = next((family for family in status.families if family.name == wanted), None)
     if found is None and (facts is None or facts.retired_at is None):
-        raise BadInputError(f"there is no family {name!r}; `sidwatch families list` shows the names")
+        raise NotFoundError(f"there is no family {name!r}; `sidwatch families list` shows the names")
     episodes = [episode for episode in status.episodes if episode.family == wanted]
     audits = [view for view in status.shortcuts if (view.kind, view.name) == ("family", wanted)]
     if as_json:

@@ -28,7 +28,7 @@ from daemon.detail.views import (
 )
 from daemon.drift.watch import look
 from daemon.episodes.timeline import timeline
-from daemon.errors import BadInputError, TemporaryError
+from daemon.errors import NotFoundError, TemporaryError
 from daemon.explain.family import explain_family
 from daemon.explain.views import FamilyExplanationView
 from daemon.figures import HELD_OUT
@@ -123,7 +123,7 @@ class Looker:
         """Everything about a version. Raises BadInputError, CorruptArtifact."""
         view = next((one for one in self._status().versions if one.id == version), None)
         if view is None:
-            raise BadInputError(f"there is no version {version}")
+            raise NotFoundError(f"there is no version {version}")
         return version_detail(self._context, view)
 
     def episode(self, number: int) -> EpisodeDetailView:
@@ -131,7 +131,7 @@ class Looker:
         samples, registry = self._context.samples, self._context.registry
         found = next((one for one in samples.episodes() if one.id == number), None)
         if found is None:
-            raise BadInputError(f"there is no episode {number}")
+            raise NotFoundError(f"there is no episode {number}")
         entries = timeline(found, registry.audit(), registry.versions(), samples.events_since(found.opened_at))
         champion = registry.champion()
         versions = dict.fromkeys((found.champion, *([champion.id] if champion else [])))
@@ -194,7 +194,7 @@ class Looker:
 
     def _check(self, family: str) -> None:
         if all(one.name != family for one in self._status().families):
-            raise BadInputError(f"there is no family {family!r}")
+            raise NotFoundError(f"there is no family {family!r}")
 
     def _remember(self, name: Hashable, make: Callable[[], Answer]) -> Answer:
         mark = self._mark()

@@ -13,6 +13,7 @@ import structlog
 from numpy.typing import NDArray
 
 from daemon.children.child import Child
+from daemon.children.environment import KEEPS_MEMORY
 from daemon.children.frames import BadFrame, Frame, vectors_of
 from daemon.children.frames import Limits as FrameLimits
 from daemon.encoders.external import ExternalEncoder
@@ -201,7 +202,7 @@ class EncoderClient:
             {"settings": self._settings.model_dump(mode="json"), "limits": dataclasses.asdict(self._limits)},
             deadline=self._settings.deadline.total_seconds(),
             memory_limit=self._settings.memory_limit,
-            environment={**threads, **secrets},
+            environment={**threads, **secrets, **KEEPS_MEMORY},
             limits=FrameLimits(header=2**20, parts=_LARGEST_CHUNK, total=64 * 2**20),
         )
         try:

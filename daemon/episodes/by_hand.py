@@ -15,7 +15,7 @@ from daemon.app import is_running, open_for, opened, read_status
 from daemon.context import Context
 from daemon.episodes.snoozing import snoozed_until
 from daemon.episodes.timeline import timeline
-from daemon.errors import BadInputError, TemporaryError
+from daemon.errors import NotFoundError, TemporaryError
 from daemon.model import OPEN_STATES, Episode, Subject
 from daemon.runs import tick
 from daemon.settings import Settings
@@ -87,7 +87,7 @@ def named(episodes: Sequence[Episode], name: str) -> Episode:
     """The episode of that number, or the last one of that family. Raises BadInputError."""
     found = [episode for episode in episodes if name in (str(episode.id), episode.family)]
     if not found:
-        raise BadInputError(f"there is no episode {name!r}; `sidwatch episodes list --all` shows numbers and families")
+        raise NotFoundError(f"there is no episode {name!r}; `sidwatch episodes list --all` shows numbers and families")
     return found[-1]
 
 

@@ -11,6 +11,7 @@ from daemon.learn.triggers import Trigger, harms
 from daemon.model import FamilyRow, Subject
 from daemon.settings import AttemptSettings, LearnSettings, Settings
 
+_WORTH_ANOTHER = 2  # times the evidence of a version that waits for a person
 SLOW = frozenset({"gradient", "probe", "concept"})  # learners that train: seconds to minutes, in a child
 
 
@@ -97,6 +98,9 @@ def plan(
     tried = current_round(own, row.groups if row else 0, settings.retry_after_groups)
     if tried and tried[-1].decision == "promote":
         return Wait("a version that knows it passed the gate; a person decides")
+    waiting = [attempt for attempt in own if attempt.state == "waiting"]
+    if waiting and row and row.groups < _WORTH_ANOTHER * waiting[-1].groups:
+        return Wait("a version that knows it waits for a person, who is not shown another at every delivery")
     if row is None or row.anchor or row.retired:
         return Stuck(tried, Lacking())
     missing: Lacking | None = None

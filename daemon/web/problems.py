@@ -15,6 +15,7 @@ from daemon.errors import (
     ConfigurationError,
     CorruptArtifact,
     ImageRejected,
+    NotFoundError,
     SidwatchError,
     TemporaryError,
 )
@@ -43,6 +44,8 @@ async def _sidwatch(_request: Request, error: Exception) -> JSONResponse:
         return problem(status, str(error), reason=error.reason)
     if isinstance(error, CorruptArtifact):
         return problem(500, "stored files are damaged; `sidwatch verify --deep` says which")  # the error names a path
+    if isinstance(error, NotFoundError):
+        return problem(404, str(error))
     if isinstance(error, BadInputError):
         return problem(422, str(error))
     if isinstance(error, ChampionMoved):

@@ -157,7 +157,7 @@ def test_a_paused_cycle_is_resumed_over_http_and_a_job_runs_when_asked_for(
         assert client.post("/v1/jobs/cycle/run", json={"reason": "now"}).status_code == 422
         assert client.post("/v1/jobs/cycle/resume", json={"reason": "go on"}).status_code == 200
         assert client.post("/v1/jobs/cycle/resume", json={"reason": "go on"}).status_code == 422
-        assert client.post("/v1/jobs/nothing/run", json={"reason": "now"}).status_code == 422
+        assert client.post("/v1/jobs/nothing/run", json={"reason": "now"}).status_code == 404
     finished = row(capsys, "cycle")["finished_at"]
     wait(lambda: row(capsys, "cycle")["finished_at"] != finished)
     assert row(capsys, "gate_imports")["state"] == "never ran"

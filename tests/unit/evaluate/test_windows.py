@@ -60,7 +60,7 @@ def test_windows_that_cannot_be_told_apart_or_hold_nothing_are_refused(bad: dict
 
 
 def row(name: str, ap: float | None, n: int, profile: Any = "raw", kind: Any = "family") -> EvaluationRow:
-    rate = 0.1 * n if kind == "source" else None
+    rate = 0.01 * n if kind == "source" else None
     return EvaluationRow("v1", Subject(kind, name), profile, "last_200", NOW, n, n, ap=ap, false_positive_rate=rate)
 
 
@@ -70,14 +70,15 @@ def test_a_summary_has_the_unweighted_mean_the_worst_and_the_mean_false_positive
         row("b", 0.7, 25),
         row("c", 0.5, 24),
         row("few", None, 9),
-        row("x", None, 1, kind="source"),
-        row("y", None, 3, kind="source"),
+        row("x", None, 10, kind="source"),
+        row("y", None, 30, kind="source"),
+        row("few", None, 9, kind="source"),
         row("a", 0.6, 30, profile="laundered"),
     ]
-    raw, laundered = summaries(rows, min_samples_worst=25)
+    raw, laundered = summaries(rows, min_samples=10, min_samples_worst=25)
     assert raw == Summary("v1", "last_200", "raw", 3, pytest.approx(0.7), "b", 0.7, pytest.approx(0.2))
     assert (laundered.profile, laundered.mean_ap, laundered.false_positive_rate) == ("laundered", 0.6, None)
-    (nothing,) = summaries([row("few", None, 9)], 25)
+    (nothing,) = summaries([row("few", None, 9)], 10, 25)
     assert (nothing.families, nothing.mean_ap, nothing.worst_family) == (0, None, None)
 
 

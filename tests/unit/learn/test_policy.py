@@ -123,7 +123,11 @@ def test_another_learner_is_no_answer_to_too_few_comparable_pictures() -> None:
 
 def test_while_a_version_waits_or_judges_in_the_shadow_nothing_is_made() -> None:
     assert isinstance(next_step([{"decision": "promote"}]), Wait)
-    assert next_step([{"decision": "promote"}], groups=25) == Try("mixture", 0)
+    assert isinstance(next_step([{"decision": "promote"}], groups=39), Wait)  # a person is asked once
+    assert next_step([{"decision": "promote"}], groups=40) == Try("mixture", 0)  # until the evidence has doubled
+    turned_down = {"decision": "promote", "state": "rejected"}
+    assert isinstance(next_step([turned_down], groups=24), Wait)
+    assert next_step([turned_down], groups=25) == Try("mixture", 0)
     shadow = {"decision": "promote", "state": "shadow"}
     assert isinstance(next_step([shadow], groups=200), Wait)
     assert next_step([shadow], parent="v0") == Try("mixture", 0)  # of a champion that is gone

@@ -43,7 +43,7 @@ class Summary:
 def summaries(rows: Iterable[EvaluationRow], min_samples: int, min_samples_worst: int) -> list[Summary]:
     """One per version, window and profile, in the rows' order.
 
-    Families with fewer than `min_samples` pictures have no AP, and real sources with fewer no rate worth the name: neither
+    Families with fewer than `min_samples` pictures have no AP, real sources with fewer no rate worth the name: neither
     counts. Source: method section 2.
     """
     gathered: dict[tuple[str, str, Profile], list[EvaluationRow]] = {}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from daemon.errors import TemporaryError
+from daemon.heads.side_by_side import side_by_side
 from daemon.model import Dataset, GroupClip, LearnedRow, LeftOutReason, Subject
 from daemon.ports import StatisticsKey
 from store import tables as t
@@ -18,6 +20,8 @@ from store.clips import save_clips
 from store.database import chunks, columns
 from store.files import read_checked, sha256_hex, write_files
 from store.parts import Part, canonical_order, subjects_of
+
+Parsed = TypeVar("Parsed")
 
 
 class StatisticsFiles(Part):
@@ -42,14 +46,23 @@ class StatisticsFiles(Part):
 
     def statistics(self, fingerprint: str, subjects: Collection[Subject] | None = None) -> dict[StatisticsKey, bytes]:
         """Every group's file, or those of some subjects. Raises CorruptArtifact when one does not match its digest."""
+        return self.read_statistics(fingerprint, bytes, subjects)
+
+    def read_statistics(
+        self, fingerprint: str, parse: Callable[[bytes], Parsed], subjects: Collection[Subject] | None = None
+    ) -> dict[StatisticsKey, Parsed]:
+        """What `parse` makes of these files, read side by side. Raises as `statistics`, and what `parse` raises."""
         s = t.statistics.c
         query = select(s.subject_kind, s.subject_name, s.profile, s.digest).where(s.fingerprint == fingerprint)
         with self._shards.steady, self._database.read() as connection:
-            return {
-                (Subject(kind, name), profile): read_checked(self._layout.statistics_file(digest), digest)
+            wanted = {
+                (Subject(kind, name), profile): digest
                 for kind, name, profile, digest in connection.execute(query)
                 if subjects is None or Subject(kind, name) in subjects
             }
+            files = self._layout.statistics_file
+            read = side_by_side(lambda digest: parse(read_checked(files(digest), digest)), wanted.values())
+        return dict(zip(wanted, read, strict=True))
 
     def statistics_digests(self, fingerprint: str) -> dict[StatisticsKey, str]:
         """The sha256 (hex) of every group's file, as committed."""

@@ -13,9 +13,10 @@ from daemon.heads.side_by_side import cores, side_by_side
 from daemon.heads.statistics import GroupKey, GroupStatistics, Moments, unpack_triangle
 from daemon.model import FOLDS, Subject
 
-_PIECE = 1 << 15  # numbers of each triangle added at once
+_PIECE = 1 << 13  # numbers of each triangle added at once
 _KEPT_BYTES = 192 * 2**20  # of a SourceSide
-_TILE = 64  # rows of second moments that are added at once
+_TILE = 64  # rows and columns of second moments that are added at once
+_AT_ONCE = 6  # groups
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,33 +229,58 @@ class _WeightedRows:
     """Sum of factor * rows' rows over groups and folds, for each pool (d, d).
 
     Each fold of a group is multiplied once and added to every pool: a product for each pool would be five times the
-    work. A pool that leaves a fold out is the same to the bit whatever the fold holds.
+    work. The lower triangle is kept as square tiles, and groups are taken in a few at a time: what is multiplied,
+    weighted and added stays in the cache. A pool that leaves a fold out is the same to the bit whatever the fold holds.
     """
 
     def __init__(self, pools: int, dimension: int) -> None:
-        self._sums = np.zeros((pools, dimension, dimension))  # lower triangles
         starts = range(0, dimension, _TILE)
-        # Long and short rows of the triangle alternate, so that every thread gets as much of it.
-        self._shares = [starts[core :: cores()] for core in range(min(cores(), len(starts)))]
+        self._dimension = dimension
+        self._tiles = [(row, column) for row in starts for column in range(0, row + 1, _TILE)]
+        self._sums = np.zeros((len(self._tiles), pools, _TILE * _TILE))
+        self._shares = [range(core, len(self._tiles), cores()) for core in range(min(cores(), len(self._tiles)))]
+        self._factors: list[NDArray[np.float64]] = []  # of the groups that wait, (pools, folds)
+        self._kept: list[NDArray[np.float64]] = []  # their rows, a fold for each column of the factors
 
     def add(self, factors: NDArray[np.float64], folds: Sequence[NDArray[np.float16]]) -> None:
         """Take in a group. factors: (pools, FOLDS)."""
         there = [f for f, rows in enumerate(folds) if len(rows)]
         if not there:
             return
-        own, kept = factors[:, there], [folds[f].astype(np.float64) for f in there]
+        self._factors.append(factors[:, there])
+        self._kept += [folds[f].astype(np.float64) for f in there]
+        if len(self._factors) == _AT_ONCE:
+            self._take_in()
 
-        def take_in(starts: range) -> None:
-            for start in starts:  # multiplied and added piece by piece, so that it stays in the cache
-                end = min(start + _TILE, self._sums.shape[1])
-                shape = end - start, end
-                products = np.empty((len(there), (end - start) * end))
+    def _take_in(self) -> None:
+        """Add the groups that wait."""
+        own, kept = np.hstack(self._factors), self._kept
+
+        def take_in(share: range) -> None:
+            products = np.empty((len(kept), _TILE * _TILE))
+            weighted = np.empty((len(own), _TILE * _TILE))
+            for tile in share:
+                down, across = (slice(start, start + _TILE) for start in self._tiles[tile])
                 for rows, product in zip(kept, products, strict=True):
-                    np.matmul(rows[:, start:end].T, rows[:, :end], out=product.reshape(shape))
-                self._sums[:, start:end, :end] += (own @ products).reshape(-1, *shape)
+                    left, right = rows[:, down].T, rows[:, across]
+                    np.matmul(left, right, out=product[: len(left) * right.shape[1]].reshape(len(left), -1))
+                size = len(left) * right.shape[1]  # the last tiles may be smaller
+                np.matmul(own, products[:, :size], out=weighted[:, :size])
+                self._sums[tile, :, :size] += weighted[:, :size]
 
         side_by_side(take_in, self._shares)
+        self._factors, self._kept = [], []
 
     def finish(self) -> list[NDArray[np.float64]]:
         """The sums, symmetric."""
-        return [np.tril(own) + np.tril(own, -1).T for own in self._sums]
+        if self._factors:
+            self._take_in()
+        full = np.zeros((self._sums.shape[1], self._dimension, self._dimension))
+        for (row, column), sums in zip(self._tiles, self._sums, strict=True):
+            height, width = (min(_TILE, self._dimension - start) for start in (row, column))
+            tile = sums[:, : height * width].reshape(-1, height, width)
+            if row == column:
+                tile = np.tril(tile) + np.tril(tile, -1).transpose(0, 2, 1)
+            full[:, row : row + height, column : column + width] = tile
+            full[:, column : column + width, row : row + height] = tile.transpose(0, 2, 1)
+        return list(full)

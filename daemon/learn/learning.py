@@ -212,11 +212,9 @@ def _statistics(
     context: Context, fingerprint: str, settings: HeadSettings
 ) -> tuple[dict[GroupKey, GroupStatistics], dict[GroupKey, str]]:
     """What is learned of an encoder's vectors, and the digest of each part; its heads are solved on the way."""
-    files = context.samples.statistics(fingerprint)
+    learned = context.samples.read_statistics(fingerprint, forms.from_bytes)
     digests = context.samples.statistics_digests(fingerprint)
-    statistics = modelled_apart(
-        {key: forms.from_bytes(data) for key, data in files.items()}, max(settings.min_form, settings.min_group)
-    )
+    statistics = modelled_apart(learned, max(settings.min_form, settings.min_group))
     told = forms.spread(digests, statistics)
     context.solved.heads(statistics, told, settings).folds()
     return statistics, told

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from daemon.model import (
     BatchAudit,
@@ -24,6 +24,7 @@ from daemon.model import (
 )
 
 StatisticsKey = tuple[Subject, Profile]
+Parsed = TypeVar("Parsed")
 
 
 class LearningStore(Protocol):
@@ -40,6 +41,12 @@ class LearningStore(Protocol):
     def statistics_revision(self, fingerprint: str) -> int: ...
     def statistics(self, fingerprint: str, subjects: Collection[Subject] | None = None) -> dict[StatisticsKey, bytes]:
         """Every group's file, or those of some subjects."""
+        ...
+
+    def read_statistics(
+        self, fingerprint: str, parse: Callable[[bytes], Parsed], subjects: Collection[Subject] | None = None
+    ) -> dict[StatisticsKey, Parsed]:
+        """What `parse` makes of each of these files; called from several threads, and no file is kept beside it."""
         ...
 
     def statistics_digests(self, fingerprint: str) -> dict[StatisticsKey, str]:

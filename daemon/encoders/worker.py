@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,17 +17,12 @@ from daemon.model import PROFILES
 from daemon.ports import Encoder
 from daemon.settings import EncoderSettings
 
-# Seconds. The threads spend their time in short calls of numpy, each of which lets the other one run: at Python's 5 ms
-# two of them take as long as one.
-_SWITCH = 0.0005
-
 
 def serve(host: Host, arguments: Mapping[str, Any]) -> None:
     """Build the encoder, say hello with what it makes of the golden picture, answer requests for ever.
 
     A request with `ahead` ends with so many pictures that are only to be prepared; one without goes before them.
     """
-    sys.setswitchinterval(_SWITCH)
     settings = EncoderSettings.model_validate(arguments["settings"])
     encoder = build(settings.name, settings, announce=lambda text: host.send({"starting": text}))
     host.send(

@@ -15,8 +15,9 @@ from daemon.model import FOLDS, Subject
 
 _PIECE = 1 << 13  # numbers of each triangle added at once
 _KEPT_BYTES = 192 * 2**20  # of a SourceSide
-_TILE = 64  # rows and columns of second moments that are added at once
+_TILE = 128  # rows and columns of second moments that are added at once
 _AT_ONCE = 6  # groups
+_LENGTHS = 3  # products of as many lengths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,8 +230,9 @@ class _WeightedRows:
     """Sum of factor * rows' rows over groups and folds, for each pool (d, d).
 
     Each fold of a group is multiplied once and added to every pool: a product for each pool would be five times the
-    work. The lower triangle is kept as square tiles, and groups are taken in a few at a time: what is multiplied,
-    weighted and added stays in the cache. A pool that leaves a fold out is the same to the bit whatever the fold holds.
+    work. The lower triangle is kept as square tiles, and groups are taken in a few at a time, so that what is
+    multiplied, weighted and added stays in the cache; in few calls, for each of them waits for Python's lock.
+    A pool that leaves a fold out is the same to the bit whatever the fold holds.
     """
 
     def __init__(self, pools: int, dimension: int) -> None:
@@ -240,7 +242,7 @@ class _WeightedRows:
         self._sums = np.zeros((len(self._tiles), pools, _TILE * _TILE))
         self._shares = [range(core, len(self._tiles), cores()) for core in range(min(cores(), len(self._tiles)))]
         self._factors: list[NDArray[np.float64]] = []  # of the groups that wait, (pools, folds)
-        self._kept: list[NDArray[np.float64]] = []  # their rows, a fold for each column of the factors
+        self._kept: list[NDArray[np.float16]] = []  # their rows, a fold for each column of the factors
 
     def add(self, factors: NDArray[np.float64], folds: Sequence[NDArray[np.float16]]) -> None:
         """Take in a group. factors: (pools, FOLDS)."""
@@ -248,25 +250,28 @@ class _WeightedRows:
         if not there:
             return
         self._factors.append(factors[:, there])
-        self._kept += [folds[f].astype(np.float64) for f in there]
+        self._kept += [folds[f] for f in there]
         if len(self._factors) == _AT_ONCE:
             self._take_in()
 
     def _take_in(self) -> None:
         """Add the groups that wait."""
-        own, kept = np.hstack(self._factors), self._kept
+        # Folds of about the same length are multiplied in one call, filled up with rows of zeros.
+        order = sorted(range(len(self._kept)), key=lambda fold: len(self._kept[fold]))
+        own = np.hstack(self._factors)[:, order]
+        parts = [part for part in np.array_split(order, _LENGTHS) if len(part)]
+        alike = [_filled_up([self._kept[fold] for fold in part]) for part in parts]
+        ends = np.cumsum([len(part) for part in parts])
 
         def take_in(share: range) -> None:
-            products = np.empty((len(kept), _TILE * _TILE))
-            weighted = np.empty((len(own), _TILE * _TILE))
             for tile in share:
-                down, across = (slice(start, start + _TILE) for start in self._tiles[tile])
-                for rows, product in zip(kept, products, strict=True):
-                    left, right = rows[:, down].T, rows[:, across]
-                    np.matmul(left, right, out=product[: len(left) * right.shape[1]].reshape(len(left), -1))
-                size = len(left) * right.shape[1]  # the last tiles may be smaller
-                np.matmul(own, products[:, :size], out=weighted[:, :size])
-                self._sums[tile, :, :size] += weighted[:, :size]
+                down, across = (slice(start, min(start + _TILE, self._dimension)) for start in self._tiles[tile])
+                products = np.empty((len(order), down.stop - down.start, across.stop - across.start))
+                for end, rows in zip(ends, alike, strict=True):
+                    into = products[end - len(rows) : end]
+                    np.matmul(rows[:, :, down].transpose(0, 2, 1), rows[:, :, across], out=into)
+                weighted = own @ products.reshape(len(order), -1)
+                self._sums[tile, :, : weighted.shape[1]] += weighted  # the last tiles may be smaller
 
         side_by_side(take_in, self._shares)
         self._factors, self._kept = [], []
@@ -284,3 +289,11 @@ class _WeightedRows:
             full[:, row : row + height, column : column + width] = tile
             full[:, column : column + width, row : row + height] = tile.transpose(0, 2, 1)
         return list(full)
+
+
+def _filled_up(folds: Sequence[NDArray[np.float16]]) -> NDArray[np.float64]:
+    """The folds' rows, (folds, m, d), with zeros after the rows of those that have fewer than m."""
+    filled = np.zeros((len(folds), max(map(len, folds)), folds[0].shape[1]))
+    for into, rows in zip(filled, folds, strict=True):
+        into[: len(rows)] = rows
+    return filled

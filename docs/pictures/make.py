@@ -84,7 +84,7 @@ TOLD = (
     Shot("versions", "/versions", DESK, 900),
     Shot("version", "/versions/{champion}", DESK, 1100),
     Shot("timeline", "/episodes/1", DESK, 900),
-    Shot("intake", "/intake", DESK, 700),
+    Shot("intake", "/intake", DESK, 1200),
     Shot("try", "/try", DESK, 1100, judge),
 )
 

@@ -4,10 +4,11 @@
 
 Fifty families and ten real sources, vectors delivered ready-made (each stored under both profiles), a champion that
 knows all families but one. The last one's pictures arrive and it evades; from the alarm on it is timed: `learn` (the
-statistics take the new rows in, the closed form is solved), `gate` and `promote`, on the real store, in a process that
-has just begun. One thread of BLAS, as the service has.
-Prints a table and writes JSON; exit status 1 when it takes longer than promised, or nothing is promoted. A state made
-once is kept with --state and copied for each run.
+statistics take the new rows in, the closed form is solved), `gate` and `promote`, on the real store, twice: in the
+service that made the champion, scored the pictures and raised the alarm, and in one that was started after the alarm
+and has nothing in memory. One thread of BLAS, as the service has.
+Prints a table and writes JSON; exit status 1 when the running service takes longer than promised, or nothing is
+promoted. What is known is kept with --state and copied for each run.
 """
 
 from __future__ import annotations
@@ -93,17 +94,27 @@ def deliveries(rows: int) -> Iterator[tuple[list[Admission], bool]]:
 
 
 def prepare(state: Path, rows: int) -> None:
-    """A store whose champion was just proved to be evaded by the new family."""
+    """A store of everything that is known before the new family comes."""
     for part, (batch, new) in enumerate(deliveries(rows)):
-        with opened(settings_of(state, START + timedelta(days=part)), encoder=False) as open_state:
-            context = open_state.context
-            if new:
-                first_champion(context)
-            context.samples.admit("world", "trusted", batch, str(part), context.clock.now())
-            if new:
-                score(context)
-                evaluate(context)
-                raise_alarm(context)
+        if not new:
+            with opened(settings_of(state, START + timedelta(days=part)), encoder=False) as open_state:
+                admit(open_state.context, batch, str(part))
+
+
+def evade(context: Context, rows: int) -> None:
+    """The champion is solved, and the new family proved to evade it."""
+    first_champion(context)
+    for batch, new in deliveries(rows):
+        if new:
+            admit(context, batch, "new")
+    score(context)
+    evaluate(context)
+    raise_alarm(context)
+
+
+def admit(context: Context, batch: list[Admission], cursor: str) -> None:
+    """Take a delivery in."""
+    context.samples.admit("world", "trusted", batch, cursor, context.clock.now())
 
 
 def first_champion(context: Context) -> None:
@@ -143,23 +154,31 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] = time.perf_counter() - began
 
 
-def measure(state: Path, parts: int) -> dict[str, object]:
+def measure(state: Path, rows: int, *, started_anew: bool) -> dict[str, object]:
     """The timed path; the version that came of it."""
+    settings = settings_of(state, START + timedelta(days=rows // CHUNK + 1))
+    with opened(settings, encoder=False) as open_state:
+        evade(open_state.context, rows)
+        if not started_anew:
+            return path(open_state.context)
+    with opened(settings, encoder=False) as open_state:
+        return path(open_state.context)
+
+
+def path(context: Context) -> dict[str, object]:
+    """From the alarm to the promoted version, timed."""
     seconds: dict[str, float] = {}
-    with opened(settings_of(state, START + timedelta(days=parts)), encoder=False) as open_state:
-        context = open_state.context
-        cpu = time.process_time()
-        with timed(seconds, "learn"):
-            challenge = learn(context)
-        assert challenge is not None, "nothing asked for a challenger"
-        with timed(seconds, "gate"):
-            verdict = judge(context, challenge)
-        with timed(seconds, "promote"):
-            decision = promote(context, challenge, verdict)
-        cpu = time.process_time() - cpu
-        samples = context.samples.sample_counts()["total"]
+    cpu = time.process_time()
+    with timed(seconds, "learn"):
+        challenge = learn(context)
+    assert challenge is not None, "nothing asked for a challenger"
+    with timed(seconds, "gate"):
+        verdict = judge(context, challenge)
+    with timed(seconds, "promote"):
+        decision = promote(context, challenge, verdict)
+    cpu = time.process_time() - cpu
     return {
-        "samples": samples,
+        "samples": context.samples.sample_counts()["total"],
         "dimension": DIMENSION,
         "families": WORLD.families,
         "seconds": seconds,
@@ -179,28 +198,30 @@ def main() -> int:
     parser.add_argument("--state", type=Path, help="keep the prepared state here; used again when it is there")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/promotion.json"))
     arguments = parser.parse_args()
-    parts = arguments.rows // CHUNK + 1
     with tempfile.TemporaryDirectory() as scratch:
         prepared = arguments.state or Path(scratch) / "prepared"
         if not prepared.exists():
             prepare(prepared, arguments.rows)
-        copy = Path(scratch) / "copy"
-        shutil.copytree(prepared, copy)
-        found = measure(copy, parts)
-    stages = found["seconds"]
-    assert isinstance(stages, dict)
-    for stage, took in stages.items():
-        print(f"{stage:10s} {took:7.2f} s")
-    print(
-        f"{'total':10s} {found['total_seconds']:7.2f} s  ({found['cpu_seconds']:.2f} s of CPU, "
-        f"{found['samples']} samples, "
-        f"d = {DIMENSION}, {WORLD.families} families, peak {found['peak_gigabytes']:.2f} GB, load {found['load']:.1f})"
-    )
-    print(f"{found['decision']}: {found['reason']}")
+        found = {}
+        for name in ("running", "started_anew"):
+            copy = Path(scratch) / name
+            shutil.copytree(prepared, copy)
+            found[name] = measure(copy, arguments.rows, started_anew=name == "started_anew")
+    for name, figures in found.items():
+        stages = figures["seconds"]
+        assert isinstance(stages, dict)
+        print(
+            f"{name:13s} {figures['total_seconds']:6.2f} s  ("
+            + ", ".join(f"{stage} {took:.2f}" for stage, took in stages.items())
+            + f"; {figures['cpu_seconds']:.2f} s of CPU, {figures['samples']} samples, d = {DIMENSION}, "
+            f"{WORLD.families} families, peak {figures['peak_gigabytes']:.2f} GB, load {figures['load']:.1f}): "
+            f"{figures['decision']}, {figures['reason']}"
+        )
     arguments.json.write_text(json.dumps(found, indent=2) + "\n")
-    kept = found["decision"] == "promote" and float(str(found["total_seconds"])) <= SECONDS
+    running = found["running"]
+    kept = running["decision"] == "promote" and float(str(running["total_seconds"])) <= SECONDS
     if not kept:
-        sys.stderr.write(f"promised is a promotion within {SECONDS:g} s\n")
+        sys.stderr.write(f"promised is a promotion within {SECONDS:g} s by the service that raised the alarm\n")
     return 0 if kept else 1
 
 

@@ -46,12 +46,24 @@ class StatisticsFiles(Part):
 
     def statistics(self, fingerprint: str, subjects: Collection[Subject] | None = None) -> dict[StatisticsKey, bytes]:
         """Every group's file, or those of some subjects. Raises CorruptArtifact when one does not match its digest."""
-        return self.read_statistics(fingerprint, bytes, subjects)
+        return self._read_statistics(fingerprint, bytes, {}, subjects)
 
     def read_statistics(
-        self, fingerprint: str, parse: Callable[[bytes], Parsed], subjects: Collection[Subject] | None = None
+        self, fingerprint: str, parse: Callable[[bytes], Parsed], known: dict[str, Parsed]
     ) -> dict[StatisticsKey, Parsed]:
-        """What `parse` makes of these files, read side by side. Raises as `statistics`, and what `parse` raises."""
+        """What `parse` makes of every group's file, read side by side. Raises as `statistics`, and what `parse` raises.
+
+        known: by the file's digest, what is not read again; what is read now is put there.
+        """
+        return self._read_statistics(fingerprint, parse, known, None)
+
+    def _read_statistics(
+        self,
+        fingerprint: str,
+        parse: Callable[[bytes], Parsed],
+        known: dict[str, Parsed],
+        subjects: Collection[Subject] | None,
+    ) -> dict[StatisticsKey, Parsed]:
         s = t.statistics.c
         query = select(s.subject_kind, s.subject_name, s.profile, s.digest).where(s.fingerprint == fingerprint)
         with self._shards.steady, self._database.read() as connection:
@@ -60,9 +72,11 @@ class StatisticsFiles(Part):
                 for kind, name, profile, digest in connection.execute(query)
                 if subjects is None or Subject(kind, name) in subjects
             }
-            files = self._layout.statistics_file
-            read = side_by_side(lambda digest: parse(read_checked(files(digest), digest)), wanted.values())
-        return dict(zip(wanted, read, strict=True))
+            unread = sorted({*wanted.values()} - known.keys())
+            file = self._layout.statistics_file
+            read = side_by_side(lambda digest: parse(read_checked(file(digest), digest)), unread)
+        known.update(zip(unread, read, strict=True))
+        return {key: known[digest] for key, digest in wanted.items()}
 
     def statistics_digests(self, fingerprint: str) -> dict[StatisticsKey, str]:
         """The sha256 (hex) of every group's file, as committed."""

@@ -17,9 +17,9 @@ from daemon.learn.bookkeeping import bring_up_to_date
 from daemon.learn.importing_export import LEARNER as IMPORTED
 from daemon.learn.learning import (
     Challenge,
+    ClosedForm,
     Make,
     challenge_for,
-    closed_form,
     families_to_learn,
     fingerprint_of,
     holds_forgotten,
@@ -151,7 +151,7 @@ def _by_policy(
 def _maker(learner: str) -> Make:
     match learner:
         case "mixture" | "linear":
-            return closed_form(learner)
+            return ClosedForm(learner)
         case "gradient" | "probe" | "concept":
             return trained(learner)
     raise AssertionError(f"the settings know no learner {learner}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from daemon import __version__
@@ -12,7 +14,7 @@ from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, TemporaryError
 from daemon.heads import HeadSettings, Origin, fit_version, forms, write
-from daemon.heads.forms import modelled_apart
+from daemon.heads.forms import Forms, modelled_apart
 from daemon.heads.learner import EVIDENCE_SPLITS
 from daemon.heads.side_by_side import meanwhile
 from daemon.heads.statistics import GroupKey, GroupStatistics
@@ -37,6 +39,7 @@ class Challenge:
 
 # Makes a version for the triggers, to follow the champion, from statistics that are up to date.
 Make = Callable[[Context, LoadedVersion | None, tuple[Subject, ...]], LoadedVersion]
+KnownFiles = dict[str, Forms]  # of statistics, by digest
 
 
 def holds_forgotten(context: Context, champion: LoadedVersion) -> int:
@@ -70,8 +73,11 @@ def challenge_for(
     context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...], make: Make | None = None
 ) -> Challenge | None:
     """A challenger for these; None: the gate has judged this very version, nothing was learned since."""
-    bring_up_to_date(context, fingerprint_of(context, champion))
-    version = (make or closed_form())(context, champion, triggers)
+    fingerprint, make = fingerprint_of(context, champion), make or ClosedForm()
+    ahead = partial(make.read_ahead, context, fingerprint) if isinstance(make, ClosedForm) else None
+    with meanwhile(ahead) if ahead else nullcontext():  # most files stay what they are, whatever is to be learned
+        bring_up_to_date(context, fingerprint)
+    version = make(context, champion, triggers)
     if version.record.verdict is not None:
         return None  # nothing new was learned since the gate judged this very version
     groups = context.samples.group_counts(subjects=triggers) if triggers else {}
@@ -122,15 +128,24 @@ def fingerprint_of(context: Context, champion: LoadedVersion | None) -> str:
     )
 
 
-def closed_form(read_out: Literal["mixture", "linear"] | None = None) -> Make:
-    """Solve by the closed form; read_out: another one than the configured."""
+@dataclass(frozen=True)
+class ClosedForm:
+    """Makes a version by the closed form. read_out: another one than the configured."""
 
-    def make(context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]) -> LoadedVersion:
-        values = context.settings.head.model_dump() | ({"read_out": read_out} if read_out else {})
+    read_out: Literal["mixture", "linear"] | None = None
+    _known: KnownFiles = field(default_factory=dict)
+
+    def __call__(
+        self, context: Context, champion: LoadedVersion | None, triggers: tuple[Subject, ...]
+    ) -> LoadedVersion:
+        """Solve the statistics as they are now."""
+        values = context.settings.head.model_dump() | ({"read_out": self.read_out} if self.read_out else {})
         settings = HeadSettings(**values, log_priors=_log_priors(context, champion, triggers))
-        return _solve(context, fingerprint_of(context, champion), champion, settings)
+        return _solve(context, fingerprint_of(context, champion), champion, settings, self._known)
 
-    return make
+    def read_ahead(self, context: Context, fingerprint: str) -> None:
+        """Read the statistics' files: what has not changed by the time of the solve need not be read then."""
+        context.samples.read_statistics(fingerprint, forms.from_bytes, self._known)
 
 
 def solve_beside(context: Context, fingerprint: str, champion: LoadedVersion) -> LoadedVersion:
@@ -139,7 +154,7 @@ def solve_beside(context: Context, fingerprint: str, champion: LoadedVersion) ->
     Repeated with nothing new it returns the same version. Raises BadInputError when there is too little.
     """
     bring_up_to_date(context, fingerprint)
-    return _solve(context, fingerprint, champion, HeadSettings(**context.settings.head.model_dump()))
+    return _solve(context, fingerprint, champion, HeadSettings(**context.settings.head.model_dump()), {})
 
 
 def teachable(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
@@ -167,10 +182,12 @@ def evidence(context: Context, fingerprint: str) -> dict[Profile, LabelledVector
     return {profile: context.samples.with_vectors(fingerprint, profile, rows) for profile in PROFILES}
 
 
-def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, settings: HeadSettings) -> LoadedVersion:
+def _solve(
+    context: Context, fingerprint: str, champion: LoadedVersion | None, settings: HeadSettings, known: KnownFiles
+) -> LoadedVersion:
     revision = context.samples.statistics_revision(fingerprint)
     # The solve is numpy's work, the rest is the store's; `fit_version` finds solved what was solved here.
-    with meanwhile(lambda: _statistics(context, fingerprint, settings)) as solving:
+    with meanwhile(lambda: _statistics(context, fingerprint, settings, known)) as solving:
         dataset = context.samples.learned_dataset(fingerprint)
         left_out = excluded(context, fingerprint)
         rows = evidence(context, fingerprint)
@@ -209,10 +226,10 @@ def _solve(context: Context, fingerprint: str, champion: LoadedVersion | None, s
 
 
 def _statistics(
-    context: Context, fingerprint: str, settings: HeadSettings
+    context: Context, fingerprint: str, settings: HeadSettings, known: KnownFiles
 ) -> tuple[dict[GroupKey, GroupStatistics], dict[GroupKey, str]]:
     """What is learned of an encoder's vectors, and the digest of each part; its heads are solved on the way."""
-    learned = context.samples.read_statistics(fingerprint, forms.from_bytes)
+    learned = context.samples.read_statistics(fingerprint, forms.from_bytes, known)
     digests = context.samples.statistics_digests(fingerprint)
     statistics = modelled_apart(learned, max(settings.min_form, settings.min_group))
     told = forms.spread(digests, statistics)

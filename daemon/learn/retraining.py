@@ -21,7 +21,7 @@ from daemon.heads.probe import ProbeSettings
 from daemon.heads.training import Recipe, TrainingRows, Without, is_validation
 from daemon.learn.excluding import excluded
 from daemon.learn.forgetting import in_profile
-from daemon.learn.learning import Challenge, Make, closed_form, fingerprint_of, teachable, unpicked, update
+from daemon.learn.learning import Challenge, ClosedForm, Make, fingerprint_of, teachable, unpicked, update
 from daemon.learn.trainer import Trainer
 from daemon.model import LabelledVectors, Profile, Subject
 from daemon.reembed.recorded import settings_of
@@ -63,7 +63,7 @@ def retrain(context: Context, job: str) -> Challenge | None:
     learner, read_out = RETRAININGS[job]
     if learner == "closed_form":
         assert read_out is not None
-        return update(context, closed_form(read_out))
+        return update(context, ClosedForm(read_out))
     return update(context, trained(learner))
 
 

@@ -44,9 +44,12 @@ class LearningStore(Protocol):
         ...
 
     def read_statistics(
-        self, fingerprint: str, parse: Callable[[bytes], Parsed], subjects: Collection[Subject] | None = None
+        self, fingerprint: str, parse: Callable[[bytes], Parsed], known: dict[str, Parsed]
     ) -> dict[StatisticsKey, Parsed]:
-        """What `parse` makes of each of these files; called from several threads, and no file is kept beside it."""
+        """What `parse` makes of every group's file; called from several threads.
+
+        known: by the file's digest, what is not read again; what is read now is put there.
+        """
         ...
 
     def statistics_digests(self, fingerprint: str) -> dict[StatisticsKey, str]:

@@ -20,7 +20,7 @@ from daemon.encoders.stopped import StoppedEncoder
 from daemon.errors import BadInputError, ConfigurationError
 from daemon.intake.taking_in import intake
 from daemon.learn.bookkeeping import finish_forgetting
-from daemon.learn.learning import closed_form
+from daemon.learn.learning import ClosedForm
 from daemon.model import PROFILES, ForgetTarget, Migration, VersionRecord
 from daemon.operations import version_or_champion
 from daemon.promote.promoting import promote_by_hand, roll_back
@@ -299,7 +299,7 @@ def test_a_promotion_during_the_comparison_is_met_by_comparing_anew(
     def after_another(self: Any, migration: int, at: Any) -> Any:
         if not moved:
             champion = world.context.champion.get()
-            other = closed_form("linear")(world.context, champion, ()).record
+            other = ClosedForm("linear")(world.context, champion, ()).record
             moved.append(other.id)
             world.store.registry.promote(other.id, expected=first, actor="x", reason="y", verdict=None, at=at)
         return switch(self, migration, at)

@@ -69,3 +69,20 @@ def test_a_changed_file_is_found(store: Store, ids: list[int]) -> None:
     path.write_bytes(b"two")
     with pytest.raises(CorruptArtifact):
         store.samples.statistics(PRINT)
+
+
+def test_a_file_that_is_known_is_not_read_again(store: Store, ids: list[int]) -> None:
+    parsed: list[bytes] = []
+
+    def parse(content: bytes) -> str:
+        parsed.append(content)
+        return content.decode()
+
+    known: dict[str, str] = {}
+    both = {(GAN, "raw"): (1, b"one"), (GAN, "laundered"): (1, b"one"), (KODAK, "raw"): (1, b"k")}
+    store.samples.commit_statistics(PRINT, 1, both, ids[:1], T0)
+    assert store.samples.read_statistics(PRINT, parse, known) == {key: own.decode() for key, (_, own) in both.items()}
+    assert sorted(parsed) == [b"k", b"one"], "the same content is read once"
+    store.samples.commit_statistics(PRINT, 2, {(GAN, "raw"): (2, b"two")}, ids[1:2], T0)
+    assert store.samples.read_statistics(PRINT, parse, known)[GAN, "raw"] == "two"
+    assert sorted(parsed) == [b"k", b"one", b"two"]

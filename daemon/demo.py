@@ -36,6 +36,7 @@ from daemon.writing import write_whole
 START = datetime(2030, 1, 1, tzinfo=UTC)  # day 0 of the simulated calendar
 STORY_DAYS = 11  # the last release that the story is about is long enough ago by then
 MORE_DAYS = 400  # the simulated world goes on for those who keep watching
+BEAT_LIMIT = 120.0  # seconds between two beats: the one thread also learns and judges, on a slow machine for long
 PAUSE = 10.0  # real seconds per simulated day once the story is told
 
 MARKER = "sidwatch-demo"  # a folder with this file is the demo's own, and may be emptied by it
@@ -107,7 +108,7 @@ def tell_story(settings: Settings, teller: Teller, stop: threading.Event, *, go_
         beating.append(service)
         state.context.runs.recover(state.context.clock.now(), holder=state.holder)
         status = service.refresh(restore=True)
-        with served(settings, service, teller.page):
+        with served(settings, service, teller.page, BEAT_LIMIT):
             service.state = "ready"
             leases = Leases(state.context, state.holder)
             turn = partial(run_cycle, noticed=service.refresh)

@@ -40,7 +40,7 @@ from daemon.supervisor import (
     run_update,
 )
 from daemon.views import AdapterView, ScoreView, Status
-from daemon.web import WebServer, create_app
+from daemon.web import BEAT_LIMIT, WebServer, create_app
 from daemon.web.hosts import names_of
 from daemon.wiring import make_poller, make_telemetry
 
@@ -76,9 +76,14 @@ def run_service_until_idle(settings: Settings, progress: Progress) -> Status:
 
 
 class served:
-    """The HTTP side of a service while the block runs; nothing when `http.enabled` is false."""
+    """The HTTP side of a service while the block runs; nothing when `http.enabled` is false.
 
-    def __init__(self, settings: Settings, service: Service, say: Callable[[str], None]) -> None:
+    beat_limit: age of the last beat, seconds, from which the service counts as unhealthy.
+    """
+
+    def __init__(
+        self, settings: Settings, service: Service, say: Callable[[str], None], beat_limit: float = BEAT_LIMIT
+    ) -> None:
         http = settings.http
         app = create_app(
             service,
@@ -92,6 +97,7 @@ class served:
             max_upload=http.max_upload,
             scores_at_once=http.scores_at_once,
             request_timeout=http.request_timeout.total_seconds(),
+            beat_limit=beat_limit,
         )
         server = WebServer(
             app,

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
+from daemon.cores import side_by_side
 from daemon.errors import TemporaryError
-from daemon.heads.side_by_side import side_by_side
 from daemon.model import Dataset, GroupClip, LearnedRow, LeftOutReason, Subject
 from daemon.ports import StatisticsKey
 from store import tables as t

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.cores import side_by_side
 from daemon.errors import BadInputError
 from daemon.heads.artifact import ANCHORS, Anchors, VersionArtifact
 from daemon.heads.calibration import fit_platt
@@ -17,7 +18,6 @@ from daemon.heads.head import Head
 from daemon.heads.outside import outside_limits
 from daemon.heads.pooling import Pooled
 from daemon.heads.settings import HeadSettings
-from daemon.heads.side_by_side import side_by_side
 from daemon.heads.solved import LastSolved
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.heads.threshold import (

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.cores import side_by_side
 from daemon.heads.closed_form import ClosedFormHead
-from daemon.heads.side_by_side import side_by_side
 from daemon.model import LabelledVectors, Profile
 
 LEVEL = 0.01  # share of pictures of known groups that may be called outside

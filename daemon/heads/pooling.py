@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.cores import cores, side_by_side
 from daemon.errors import BadInputError
-from daemon.heads.side_by_side import cores, side_by_side
 from daemon.heads.statistics import GroupKey, GroupStatistics, Moments, unpack_triangle
 from daemon.model import FOLDS, Subject
 

@@ -8,10 +8,10 @@ from threading import Lock
 
 import numpy as np
 
+from daemon.cores import side_by_side
 from daemon.heads.closed_form import ClosedFormHead
 from daemon.heads.pooling import Pooled, SourceSide, group_weights, pool_without_each_fold
 from daemon.heads.settings import HeadSettings
-from daemon.heads.side_by_side import side_by_side
 from daemon.heads.solve import log_priors, solve_pooled
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.model import Subject

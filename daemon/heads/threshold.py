@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.cores import side_by_side
 from daemon.errors import BadInputError
 from daemon.heads.head import Head
 from daemon.heads.pooling import Pooled
 from daemon.heads.settings import HeadSettings
-from daemon.heads.side_by_side import side_by_side
 from daemon.heads.solved import SolvedHeads
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.model import LabelledVectors, Profile, Subject

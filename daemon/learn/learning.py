@@ -12,11 +12,11 @@ from typing import Literal
 from daemon import __version__
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
+from daemon.cores import meanwhile
 from daemon.errors import BadInputError, TemporaryError
 from daemon.heads import HeadSettings, Origin, fit_version, forms, write
 from daemon.heads.forms import Forms, modelled_apart
 from daemon.heads.learner import EVIDENCE_SPLITS
-from daemon.heads.side_by_side import meanwhile
 from daemon.heads.statistics import GroupKey, GroupStatistics
 from daemon.learn.attempts import against, history, key_of
 from daemon.learn.bookkeeping import bring_up_to_date

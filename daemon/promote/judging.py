@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from daemon.champion import LoadedVersion
 from daemon.context import Context
+from daemon.cores import side_by_side
 from daemon.evaluate.family import FamilyEvaluation, SourceEvaluation, evaluate_families, evaluate_source
 from daemon.evaluate.material import by_subject, comparable_samples
-from daemon.heads.side_by_side import side_by_side
 from daemon.learn.attempts import against, history
 from daemon.learn.importing_export import LEARNER
 from daemon.learn.learning import Challenge

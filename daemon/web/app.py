@@ -28,6 +28,7 @@ from daemon.web.upload import FRAME, Uploads
 from daemon.web.waiting import Places, Room, Wanted, while_wanted
 
 STATIC = Path(__file__).parent / "static"
+BEAT_LIMIT = 15.0  # seconds: the supervisor beats every one
 
 
 class WebService(ModelService, PageService, OperatingService, Twin, Protocol):
@@ -76,7 +77,7 @@ def create_app(
     max_upload: int = 20 * 1024 * 1024,
     scores_at_once: int = 16,
     request_timeout: float = 30.0,
-    beat_limit: float = 15.0,
+    beat_limit: float = BEAT_LIMIT,
 ) -> FastAPI:
     """Build the application.
 

@@ -47,7 +47,7 @@ def test_status_imports_no_heavy_library(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("encoder: {name: forensic}\n")
     code = (
         "import sys; from daemon.cli import run; run(['status', '--config', sys.argv[1]]);"
-        "print([m for m in ('torch', 'open_clip', 'pyarrow', 'fastapi', 'sklearn') if m in sys.modules])"
+        "print([m for m in ('torch', 'open_clip', 'pyarrow', 'fastapi', 'scipy', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "config.yaml")], capture_output=True, text=True, check=True

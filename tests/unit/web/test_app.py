@@ -31,6 +31,8 @@ def test_healthy_looks_at_the_beat_alone() -> None:
     assert client(service).get("/healthz").status_code == 200
     service.age = 100.0
     assert client(service).get("/-/healthy").status_code == 503
+    patient = TestClient(create_app(service, beat_limit=120.0))
+    assert patient.get("/-/healthy").status_code == 200
 
 
 def test_ready_says_why_not() -> None:

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from daemon.heads import side_by_side as module
-from daemon.heads.side_by_side import meanwhile, side_by_side
+from daemon import cores as module
+from daemon.cores import meanwhile, side_by_side
 
 
 @pytest.fixture(params=[1, 2, 4])

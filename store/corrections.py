@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from daemon.corrections.model import Correction, Relabel
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, NotFoundError
 from daemon.model import REPLAY, Subject
 from store import audit
 from store import tables as t
@@ -78,7 +78,7 @@ class Corrections(Part):
 
 
 def sample_ids(connection: Connection, sha256s: Sequence[str]) -> dict[str, int]:
-    """sha256 -> id. Raises BadInputError when one of them is not in the store, or was forgotten."""
+    """sha256 -> id. Raises NotFoundError when one of them is not in the store, or was forgotten."""
     s = t.sample.c
     found: dict[str, int] = {}
     for part in chunks(sha256s):
@@ -86,7 +86,7 @@ def sample_ids(connection: Connection, sha256s: Sequence[str]) -> dict[str, int]
         found.update({row.sha256: row.id for row in connection.execute(query)})
     missing = [sha256 for sha256 in sha256s if sha256 not in found]
     if missing:
-        raise BadInputError(f"there is no sample {missing[0]} in the store; check its sha256")
+        raise NotFoundError(f"there is no sample {missing[0]} in the store; check its sha256")
     return found
 
 

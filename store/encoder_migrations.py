@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
 
-from daemon.errors import BadInputError, ChampionMoved, TemporaryError
+from daemon.errors import BadInputError, ChampionMoved, NotFoundError, TemporaryError
 from daemon.model import (
     UNFINISHED,
     AuditRow,
@@ -264,7 +264,7 @@ def _select() -> Select[Any]:
 def _migration(connection: Connection, migration: int) -> Migration:
     row = connection.execute(_select().where(t.migration.c.id == migration)).first()
     if row is None:
-        raise BadInputError(f"there is no migration {migration}")
+        raise NotFoundError(f"there is no migration {migration}")
     return Migration(*row)
 
 

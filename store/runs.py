@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
 
-from daemon.errors import BadInputError, TemporaryError
+from daemon.errors import BadInputError, NotFoundError, TemporaryError
 from daemon.model import JobPause, Run
 from store import tables as t
 from store.audit import append
@@ -183,7 +183,7 @@ def _select() -> Select[Any]:
 def _run(connection: Connection, run_id: int) -> Run:
     row = connection.execute(_select().where(t.run.c.id == run_id)).first()
     if row is None:
-        raise BadInputError(f"there is no run {run_id}")
+        raise NotFoundError(f"there is no run {run_id}")
     return Run(*row)
 
 

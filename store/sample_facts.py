@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, and_, select
 
 from daemon.corrections.model import ClippedFacts, DeliveryFacts, LearnedFacts, RelabelFacts, SampleFacts, ScoreFacts
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, NotFoundError
 from daemon.model import FileFacts, Subject
 from store import tables as t
 from store.database import chunks
@@ -94,7 +94,7 @@ def _the_one(connection: Connection, prefix: str) -> str:
     begins_so = and_(s.sha256 >= prefix, s.sha256 < prefix + "g")  # "g" is after every hexadecimal digit
     found = connection.execute(select(s.sha256).where(begins_so).order_by(s.sha256).limit(_NAMED)).scalars().all()
     if not found:
-        raise BadInputError(f"there is no sample whose sha256 begins with {prefix!r}")
+        raise NotFoundError(f"there is no sample whose sha256 begins with {prefix!r}")
     if len(found) > 1:
         fit = ", ".join([sha256[: len(prefix) + 8] for sha256 in found] + ["..."] * (len(found) == _NAMED))
         raise BadInputError(f"{prefix!r} fits several samples ({fit}); say more of it")

@@ -53,7 +53,8 @@ class StatisticsFiles(Part):
     ) -> dict[StatisticsKey, Parsed]:
         """What `parse` makes of every group's file, read side by side. Raises as `statistics`, and what `parse` raises.
 
-        known: by the file's digest, what is not read again; what is read now is put there.
+        known: by the file's digest, what is not read again; what is read now is put there, what no group has any more
+        taken out.
         """
         return self._read_statistics(fingerprint, parse, known, None)
 
@@ -72,6 +73,8 @@ class StatisticsFiles(Part):
                 for kind, name, profile, digest in connection.execute(query)
                 if subjects is None or Subject(kind, name) in subjects
             }
+            for replaced in known.keys() - {*wanted.values()}:
+                del known[replaced]
             unread = sorted({*wanted.values()} - known.keys())
             file = self._layout.statistics_file
             read = side_by_side(lambda digest: parse(read_checked(file(digest), digest)), unread)

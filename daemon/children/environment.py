@@ -16,7 +16,7 @@ _KEPT = frozenset(
     }
 )  # fmt: skip
 # For a child that makes and drops arrays of megabytes all the time: glibc would give each back to the system at once
-# and take it again, page by page, which is a sixth of the forensic encoder's time. At most 256 MiB stay with it.
+# and take it again, page by page, a sixth of the forensic encoder's time. A thread keeps 256 MiB at most.
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20)}
 _SECRET = frozenset({"HF_TOKEN", "HF_TOKEN_PATH"})
 

@@ -46,7 +46,7 @@ def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> Non
 
 @app.command("show", epilog=example("sidwatch models show v0001-0a1b2c3d"))
 def show(
-    version: Annotated[str, typer.Argument(help="Its id, or champion, challenger or previous.")],
+    version: Annotated[str, typer.Argument(help="Its id or number (v0002), or champion, challenger or previous.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -95,7 +95,7 @@ def _cells(check: dict[str, Any]) -> list[object]:
 
 @app.command("promote", epilog=example('sidwatch models promote v0002-0a1b2c3d --reason "checked by hand"'))
 def promote(
-    version: Annotated[str, typer.Argument(help="Its id, or champion, challenger or previous.")],
+    version: Annotated[str, typer.Argument(help="Its id or number (v0002), or champion, challenger or previous.")],
     reason: Reason,
     with_forgotten: WithForgotten = False,
     config: ConfigOption = None,
@@ -111,7 +111,7 @@ def promote(
 
 @app.command("approve", epilog=example('sidwatch models approve challenger --reason "figures looked at"'))
 def approve(
-    version: Annotated[str, typer.Argument(help="Its id, or challenger.")],
+    version: Annotated[str, typer.Argument(help="Its id or number (v0002), or challenger.")],
     reason: Reason,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -124,7 +124,7 @@ def approve(
 
 @app.command("reject", epilog=example('sidwatch models reject challenger --reason "wait for a second source"'))
 def reject(
-    version: Annotated[str, typer.Argument(help="Its id, or challenger.")],
+    version: Annotated[str, typer.Argument(help="Its id or number (v0002), or challenger.")],
     reason: Reason,
     config: ConfigOption = None,
     as_json: JsonOption = False,

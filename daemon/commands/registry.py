@@ -9,7 +9,7 @@ import typer
 
 from daemon.commands.common import ConfigOption, JsonOption, example, print_json, print_table, settings_of
 
-Version = Annotated[str, typer.Argument(help="A version's id, or champion, challenger or previous.")]
+Version = Annotated[str, typer.Argument(help="A version's id or number (v0002), or champion, challenger or previous.")]
 
 
 def register(models: typer.Typer) -> None:

@@ -232,7 +232,7 @@ class _WeightedRows:
     Each fold of a group is multiplied once and added to every pool: a product for each pool would be five times the
     work. The lower triangle is kept as square tiles, and groups are taken in a few at a time, so that what is
     multiplied, weighted and added stays in the cache; in few calls, for each of them waits for Python's lock.
-    A pool that leaves a fold out is the same to the bit whatever the fold holds.
+    A pool that leaves a fold out takes its rows with the factor nought.
     """
 
     def __init__(self, pools: int, dimension: int) -> None:

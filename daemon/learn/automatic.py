@@ -30,6 +30,7 @@ from daemon.learn.retraining import trained
 from daemon.learn.settling import settle
 from daemon.learn.triggers import Trigger, may_start, triggers_of
 from daemon.model import FamilyRow, Subject, VersionRecord
+from daemon.registry.approval import person_decides
 
 log = structlog.get_logger("sidwatch.learn")
 
@@ -103,6 +104,7 @@ def planned(context: Context, champion: LoadedVersion, spent: Collection[tuple[S
     made = _made(versions, champion.record, samples.statistics_revision(champion.record.fingerprint))
     new = any(subject.kind == "family" and subject not in champion.known for subject in rows)
     failed = _failed(context)
+    asked = _asked(context, champion.record, versions)
     plans = {
         trigger.subject: plan(
             trigger,
@@ -115,6 +117,7 @@ def planned(context: Context, champion: LoadedVersion, spent: Collection[tuple[S
             gentler=new,  # while nothing is new, no weight of what is new makes another mixture
             made={*made, *(learner for subject, learner in spent if subject == trigger.subject)},
             failed=failed,
+            asked=asked,
         )
         for trigger in triggers
     }
@@ -165,6 +168,15 @@ def _made(versions: list[VersionRecord], champion: VersionRecord, revision: int)
         if version.parent == champion.id and version.statistics_revision == revision and version.verdict is not None
     ]
     return set(judged) - {"mixture", "closed_form"}
+
+
+def _asked(context: Context, champion: VersionRecord, versions: list[VersionRecord]) -> set[str]:
+    """The versions that a person is asked about and could let come into force."""
+    waiting = [version for version in versions if version.state == "waiting" and version.parent == champion.id]
+    if not waiting or not person_decides(context.registry.audit, context.clock.now(), context.settings.promotion):
+        return set()
+    forgotten = context.samples.forgotten_in
+    return {v.id for v in waiting if not forgotten(v.fingerprint, v.statistics_revision)}
 
 
 def _failed(context: Context) -> dict[str, datetime]:

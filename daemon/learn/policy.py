@@ -11,7 +11,7 @@ from daemon.learn.triggers import Trigger, harms
 from daemon.model import FamilyRow, Subject
 from daemon.settings import AttemptSettings, LearnSettings, Settings
 
-_WORTH_ANOTHER = 2  # times the evidence of a version that waits for a person
+_WORTH_ANOTHER = 2  # times the evidence of a version that a person is asked about
 SLOW = frozenset({"gradient", "probe", "concept"})  # learners that train: seconds to minutes, in a child
 
 
@@ -79,12 +79,14 @@ def plan(
     gentler: bool,
     made: Collection[str] = (),
     failed: Mapping[str, datetime] | None = None,
+    asked: Collection[str] = (),
 ) -> Plan:
     """What is to be done for one trigger.
 
     row: what the store knows of it; None: nothing is left. attempts: all for it, whatever the champion was. gentler:
     whether a lower weight of new families would make another mixture. made: learners that were asked already on just
-    what is learned now, for somebody else. failed: learner -> when its last run broke.
+    what is learned now, for somebody else. failed: learner -> when its last run broke. asked: versions that a person
+    is asked about and could let come into force.
     Harm to others is answered by the same learner with less weight as long as there is one, anything else by the next
     learner; when all were tried the subject waits for `retry_after_groups` more groups.
     """
@@ -98,7 +100,8 @@ def plan(
     tried = current_round(own, row.groups if row else 0, settings.retry_after_groups)
     if tried and tried[-1].decision == "promote":
         return Wait("a version that knows it passed the gate; a person decides")
-    waiting = [attempt for attempt in own if attempt.state == "waiting"]
+    # One from before the incident knows nothing of it.
+    waiting = [a for a in own if a.version in asked and (trigger.since is None or a.at >= trigger.since)]
     if waiting and row and row.groups < _WORTH_ANOTHER * waiting[-1].groups:
         return Wait("a version that knows it waits for a person, who is not shown another at every delivery")
     if row is None or row.anchor or row.retired:

@@ -48,7 +48,8 @@ class LearningStore(Protocol):
     ) -> dict[StatisticsKey, Parsed]:
         """What `parse` makes of every group's file; called from several threads.
 
-        known: by the file's digest, what is not read again; what is read now is put there.
+        known: by the file's digest, what is not read again; what is read now is put there, what no group has any more
+        taken out.
         """
         ...
 

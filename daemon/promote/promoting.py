@@ -13,7 +13,7 @@ from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
 from daemon.promote.verdict import Verdict
 from daemon.reembed.following import start_encoder_of
-from daemon.registry.flapping import flapping
+from daemon.registry.approval import person_decides
 
 STATE_OF = {"hold": "held", "reject": "rejected"}
 
@@ -28,7 +28,7 @@ def promote(context: Context, challenge: Challenge, verdict: Verdict) -> str:
         verdict.decision == "promote"
         and challenge.champion is not None
         and context.settings.promotion.mode == "shadow"
-        and _person_decides(context) is None
+        and _waits_because(context) is None
     ):
         settings, version = context.settings.promotion, challenge.version.record
         days = settings.shadow_for.total_seconds() / 86400
@@ -44,7 +44,7 @@ def carry_out(context: Context, challenge: Challenge, verdict: Verdict, more: Ma
     version = challenge.version.record
     evidence = {**_evidence(challenge, verdict), **more}
     now = context.clock.now()
-    why = _person_decides(context) if challenge.champion is not None else None
+    why = _waits_because(context) if challenge.champion is not None else None
     if verdict.decision == "promote" and why is not None:
         reason = f"{verdict.reason}; {why}: `sidwatch models approve {version.id}` or `reject`"
         context.registry.record_verdict(version.id, "waiting", evidence, "gate", reason, now)
@@ -70,12 +70,8 @@ def _evidence(challenge: Challenge, verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _person_decides(context: Context) -> str | None:
-    """Why a challenger that passed the gate waits for a person; None: it does not."""
-    settings = context.settings.promotion
-    if settings.mode == "manual":
-        return "a person decides"
-    return flapping(context.registry.audit(), context.clock.now(), settings.flapping_returns, settings.flapping_window)
+def _waits_because(context: Context) -> str | None:
+    return person_decides(context.registry.audit, context.clock.now(), context.settings.promotion)
 
 
 def approve(context: Context, version_id: str, actor: str, reason: str) -> AuditRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import threading
@@ -14,7 +15,7 @@ import yaml
 
 from daemon.cli import run
 from daemon.errors import BadInputError, ChampionMoved, CorruptArtifact, SidwatchError
-from daemon.model import VersionRecord
+from daemon.model import ForgetTarget, VersionRecord
 from daemon.promote.promoting import approve, promote_by_hand, reject_by_hand
 from daemon.settings import EncoderSettings, PromotionSettings, Settings
 from store.lock import StateLock
@@ -102,6 +103,42 @@ def test_a_rejected_version_cannot_be_approved_and_is_not_made_again_without_new
     world.inbox.put(candidate(NEW, 100 + i) for i in range(40))  # news: another challenger waits
     world.until_idle()
     assert challenger(world).id != version.id
+    assert_whole(world)
+
+
+def test_a_version_that_can_no_longer_be_approved_keeps_no_other_one_away(world: World) -> None:
+    version = challenger(world)
+    learned = {
+        row.sample_id for row in world.store.samples.learned_rows(version.fingerprint) if row.subject.name == NEW
+    }
+    wanted = world.store.samples.labelled_samples(version.fingerprint)
+    number = next(i for i, sample in enumerate(wanted.sample_ids.tolist()) if sample in learned)
+    content = f"{NEW}:{wanted.groups[number].rpartition('-')[2]}".encode()
+    sha256 = hashlib.sha256(content).hexdigest()
+    world.store.samples.forget(ForgetTarget("sample", sha256), "withdrawn", "ada", world.context.clock.now())
+    world.inbox.put(candidate(NEW, 100 + i) for i in range(40))
+    world.until_idle()
+    with pytest.raises(BadInputError, match="forgotten since"):
+        approve(world.context, version.id, "ada", "figures looked at")
+    both = [one for one in world.store.registry.versions() if one.state == "waiting"]
+    assert len(both) == 2
+    approve(world.context, both[1].id, "ada", "without what was forgotten")
+    assert_whole(world)
+
+
+def test_when_promotion_is_automatic_again_a_version_that_waits_keeps_no_other_one_away(
+    waiting: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(waiting, tmp_path / "state")
+    automatic = MANUAL.model_copy(update={"promotion": PromotionSettings()})
+    world = World(tmp_path / "state", settings=automatic)
+    world.inbox.batches += [[], []]
+    world.clock.catch_up(START + timedelta(days=10))
+    version = challenger(world)
+    world.inbox.put(candidate(NEW, 100 + i) for i in range(40))
+    world.until_idle()
+    assert in_force(world) not in (version.id, version.parent)
+    assert states(world) == {NEW: "learned"}
     assert_whole(world)
 
 

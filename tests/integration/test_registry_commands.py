@@ -100,6 +100,8 @@ def test_an_exported_folder_checks_and_scores_itself_without_sidwatch(
     np.testing.assert_allclose(logits, artifact.head.scores(vectors), rtol=1e-9, atol=1e-9)
     assert said(capsys, "models", "export", "champion", "again")["files"] == done["files"]
     assert (folder / "again" / "SHA256SUMS").read_bytes() == (out / "SHA256SUMS").read_bytes()
+    number = champion.id.partition("-")[0]
+    assert said(capsys, "models", "export", number, "by-number")["version"] == champion.id
 
 
 def test_a_taken_folder_a_damaged_file_and_an_alias_of_nothing_are_one_line_each(

@@ -123,14 +123,26 @@ def test_another_learner_is_no_answer_to_too_few_comparable_pictures() -> None:
 
 def test_while_a_version_waits_or_judges_in_the_shadow_nothing_is_made() -> None:
     assert isinstance(next_step([{"decision": "promote"}]), Wait)
-    assert isinstance(next_step([{"decision": "promote"}], groups=39), Wait)  # a person is asked once
-    assert next_step([{"decision": "promote"}], groups=40) == Try("mixture", 0)  # until the evidence has doubled
+    assert isinstance(next_step([{"decision": "promote"}], groups=24), Wait)
+    assert next_step([{"decision": "promote"}], groups=25) == Try("mixture", 0)
     turned_down = {"decision": "promote", "state": "rejected"}
     assert isinstance(next_step([turned_down], groups=24), Wait)
     assert next_step([turned_down], groups=25) == Try("mixture", 0)
     shadow = {"decision": "promote", "state": "shadow"}
     assert isinstance(next_step([shadow], groups=200), Wait)
     assert next_step([shadow], parent="v0") == Try("mixture", 0)  # of a champion that is gone
+
+
+def test_a_person_is_asked_about_another_version_when_there_is_twice_the_evidence() -> None:
+    asked = {"c0"}
+    assert isinstance(next_step([{"decision": "promote"}], groups=39, asked=asked), Wait)
+    assert next_step([{"decision": "promote"}], groups=40, asked=asked) == Try("mixture", 0)
+    before_the_incident = Trigger(NEW, "alarm", AT + timedelta(days=1))
+    waits = history(versions([{"decision": "promote"}], 20, CHAMPION), NEW)
+    answer = plan(
+        before_the_incident, row(groups=30), waits, CHAMPION, LADDER, SETTINGS, LATER, gentler=True, asked=asked
+    )
+    assert answer == Try("mixture", 0), "it was made before the family evaded"
 
 
 def test_a_family_that_was_only_named_is_answered_once_by_the_first_learner() -> None:

@@ -86,3 +86,7 @@ def test_a_file_that_is_known_is_not_read_again(store: Store, ids: list[int]) ->
     store.samples.commit_statistics(PRINT, 2, {(GAN, "raw"): (2, b"two")}, ids[1:2], T0)
     assert store.samples.read_statistics(PRINT, parse, known)[GAN, "raw"] == "two"
     assert sorted(parsed) == [b"k", b"one", b"two"]
+    assert sorted(known.values()) == ["k", "one", "two"], "another group still has the same content as before"
+    store.samples.commit_statistics(PRINT, 3, {(GAN, "raw"): (2, b"three")}, ids[2:3], T0)
+    store.samples.read_statistics(PRINT, parse, known)
+    assert "two" not in known.values(), "what was replaced takes no memory"

@@ -150,6 +150,15 @@ def test_a_replay_that_dies_ends_the_command_with_one_line(folder: Path) -> None
     )
 
 
+@pytest.fixture
+def heeding_ctrl_c() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so does what that starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_ctrl_c_ends_everything(folder: Path) -> None:
     state = folder / "interrupted"
     with started(folder, state) as process:

@@ -54,10 +54,10 @@ check: setup  ## style, types, import rules, migrations
 	$(VENV)/bin/lint-imports
 	$(PY) -m store.migrations.check
 
-accept: setup  ## acceptance: the real command, the built wheel, real pictures, seeded figures
+accept: setup  ## acceptance: the real command, kills, the built wheel, real pictures, poison, seeded figures
 	$(QUIET) $(PY) -m pytest $(SIDE_BY_SIDE) -m "accept and not long and not weights" --timeout 1500 $(ARGS)
 
-accept-long: setup  ## the acceptance that wants hours or a machine of its own: kills at every failpoint, poison, alerts end to end
+accept-long: setup  ## the acceptance that wants hours or a machine of its own: kills at every failpoint of every way to a promotion and of every correction, alerts end to end
 	$(QUIET) $(PY) -m pytest -m "long and not weights" --timeout 7200 $(ARGS)
 
 bench: setup  ## measurements, each prints a table and writes JSON beside itself

@@ -41,7 +41,7 @@ from tests.integration.world import (
     candidate,
 )
 
-pytestmark = [pytest.mark.accept, pytest.mark.long, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
 
 
 def newcomer(world: World) -> None:
@@ -155,7 +155,13 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 PASSED: dict[str, set[str]] = {}  # scenario -> names of its failpoints
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "_"))
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(scenario, id=scenario.name.replace(" ", "_"), marks=[] if number == 0 else [pytest.mark.long])
+        for number, scenario in enumerate(SCENARIOS)  # the first, from the alarm to the promotion, with every change
+    ],
+)
 def test_killed_at_every_failpoint_it_ends_as_undisturbed(
     scenario: Scenario, begun: Path, tmp_path: Path, report: Report
 ) -> None:
@@ -187,6 +193,7 @@ def test_killed_at_every_failpoint_it_ends_as_undisturbed(
     )
 
 
+@pytest.mark.long
 def test_the_scenarios_pass_every_failpoint_there_is() -> None:
     if set(PASSED) != {scenario.name for scenario in SCENARIOS}:
         pytest.skip("needs all scenarios in the same run")

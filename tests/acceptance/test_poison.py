@@ -7,7 +7,7 @@ import pytest
 from benchmarks.poison import outcome
 from tests.acceptance.conftest import Report
 
-pytestmark = [pytest.mark.accept, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.accept, pytest.mark.timeout(900)]
 
 RATES = (0.05, 0.20, 0.50)
 WORLDS = (0, 2)

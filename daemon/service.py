@@ -36,6 +36,7 @@ from daemon.model import Candidate, Report
 from daemon.ports import EncoderService
 from daemon.promote.promoting import approve, reject_by_hand
 from daemon.registry.consumer import Document, champion_document, file_of
+from daemon.registry.naming import version_named
 from daemon.runs import tick
 from daemon.status import Sources, snapshot
 from daemon.views import FeedbackView, PushView, ScoreView, Status
@@ -200,7 +201,7 @@ class Service:
     def decide(self, version: str, approved: bool, reason: str, actor: str = "api") -> Decided:
         act = approve if approved else reject_by_hand
         with _unusable():
-            row = act(self.context, version, actor, reason)
+            row = act(self.context, version_named(self.context.registry, version).id, actor, reason)
         tick(self.context, "cycle")
         self.refresh()
         champion = self.context.registry.champion()

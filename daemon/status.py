@@ -13,6 +13,7 @@ from daemon.drift.budget import Spending
 from daemon.drift.spending import spending
 from daemon.drift.states import family_state, source_state
 from daemon.drift.subject_test import has_degraded, watches_baseline
+from daemon.errors import CorruptArtifact
 from daemon.figures import HELD_OUT, LEFT_OUT, SHADOW, latest_challenger, summaries
 from daemon.intake.spending import spending_of
 from daemon.model import (
@@ -332,7 +333,13 @@ def _source_figures(figures: Figures, role: Role, subject: Subject, window: str)
 
 def _champion(registry: Registry, champion: VersionRecord, audit: Sequence[AuditRow]) -> views.ChampionView:
     """From the manifest alone: the artifact itself is checked where it scores, and reading it costs a scipy."""
-    manifest = json.loads(registry.artifact(champion.id)[1])
+    try:
+        manifest = json.loads(registry.artifact(champion.id)[1])
+    except CorruptArtifact as error:
+        raise CorruptArtifact(
+            f"the champion {champion.id} is damaged: {error}; or `sidwatch models rollback`: a version before it comes "
+            "back, as it does by itself under `sidwatch run`"
+        ) from error
     thresholds = {profile: threshold["value"] for profile, threshold in manifest["thresholds"].items()}
     groups = manifest["about"].get("statistics", {}).get("groups", ())  # none: it learned nothing of this store
     subjects = {(group["kind"], group["name"]) for group in groups if group["modelled"]}

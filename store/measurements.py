@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
@@ -21,31 +22,28 @@ _HANDLED = ("acknowledged_at", "acknowledged_by", "snoozed_until", "closed_at") 
 _TEST = tuple(field.name for field in fields(TestState) if field.name != "subject")
 
 # A shadow comparison is measured at a time of its own, and must not stand for a measurement.
-_KINDS = (t.evaluation.c.window != SHADOW, t.evaluation.c.window == SHADOW)
+_KINDS = (t.evaluation.c.window == SHADOW, t.evaluation.c.window != SHADOW)
 
 
 class Measurements(Part):
     """Writes and reads measured figures, running tests and incidents."""
 
     def save_evaluations(self, rows: Sequence[EvaluationRow], *, labels: int | None = None) -> None:
-        """Store figures; the same (version, subject, profile, window, time) again changes nothing.
+        """Store a measurement in the place of what was measured of these versions at the same time.
 
+        rows: all that was measured. A shadow comparison and a measurement do not replace each other.
         Of each version and day (UTC) the last measurement stays: the past is kept, and its size is bounded.
         """
         e = t.evaluation.c
+        measured: dict[tuple[str, datetime, bool], dict[tuple[Any, ...], dict[str, Any]]] = {}
+        for row in rows:
+            of_one = measured.setdefault((row.version, row.at, row.window == SHADOW), {})
+            of_one[(*row.subject, row.profile, row.window)] = _flat(row, _EVALUATION)
         with self._database.write() as connection:
             _check_labels(connection, labels)
-            for version, at in sorted({(row.version, row.at) for row in rows}):
-                query = select(e.subject_kind, e.subject_name, e.profile, e.window)
-                found = connection.execute(query.where(e.version == version, e.at == at))
-                there = {(*found_key,) for found_key in found}
-                new: dict[tuple[Any, ...], dict[str, Any]] = {}
-                for row in rows:
-                    key = (*row.subject, row.profile, row.window)
-                    if (row.version, row.at) == (version, at) and key not in there:
-                        new.setdefault(key, _flat(row, _EVALUATION))
-                if new:
-                    connection.execute(insert(t.evaluation), list(new.values()))
+            for (version, at, shadow), new in sorted(measured.items(), key=itemgetter(0)):
+                connection.execute(delete(t.evaluation).where(e.version == version, e.at == at, _KINDS[not shadow]))
+                connection.execute(insert(t.evaluation), list(new.values()))
                 _thin(connection, version, at)
 
     def latest_evaluations(self, version: str) -> list[EvaluationRow]:

@@ -46,10 +46,10 @@ def verify(
     Parameters: `now` by the service's clock, for leases; `started_at` of the service in Unix seconds of the real wall
     clock, for temporary files; `check_artifact(tensors, manifest)` raises SidwatchError when the champion does not
     score its anchors as recorded; `recompute` names the gauges that differ from what the store says; `deep` reads
-    every blob, shard and statistics file against its digest.
+    every blob, shard, statistics file and version against its digest.
     """
     parts: list[tuple[str, Callable[[], Iterable[str]]]] = [
-        ("exactly one champion, whose artifact is whole", lambda: _champion(store, check_artifact)),
+        ("exactly one champion, whose artifact is whole", lambda: _champion(store, check_artifact, deep)),
         ("the audit chain holds and ends at the champion", lambda: _audit(store)),
         ("no sample twice, no vector without sample, every shard readable", lambda: _samples(store, deep)),
         ("no run is running without a live lease", lambda: _runs(store, now)),
@@ -77,7 +77,8 @@ def _check(number: int, name: str, part: Callable[[], Iterable[str]]) -> Check:
     return Check(number, name, not faults, shown)
 
 
-def _champion(store: Store, check_artifact: Callable[[bytes, bytes], None]) -> Iterator[str]:
+def _champion(store: Store, check_artifact: Callable[[bytes, bytes], None], deep: bool) -> Iterator[str]:
+    yield from _version_faults(store, deep)
     champion = store.registry.champion()
     if champion is None:  # as it should be before the first promotion
         yield from (
@@ -87,6 +88,21 @@ def _champion(store: Store, check_artifact: Callable[[bytes, bytes], None]) -> I
     if champion.state != "promoted":
         yield f"the champion {champion.id} is {champion.state}"
     check_artifact(*store.registry.artifact(champion.id))
+
+
+def _version_faults(store: Store, deep: bool) -> Iterator[str]:
+    """What is wrong with files of versions beside the champion's: a rollback needs them.
+
+    A version that the service left because it was damaged is known to be, and no rollback leads back to it unseen.
+    """
+    champion = store.registry.champion()
+    known = {row.payload.get("damaged") for row in store.registry.audit()} | {champion.id if champion else None}
+    for version in store.registry.versions() if deep else ():
+        try:
+            if version.id not in known:
+                store.registry.artifact(version.id)
+        except SidwatchError as error:
+            yield f"{version.id} ({version.state}): {error}"
 
 
 def _audit(store: Store) -> Iterator[str]:

@@ -38,7 +38,10 @@ def report(
     from daemon.report.rendering import as_html, as_markdown
     from daemon.writing import write_for_person
 
-    found = make(settings, length)
+    try:
+        found = make(settings, length)
+    except OverflowError as error:
+        raise typer.BadParameter(f"{since} ago there was no calendar", param_hint="--since") from error
     if as_json and output is None:
         print_json(found.model_dump(mode="json"))
         return

@@ -33,6 +33,7 @@ from daemon.explain.family import explain_family
 from daemon.explain.views import FamilyExplanationView
 from daemon.figures import HELD_OUT
 from daemon.model import Subject
+from daemon.registry.naming import version_named
 from daemon.status import episode_view
 from daemon.views import Status
 
@@ -121,7 +122,8 @@ class Looker:
 
     def version(self, version: str) -> VersionDetailView:
         """Everything about a version. Raises BadInputError, CorruptArtifact."""
-        view = next((one for one in self._status().versions if one.id == version), None)
+        named = version_named(self._context.registry, version).id
+        view = next((one for one in self._status().versions if one.id == named), None)
         if view is None:
             raise NotFoundError(f"there is no version {version}")
         return version_detail(self._context, view)

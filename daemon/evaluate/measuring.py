@@ -55,8 +55,10 @@ def _measure_challenger(context: Context, record: VersionRecord, material: list[
 def _bring_up_to_date(
     context: Context, record: VersionRecord, material: list[Material], load: Callable[[], LoadedVersion], labels: int
 ) -> bool:
-    now, settings = context.clock.now(), context.settings.evaluate
-    if _is_fresh(_saved(context, record.id), material, settings, now):
+    saved, settings = _saved(context, record.id), context.settings.evaluate
+    # A clock that was put back must not make the new figures older than those they follow.
+    now = max([context.clock.now(), *(row.at for row in saved[:1])])
+    if _is_fresh(saved, material, settings, now):
         return False
     context.samples.save_evaluations(_measured(load(), material, settings, now), labels=labels)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from daemon.champion import load_version
 from daemon.context import Context
@@ -156,8 +157,9 @@ def replace_champion(
     action: str,
     *,
     with_forgotten: bool = False,
+    noted: Mapping[str, object] = MappingProxyType({}),
 ) -> AuditRow:
-    """Another version than the one in force, outside the gate; audited as `action`.
+    """Another version than the one in force, outside the gate; audited as `action`, with what is noted beside.
 
     Raises CorruptArtifact, BadInputError when the service could not go on with it or it was solved from samples that
     were forgotten since, ChampionMoved.
@@ -174,5 +176,5 @@ def replace_champion(
         verdict=target.verdict,
         at=context.clock.now(),
         action=action,
-        more={"holds_forgotten": held} if held else None,
+        more={**noted, **({"holds_forgotten": held} if held else {})},
     )

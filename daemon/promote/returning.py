@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import structlog
 
 from daemon.champion import load_version
@@ -34,7 +37,7 @@ def return_from_damage(context: Context) -> AuditRow | None:
         raise CorruptArtifact(
             f"the champion {champion.id} is damaged and no whole version was in force before: {damage}"
         )
-    return _bring_back(context, champion, target, f"{champion.id} is damaged: {damage}")
+    return _bring_back(context, champion, target, f"{champion.id} is damaged: {damage}", {"damaged": champion.id})
 
 
 def return_from_worse(context: Context) -> AuditRow | None:
@@ -71,9 +74,15 @@ def _whole_before(context: Context, champion: VersionRecord) -> VersionRecord | 
     return None
 
 
-def _bring_back(context: Context, champion: VersionRecord, target: VersionRecord, reason: str) -> AuditRow | None:
+def _bring_back(
+    context: Context,
+    champion: VersionRecord,
+    target: VersionRecord,
+    reason: str,
+    noted: Mapping[str, object] = MappingProxyType({}),
+) -> AuditRow | None:
     try:
-        row = replace_champion(context, target, champion, WATCH, reason, "rollback")
+        row = replace_champion(context, target, champion, WATCH, reason, "rollback", noted=noted)
     except (ChampionMoved, BadInputError) as error:  # a person was faster, or the target was damaged meanwhile
         log.warning("the previous version could not be brought back", error=str(error))
         return None

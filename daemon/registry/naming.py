@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.errors import BadInputError
+from daemon.errors import NotFoundError
 from daemon.model import VersionRecord
 from daemon.ports import Registry
 
@@ -19,11 +19,11 @@ def challenger(registry: Registry) -> VersionRecord | None:
 
 
 def version_named(registry: Registry, name: str) -> VersionRecord:
-    """A version by its id, the id's first part (`v0002`) or alias. Raises BadInputError when there is none."""
+    """A version by its id, the id's first part (`v0002`) or alias. Raises NotFoundError when there is none."""
     if name not in ALIASES:
         by_number = [version for version in registry.versions() if version.id.partition("-")[0] == name]
         return by_number[0] if len(by_number) == 1 else registry.version(name)
     found = {"champion": registry.champion, "previous": registry.previous}.get(name, lambda: challenger(registry))()
     if found is None:
-        raise BadInputError(f"there is no {name} now; `sidwatch models list` shows the versions")
+        raise NotFoundError(f"there is no {name} now; `sidwatch models list` shows the versions")
     return found

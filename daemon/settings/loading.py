@@ -14,6 +14,8 @@ from daemon.settings.encoder import EncoderSettings
 from daemon.settings.running import ExplainSettings
 from daemon.settings.whole import Settings
 
+_MERGE = "tag:yaml.org,2002:merge"  # `<<`
+
 
 def load(path: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
     """Read and check the configuration.
@@ -68,6 +70,19 @@ def shown(settings: Settings) -> dict[str, Any]:
     return settings.model_dump(mode="json")
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """The safe loader, which would let the last of two sections of one name win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
@@ -77,7 +92,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"cannot read the configuration {path}: {reason}; `sidwatch init` writes one, `--config` names another"
         ) from error
     try:
-        data = yaml.safe_load(text)
+        data = _EachKeyOnce(text).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""

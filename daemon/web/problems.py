@@ -21,11 +21,15 @@ from daemon.errors import (
 )
 
 RETRY_SECONDS = "5"
+_LONGEST = 1000  # characters of a detail
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **extra: str) -> JSONResponse:
     """A problem document. status: HTTP status; detail: one line for a person; extra: further members."""
-    said = detail.encode("utf-8", "replace").decode()  # it may repeat a key that no UTF-8 can hold
+    # It may repeat what a caller sent: what no UTF-8 can hold, several lines, or thousands of characters.
+    said = " ".join(detail.encode("utf-8", "replace").decode().split())
+    if len(said) > _LONGEST:
+        said = f"{said[:_LONGEST]}..."
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": said, **extra}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 

@@ -65,7 +65,9 @@ def test_markdown_is_the_default_and_html_goes_into_a_file(
     assert NEW in page.read_text() and NEW in text
 
 
-@pytest.mark.parametrize("words", [["--since", "soon"], ["--since", "0d"], ["--html", "--md"], ["--html", "--json"]])
+@pytest.mark.parametrize(
+    "words", [["--since", "soon"], ["--since", "0d"], ["--since", "800000d"], ["--html", "--md"], ["--html", "--json"]]
+)
 def test_what_makes_no_report_is_one_line_and_status_2(
     words: list[str], config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.app import sources_of
 from daemon.champion import load_version
 from daemon.errors import CorruptArtifact
 from daemon.heads.artifact import write
@@ -16,7 +17,8 @@ from daemon.model import VersionRecord
 from daemon.promote.promoting import promote_by_hand
 from daemon.promote.returning import return_from_damage
 from daemon.registry.flapping import WATCH
-from tests.integration.test_story import assert_whole
+from daemon.status import snapshot
+from tests.integration.test_story import assert_whole, checks
 from tests.integration.world import KNOWN, NEW, SOURCES, START, World, candidate
 
 
@@ -88,6 +90,26 @@ def test_one_that_misses_what_the_previous_one_caught_is_taken_back(world: World
     assert "proved worse" in last.reason and "90 groups of fakes" in last.reason
     assert [event.kind for event in world.told].count("champion_rolled_back") == 1
     assert_whole(world)
+
+
+def test_damage_of_a_version_that_could_come_back_is_named_and_the_way_on_from_a_damaged_champion_is(
+    world: World,
+) -> None:
+    def broken() -> list[tuple[int, str]]:
+        return [(c.number, c.detail) for c in checks(world) if not c.ok]
+
+    first = in_force(world)
+    second = successor(world, raised=1e-9)
+    world.until_idle()
+    damage(world, first)
+    ((number, detail),) = broken()
+    assert number == 1 and detail.startswith(f"{first.id} (promoted): ") and "was changed" in detail
+    damage(world, first)  # whole again
+    damage(world, second)
+    with pytest.raises(CorruptArtifact, match=f"the champion {second.id} is damaged.*models rollback"):
+        snapshot(sources_of(world.context.settings, world.store), "stopped", world.clock.now())
+    assert return_from_damage(world.context) is not None
+    assert broken() == [], "what the service left because of the damage is known"
 
 
 def test_one_that_is_as_good_stays(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from daemon.app import sources_of
 from daemon.cli import app
+from daemon.clock import AcceleratedClock
 from daemon.cycle import run_cycle
 from daemon.errors import BadInputError
 from daemon.evaluate.measuring import differing_figures, evaluate
@@ -24,15 +26,17 @@ from daemon.operations import evaluate_version
 from daemon.settings import load
 from daemon.status import snapshot
 from store.splits import DEFAULT_SHARES, split_of
-from store.verify import verify
+from store.verify import Check, verify
 from tests.integration.world import ADAPTER, KNOWN, NEW, SOURCES, World, beginning, candidate
 
 
-def assert_whole(world: World) -> None:
+def checks(world: World) -> list[Check]:
+    """Every invariant, deeply."""
+
     def check(tensors: bytes, manifest: bytes) -> None:
         read(tensors, manifest)
 
-    found = verify(
+    return verify(
         world.store,
         now=world.clock.now(),
         started_at=0.0,
@@ -40,6 +44,10 @@ def assert_whole(world: World) -> None:
         recompute=lambda: differing_figures(world.context),
         deep=True,
     )
+
+
+def assert_whole(world: World) -> None:
+    found = checks(world)
     assert [(c.number, c.detail) for c in found if not c.ok] == []
 
 
@@ -167,6 +175,27 @@ def test_pictures_that_grow_old_leave_the_sliding_window_without_anything_new(tm
     world.until_idle()
     after = {row.window for row in world.store.samples.latest_evaluations(champion.id)}
     assert before - after == {"last_30d", "prequential_last_30d"}
+    assert_whole(world)
+
+
+def test_figures_follow_the_pictures_also_at_the_same_time_and_when_the_clock_was_put_back(tmp_path: Path) -> None:
+    """A simulated clock stands still over a restart, a machine's may be put back."""
+    world = World.settled(tmp_path / "state")
+    champion = world.store.registry.champion()
+    assert champion is not None
+    own = world.context.clock
+    measured_at = world.store.samples.latest_evaluations(champion.id)[0].at
+    for number, now in enumerate((measured_at, measured_at - timedelta(days=1))):
+        world.context = replace(world.context, clock=AcceleratedClock(now, timedelta(0)))
+        world.inbox.put(candidate(name, 500 + 9 * number + i) for i in range(9) for name in (*SOURCES, *KNOWN))
+        run_cycle(world.context, [ADAPTER], may_learn=lambda: False)
+        assert differing_figures(world.context) == []
+        rows = world.store.samples.latest_evaluations(champion.id)
+        assert {row.at for row in rows} == {measured_at}
+        held_out = {row.subject.name: row.n for row in rows if (row.window, row.profile) == ("held_out", "raw")}
+        counted = Counter(s.name for s in world.store.samples.labelled_samples(champion.fingerprint).subjects)
+        assert held_out == counted
+    world.context = replace(world.context, clock=own)
     assert_whole(world)
 
 

@@ -11,8 +11,8 @@ here = Path(__file__).parent
 manifest, t = json.loads((here / "manifest.json").read_text("utf-8")), load_file(here / "tensors.safetensors")
 head, sigmoid, threshold = manifest["heads"]["head"], manifest["calibration"], manifest["thresholds"]["raw"]["value"]
 x = np.load(sys.argv[1], allow_pickle=False).astype(np.float16).astype(np.float64)  # rounded as they were learned
-if not np.isfinite(x).all():
-    sys.exit("a vector is not finite as float16 and cannot be scored")
+if x.ndim != 2 or x.shape[1] != len(t["head.centre"]) or not np.isfinite(x).all():
+    sys.exit(f"expected rows of {len(t['head.centre'])} numbers, finite as float16, not this array of shape {x.shape}")
 fake, prior = np.array([kind == "family" for kind, *_ in head["groups"]]), t["head.log_weights"]
 soft = head.get("source_tau", head["tau"])  # absent before sharpness was told apart by side
 tau = np.where(fake, head["tau"], soft)

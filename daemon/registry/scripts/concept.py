@@ -11,8 +11,10 @@ here = Path(__file__).parent
 manifest, t = json.loads((here / "manifest.json").read_text("utf-8")), load_file(here / "tensors.safetensors")
 sigmoid, threshold = manifest["calibration"], manifest["thresholds"]["raw"]["value"]
 x = np.load(sys.argv[1], allow_pickle=False).astype(np.float16).astype(np.float64)  # rounded as they were learned
-if not np.isfinite(x).all():
-    sys.exit("a vector is not finite as float16 and cannot be scored")
+if x.ndim != 2 or x.shape[1] != len(t["head.projection"]) or not np.isfinite(x).all():
+    sys.exit(
+        f"expected rows of {len(t['head.projection'])} numbers, finite as float16, not this array of shape {x.shape}"
+    )
 e = x @ t["head.projection"]
 e /= np.maximum(np.linalg.norm(e, axis=1, keepdims=True), 1e-12)
 gate = 1 / (1 + np.exp(-(e @ t["head.gate_weights"].T + t["head.gate_biases"])))

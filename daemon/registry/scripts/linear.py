@@ -11,8 +11,10 @@ here = Path(__file__).parent
 manifest, t = json.loads((here / "manifest.json").read_text("utf-8")), load_file(here / "tensors.safetensors")
 sigmoid, threshold = manifest["calibration"], manifest["thresholds"]["raw"]["value"]
 x = np.load(sys.argv[1], allow_pickle=False).astype(np.float16).astype(np.float64)  # rounded as they were learned
-if not np.isfinite(x).all():
-    sys.exit("a vector is not finite as float16 and cannot be scored")
+if x.ndim != 2 or x.shape[1] != t["head.weights"].shape[1] or not np.isfinite(x).all():
+    sys.exit(
+        f"expected rows of {t['head.weights'].shape[1]} numbers, finite as float16, not this array of shape {x.shape}"
+    )
 logit = (x @ t["head.weights"].T + t["head.biases"]) @ t["head.read_out"] + t["head.offset"]
 for one in logit:
     p = np.exp(-np.logaddexp(0.0, -sigmoid["a"] * one - sigmoid["b"]))

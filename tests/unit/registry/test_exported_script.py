@@ -128,8 +128,10 @@ def test_what_overflows_and_what_is_no_vector_is_refused(tmp_path: Path) -> None
     folder = exported(heads()["mixture"], tmp_path / "out")
     done = run_alone(folder, np.full((1, D), 1e6), tmp_path)
     assert done.returncode != 0 and done.stdout == ""
-    done = run_alone(folder, np.ones((1, D + 1)), tmp_path)
-    assert done.returncode != 0 and done.stdout == ""
+    for shape in ((1, D + 1), (D,)):
+        done = run_alone(folder, np.ones(shape), tmp_path)
+        assert done.returncode != 0 and done.stdout == ""
+        assert done.stderr.startswith(f"expected rows of {D} numbers") and done.stderr.count("\n") == 1
     done = run_alone(folder, np.array([{"a": 1}], dtype=object), tmp_path)  # a pickle
     assert done.returncode != 0 and "allow_pickle" in done.stderr
 

@@ -58,6 +58,8 @@ def test_arguments_go_before_the_environment_the_file_and_the_defaults(
         ("adapters: [{name: a, kind: folder, options: {all: &a [*a]}}]\n", "adapters.0.options: Circular reference"),
         ("intake: {filters: [{name: a, options: {since: 2026-01-02}}]}\n", "intake.filters.0.options: since is read"),
         ('"two\\nlines": 1\n', "two lines: unknown key"),
+        ("http: {port: 1}\nhttp: {}\n", "at line 2, column 1: http is there twice"),
+        ("http:\n  port: 1\n  port: 2\n", "at line 3, column 3: port is there twice"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:

@@ -65,6 +65,18 @@ def test_the_newest_measurement_counts_as_a_whole(store: Store) -> None:
     assert store.samples.latest_evaluations(OWN) == [new, sliding]
 
 
+def test_a_measurement_at_the_time_of_another_takes_its_place(store: Store) -> None:
+    row = EvaluationRow(OWN, GAN, "raw", "held_out", T0, 20, 18, ap=0.5)
+    shadow = replace(row, window="shadow", ap=0.6)
+    gone, other = replace(row, subject=Subject("family", "withdrawn")), replace(row, version="v0002-00000000")
+    store.samples.save_evaluations([row, gone, shadow])
+    store.samples.save_evaluations([other])
+    again = [replace(row, n=40, ap=0.7), replace(row, subject=Subject("family", "newer"), n=9, ap=None)]
+    store.samples.save_evaluations(again)
+    assert store.samples.latest_evaluations(OWN) == [again[1], again[0], shadow]
+    assert store.samples.latest_evaluations(other.version) == [other]
+
+
 def test_a_shadow_comparison_stands_beside_the_measurement_and_never_for_it(store: Store) -> None:
     measured = EvaluationRow(OWN, GAN, "raw", "held_out", T0, 20, 18, ap=0.5)
     shadow = replace(measured, window="shadow", at=minutes(1), ap=0.6)

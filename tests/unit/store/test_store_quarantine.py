@@ -98,8 +98,7 @@ def test_past_means_are_over_the_families_that_had_a_figure(store: Store) -> Non
     ]
     for name in ("flux", "sdxl", "small"):
         store.samples.admit("inbox", "trusted", [fake(name, name)], name, T0)
-    store.samples.save_evaluations(rows)
-    store.samples.save_evaluations([figures("v1", 0, 0.1, "laundered")])
+    store.samples.save_evaluations([*rows, figures("v1", 0, 0.1, "laundered")])
     found = store.samples.past_means("held_out", "raw", minutes(0), versions=["v1"])
     assert [tuple(one) for one in found] == [("v1", minutes(0), 0.75, 0.5, 2), ("v1", minutes(1440), 0.75, 0.5, 2)]
     later = store.samples.past_means("held_out", "raw", minutes(1), versions=["v1", "v2"])

@@ -162,6 +162,13 @@ def test_details_are_answered_as_json_and_what_is_not_there_is_a_problem() -> No
     assert TypeAdapter(list[dict[str, object]]).validate_python(web.get("/v1/quarantine").json()) == []
 
 
+def test_what_a_caller_sent_is_repeated_in_one_line_that_is_not_endless() -> None:
+    web = client()
+    for name in ("%0a%0dx", "a" * 5000):
+        detail = web.get(f"/v1/versions/{name}").json()["detail"]
+        assert "\n" not in detail and "\r" not in detail and len(detail) < 1100
+
+
 def test_a_body_is_cut_off_before_it_fills_the_memory_token_or_not() -> None:
     service = FakeService()
     web = client(service, write_token=SecretStr("w" * 20))  # reading is open: the guard lets everybody pass

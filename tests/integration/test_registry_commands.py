@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from daemon.cli import run
-from daemon.errors import TemporaryError
+from daemon.errors import BadInputError, NotFoundError, TemporaryError
 from daemon.heads import read
 from daemon.promote.promoting import promote_by_hand
 from daemon.service import Service
@@ -121,8 +121,11 @@ def test_a_taken_folder_a_damaged_file_and_an_alias_of_nothing_are_one_line_each
     assert not (folder / "out").exists()
 
 
-def test_the_service_serves_the_champion_and_its_files_and_refuses_what_is_damaged(begun: Path, tmp_path: Path) -> None:
+def test_the_service_serves_the_champion_and_its_files_and_refuses_what_is_damaged(
+    begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(begun, tmp_path / "state")
+    monkeypatch.chdir(tmp_path)
     world = World(tmp_path / "state")
     service = Service(world.context, Telemetry("test"), simulated=True)
     registry = world.store.registry
@@ -136,6 +139,13 @@ def test_the_service_serves_the_champion_and_its_files_and_refuses_what_is_damag
         served = service.model_file(champion.id, file["name"])
         assert served is not None and sha256(served.content).hexdigest() == file["sha256"]
     assert service.model_file("v0099-ffffffff", "score.py") is None
+    service.refresh()
+    for name in ("champion", champion.id.partition("-")[0], champion.id):
+        assert service.detail.version(name).version.id == champion.id
+        with pytest.raises(BadInputError, match=f"{champion.id} is promoted"):
+            service.decide(name, True, "to see which one it is")
+    with pytest.raises(NotFoundError):
+        service.detail.version("v0099")
     promote_by_hand(world.context, told["parent"], "tester", "to see another one")
     assert service.champion_document().etag != document.etag
     path = tmp_path / "state" / "versions" / f"{champion.tensors_sha256}.safetensors"

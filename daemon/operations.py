@@ -24,9 +24,8 @@ from daemon.learn.importing import Imported, add_version, encoder_of, read_head
 from daemon.learn.importing_export import Exported, add_exported, read_exported
 from daemon.model import Batch, EvaluationRow, Material, Trust, VersionRecord
 from daemon.ports import Progress
-from daemon.promote.promoting import approve, check_vectors, promote_by_hand, reject_by_hand, roll_back
+from daemon.promote.promoting import check_vectors
 from daemon.registry.naming import version_named
-from daemon.registry.shadows import Shadow, shadows
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import AdapterSettings, Settings
@@ -325,67 +324,6 @@ def _import(imported: Imported, context: Context, fingerprint: str) -> dict[str,
         "thresholds": {p: None if t.value == float("inf") else t.value for p, t in thresholds.items()},
         "notes": sorted({t.note for t in thresholds.values() if t.note}),
     }
-
-
-def promote_version(
-    settings: Settings, version: str, actor: str, reason: str, *, with_forgotten: bool = False
-) -> dict[str, Any]:
-    """A person's promotion: one transaction, so it needs no lock and may happen beside a running service."""
-    with opened(settings, encoder=False, lock=False) as state:
-        name = version_named(state.context.registry, version).id
-        row = promote_by_hand(state.context, name, actor, reason, with_forgotten=with_forgotten)
-    return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
-
-
-def decide_version(settings: Settings, version: str, approved: bool, actor: str, reason: str) -> dict[str, Any]:
-    """A person's word on a version that waits; as `promote_version`, and a running service measures it at once."""
-    with opened(settings, encoder=False, lock=False) as state:
-        name = version_named(state.context.registry, version).id
-        row = (approve if approved else reject_by_hand)(state.context, name, actor, reason)
-        tick(state.context, "cycle")
-    return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
-
-
-def roll_back_version(settings: Settings, actor: str, reason: str, *, with_forgotten: bool = False) -> dict[str, Any]:
-    """Back to the previous champion; as `promote_version`."""
-    with opened(settings, encoder=False, lock=False) as state:
-        row = roll_back(state.context, actor, reason, with_forgotten=with_forgotten)
-    return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
-
-
-def describe_version(settings: Settings, version: str) -> dict[str, Any]:
-    """A version with its verdict, as plain data."""
-    with open_for(settings, read_only=True) as store:
-        loaded = load_version(store.registry, version_named(store.registry, version))
-        under_way = {one.version: one for one in shadows(store.samples, store.registry, settings.promotion)}
-    shadow = _shadow_of(loaded.record, under_way.get(loaded.record.id))
-    record = loaded.record
-    thresholds = {p: asdict(t) for p, t in loaded.artifact.thresholds.items()}
-    for threshold in thresholds.values():
-        threshold["left_out"] = dict(threshold["left_out"])
-        if threshold["value"] == float("inf"):
-            threshold["value"] = None
-    return {
-        "id": record.id,
-        "state": record.state,
-        "parent": record.parent,
-        "learner": record.learner,
-        "created_at": record.created_at.isoformat(),
-        "encoder": record.fingerprint,
-        "thresholds": thresholds,
-        "shadow": shadow,
-        "verdict": record.verdict,
-        "about": dict(loaded.artifact.about),
-    }
-
-
-def _shadow_of(record: VersionRecord, under_way: Shadow | None) -> dict[str, Any] | None:
-    """How far a version is that judges in the shadow, or what it came to; None: it never did."""
-    if under_way is not None:
-        since, until = under_way.since.isoformat(), under_way.until.isoformat()
-        return {"since": since, "until": until, "samples": under_way.samples, "wanted": under_way.wanted}
-    found = (record.verdict or {}).get("shadow")
-    return dict(found) if isinstance(found, dict) else None
 
 
 def _has_store(settings: Settings) -> bool:

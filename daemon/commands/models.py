@@ -51,7 +51,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a version: where it comes from and every number of the gate's verdict."""
-    from daemon.operations import describe_version
+    from daemon.promote.by_command import describe_version
 
     found = describe_version(settings_of(config), version)
     if as_json:
@@ -102,7 +102,7 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Make a version the champion by hand; audited."""
-    from daemon.operations import promote_version
+    from daemon.promote.by_command import promote_version
 
     _tell(
         promote_version(settings_of(config), version, getpass.getuser(), reason, with_forgotten=with_forgotten), as_json
@@ -117,7 +117,7 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Let a version that passed the gate and waits, or judges in the shadow, come into force; audited."""
-    from daemon.operations import decide_version
+    from daemon.promote.by_command import decide_version
 
     _tell(decide_version(settings_of(config), version, True, getpass.getuser(), reason), as_json)
 
@@ -130,7 +130,7 @@ def reject(
     as_json: JsonOption = False,
 ) -> None:
     """Turn a version that passed the gate and waits down; audited."""
-    from daemon.operations import decide_version
+    from daemon.promote.by_command import decide_version
 
     done = decide_version(settings_of(config), version, False, getpass.getuser(), reason)
     if as_json:
@@ -144,7 +144,7 @@ def rollback(
     reason: Reason, with_forgotten: WithForgotten = False, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """Bring the previous champion back; audited."""
-    from daemon.operations import roll_back_version
+    from daemon.promote.by_command import roll_back_version
 
     _tell(roll_back_version(settings_of(config), getpass.getuser(), reason, with_forgotten=with_forgotten), as_json)
 

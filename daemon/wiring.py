@@ -13,7 +13,6 @@ from daemon.encoders.client import EncoderClient
 from daemon.encoders.golden import check_golden
 from daemon.encoders.pool import Encoders
 from daemon.encoders.stopped import StoppedEncoder
-from daemon.encoders.weights import locate_weights
 from daemon.evaluate.measuring import differing_figures
 from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
@@ -127,6 +126,8 @@ def make_poller(settings: Settings, adapter: AdapterSettings, *, preview: bool =
 def start_encoder(encoder: EncoderSettings, intake: IntakeSettings) -> EncoderClient:
     """The encoder in its process, beside any store. Raises WeightsMissing, ConfigurationError, ChildFailed."""
     if "open_clip" in encoder.parts:
+        from daemon.encoders.weights import locate_weights  # here: it brings an HTTP client
+
         locate_weights(encoder.open_clip)  # says in seconds what the child would say after importing torch
     return EncoderClient(encoder, intake)
 

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from daemon.drift.betting import FRACTIONS, log_mixture
 
@@ -74,6 +73,8 @@ def _upper_end(votes: NDArray[np.float64], threshold: float) -> float:
             evidence = float(log_mixture(log_capital(s, weighty))) - absent
             found[s] = _straightened(evidence) - _straightened(threshold)
         return found[s]
+
+    from scipy.optimize import brentq  # here: a rollback starts without it
 
     return 1.0 - math.exp(-float(brentq(beyond, nearest, end, xtol=_TOLERANCE)))
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from daemon.errors import BadInputError
@@ -59,6 +58,8 @@ def fit_platt(scores: NDArray[np.float64], synthetic: NDArray[np.bool_]) -> Cali
         value = weights @ (np.logaddexp(0.0, logits) - targets * logits)
         error = weights * (expit(logits) - targets)
         return float(value), np.array([error @ x, error.sum()])
+
+    from scipy.optimize import minimize  # here: a rollback starts without it
 
     fitted = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-6, None), (None, None)])
     slope, offset = (float(value) for value in fitted.x)

@@ -221,7 +221,7 @@ def test_a_running_service_takes_pushes_in(tmp_path: Path, site: Site) -> None:
             assert canary.asked == []
             vector = {"sha256": "a" * 64, "vector": [1.0, 2.0], "vector_fingerprint": "e" * 64}
             assert "in force is" in sent(service, vector)[1]["detail"]
-            service.wait_for_vectors(1)
+            service.wait_for_vectors(1, seconds=180)  # the cycle comes once a minute
         finally:
             service.process.kill()  # right after the acknowledgement: it is all there
             service.process.wait()

@@ -60,9 +60,9 @@ class Service:
             time.sleep(0.5)
         raise AssertionError(f"not {count} samples within {DEADLINE:g} s: {self.get('/v1/status')}")
 
-    def wait_for_vectors(self, count: int) -> None:
+    def wait_for_vectors(self, count: int, seconds: float = DEADLINE) -> None:
         """Until that many samples have been taken in and none waits for a vector."""
-        until = time.monotonic() + DEADLINE
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             status, body = self.get("/v1/status")
             if status == 200:
@@ -71,7 +71,7 @@ class Service:
                 if found["samples"]["active"] == count and not waiting.get("embed"):
                     return
             time.sleep(0.5)
-        raise AssertionError(f"not {count} vectors within {DEADLINE:g} s: {self.get('/v1/status')}")
+        raise AssertionError(f"not {count} vectors within {seconds:g} s: {self.get('/v1/status')}")
 
     def end(self, number: signal.Signals) -> int:
         assert self.process.stderr is not None

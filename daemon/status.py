@@ -336,10 +336,8 @@ def _champion(registry: Registry, champion: VersionRecord, audit: Sequence[Audit
     try:
         manifest = json.loads(registry.artifact(champion.id)[1])
     except CorruptArtifact as error:
-        raise CorruptArtifact(
-            f"the champion {champion.id} is damaged: {error}; or `sidwatch models rollback`: a version before it comes "
-            "back, as it does by itself under `sidwatch run`"
-        ) from error
+        way = "; or `sidwatch models rollback`: the version before it comes back" if registry.previous() else ""
+        raise CorruptArtifact(f"the champion {champion.id} is damaged: {error}{way}") from error
     thresholds = {profile: threshold["value"] for profile, threshold in manifest["thresholds"].items()}
     groups = manifest["about"].get("statistics", {}).get("groups", ())  # none: it learned nothing of this store
     subjects = {(group["kind"], group["name"]) for group in groups if group["modelled"]}

@@ -1,7 +1,8 @@
 """The `sidwatch` command.
 
 Exit status: 0 done, 1 the answer is no, 2 usage, 65 bad input data, 75 locked or temporary, 78 bad configuration.
-An error is one line that says what to do; heavy imports happen inside the commands, so that `status` is quick.
+An error is one line that says what to do. Modules of commands are imported by name, and what is heavy inside the
+commands, so that `status` is quick.
 """
 
 from __future__ import annotations
@@ -14,28 +15,7 @@ import sys
 import typer
 
 from daemon import __version__
-from daemon.commands import (
-    adapters,
-    backtesting,
-    configuration,
-    demo,
-    episodes,
-    explaining,
-    families,
-    feedback,
-    forgetting,
-    health,
-    jobs,
-    looking,
-    models,
-    notifications,
-    quarantine,
-    reembedding,
-    reporting,
-    running,
-    samples,
-    working,
-)
+from daemon.commands.by_name import CommandsByName
 from daemon.errors import SidwatchError
 
 # Of the click that this typer uses: newer ones carry their own, whose classes are not those of `click`.
@@ -46,6 +26,7 @@ _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 
 app = typer.Typer(
     name="sidwatch",
+    cls=CommandsByName,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -64,28 +45,6 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _main(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print it.")) -> None:
     """Options of every command."""
-
-
-demo.register(app)
-configuration.register(app)
-running.register(app)
-looking.register(app)
-health.register(app)
-working.register(app)
-forgetting.register(app)
-feedback.register(app)
-explaining.register(app)
-reembedding.register(app)
-backtesting.register(app)
-reporting.register(app)
-app.add_typer(families.app, name="families")
-app.add_typer(samples.app, name="samples")
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(episodes.app, name="episodes")
-app.add_typer(notifications.app, name="notifications")
-app.add_typer(models.app, name="models")
-app.add_typer(adapters.app, name="adapters")
-app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:

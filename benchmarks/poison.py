@@ -29,7 +29,7 @@ from daemon.evaluate.average_precision import average_precision
 from daemon.heads import ClosedFormHead, GroupKey, GroupStatistics, HeadSettings, Origin, fit_version
 from daemon.learn.implausible import spreads
 from daemon.model import LabelledVectors, Split, Subject, VersionRecord
-from daemon.promote import gate
+from daemon.promote.gate import gate
 from daemon.promote.judging import compare, gate_rows, gate_settings
 from daemon.settings import Settings
 

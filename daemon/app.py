@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.clock import AcceleratedClock, WallClock
+from daemon.encoders.pool import Encoders
+from daemon.encoders.stopped import stopped_encoder
 from daemon.errors import ImageRejected, TemporaryError
 from daemon.model import Split
-from daemon.ports import Meter, Notifier, Progress
-from daemon.settings import Settings
+from daemon.ports import EncoderService, Meter, Notifier, Progress
+from daemon.settings import EncoderSettings, Settings
 from daemon.status import Sources, snapshot
+from daemon.store_context import StoreContext
 from daemon.views import Status
 from store.derived import DerivedFiles
 from store.layout import Layout
@@ -75,7 +78,7 @@ def opened(
 
     encoder: start the encoder's process; without it nothing can be encoded. lock: hold the state's lock, which is
     what a single writer must; False only to read, and for one-transaction decisions beside a running service.
-    Raises StateLocked, ConfigurationError, WeightsMissing, ChildFailed.
+    Raises StateLocked, ConfigurationError, WeightsMissing, ChildFailed. A decision about a version takes `deciding`.
     """
     started = time.time()
     clock = make_clock(settings)
@@ -105,6 +108,35 @@ def opened(
             stack=stack,
         )
         yield Opened(context, store, holder_name(), is_simulated(settings))
+
+
+@contextmanager
+def deciding(settings: Settings) -> Iterator[StoreContext]:
+    """The store for a person's decision about versions: one transaction, so it may happen beside a running service.
+
+    An encoder is started only to see that a version of another encoder could be served.
+    """
+    clock = make_clock(settings)
+
+    def start(encoder: EncoderSettings) -> EncoderService:
+        from daemon.wiring import start_checked_encoder
+
+        return start_checked_encoder(settings, store.golden, clock.now(), encoder, record_golden=True)
+
+    with ExitStack() as stack:
+        store = stack.enter_context(open_for(settings))
+        _catch_up(clock, store)
+        encoders = Encoders(stopped_encoder(store.registry), None, start)
+        stack.callback(encoders.close)
+        yield StoreContext(
+            settings=settings,
+            clock=clock,
+            samples=store.samples,
+            registry=store.registry,
+            runs=store.runs,
+            migrations=store.migrations,
+            encoders=encoders,
+        )
 
 
 def clear_state(directory: Path, also: Sequence[Path]) -> None:

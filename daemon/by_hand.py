@@ -15,7 +15,7 @@ from daemon.episodes.snoozing import snoozed_until
 from daemon.errors import BadInputError, NotFoundError, TemporaryError
 from daemon.jobs import Jobs, described
 from daemon.model import Episode, ForgetTarget, Label
-from daemon.promote.promoting import roll_back
+from daemon.promote.deciding import roll_back
 from daemon.runs import tick
 from daemon.slug import complaint, is_slug
 from daemon.views import View

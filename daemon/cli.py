@@ -8,6 +8,7 @@ commands, so that `status` is quick.
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import sys
@@ -52,7 +53,11 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files need not be text; in JSON what is written for such a sign is its escape.
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    # What is left goes with the process: the interpreter need not look through all of it for garbage, which takes an
+    # eighth of a short command's time.
+    gc.freeze()
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:

@@ -6,24 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from daemon.champion import ChampionCache
-from daemon.encoders.pool import Encoders
 from daemon.heads.solved import LastSolved
 from daemon.ports import (
     Channel,
-    Clock,
     DerivedFiles,
     EncoderService,
     Inspector,
     Meter,
-    Migrations,
     Notifier,
     Poller,
-    Registry,
-    RunLog,
-    SampleStore,
 )
-from daemon.settings import AdapterSettings, Settings
+from daemon.settings import AdapterSettings
 from daemon.shortcuts.measuring import Separate, separation
+from daemon.store_context import StoreContext
 
 
 class NothingKept:
@@ -34,16 +29,9 @@ class NothingKept:
 
 
 @dataclass(frozen=True)
-class Context:
+class Context(StoreContext):
     """The ports, the settings and the clock; stages keep no state of their own."""
 
-    settings: Settings
-    clock: Clock
-    samples: SampleStore
-    registry: Registry
-    runs: RunLog
-    migrations: Migrations
-    encoders: Encoders
     inspector: Inspector
     poller: Callable[[AdapterSettings], Poller]  # a poller with the adapter's own deadline, memory and secrets
     notifier: Notifier

@@ -24,7 +24,7 @@ from daemon.learn.importing import Imported, add_version, encoder_of, read_head
 from daemon.learn.importing_export import Exported, add_exported, read_exported
 from daemon.model import Batch, EvaluationRow, Material, Trust, VersionRecord
 from daemon.ports import Progress
-from daemon.promote.promoting import check_vectors
+from daemon.promote.deciding import check_vectors
 from daemon.registry.naming import version_named
 from daemon.runs import tick
 from daemon.service import Service

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daemon.context import Context
+    from daemon.store_context import StoreContext
 
 log = structlog.get_logger("sidwatch.runs")
 
@@ -88,7 +89,7 @@ def execute(
     return outcome
 
 
-def tick(context: Context, job: str) -> bool:
+def tick(context: StoreContext, job: str) -> bool:
     """Put the job's next run into the log; False when another tick was quicker."""
     return context.runs.tick(job, context.runs.last_tick(job) + 1, context.clock.now())
 

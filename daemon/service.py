@@ -34,7 +34,7 @@ from daemon.intake.pushing import Fetch, push_sample
 from daemon.intake.reporting import report_known, report_picture, view_of
 from daemon.model import Candidate, Report
 from daemon.ports import EncoderService
-from daemon.promote.promoting import approve, reject_by_hand
+from daemon.promote.deciding import approve, reject_by_hand
 from daemon.registry.consumer import Document, champion_document, file_of
 from daemon.registry.naming import version_named
 from daemon.runs import tick

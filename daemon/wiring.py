@@ -12,7 +12,7 @@ from daemon.context import Context
 from daemon.encoders.client import EncoderClient
 from daemon.encoders.golden import check_golden
 from daemon.encoders.pool import Encoders
-from daemon.encoders.stopped import StoppedEncoder
+from daemon.encoders.stopped import stopped_encoder
 from daemon.evaluate.measuring import differing_figures
 from daemon.heads import read
 from daemon.intake.inspecting import InspectorClient
@@ -24,7 +24,6 @@ from daemon.notify.notifying import LogNotifier
 from daemon.ports import (
     Clock,
     DerivedFiles,
-    EncoderService,
     GoldenLog,
     Meter,
     Migrations,
@@ -39,7 +38,15 @@ from daemon.reembed.in_force import start_in_force
 from daemon.settings import AdapterSettings, EncoderSettings, IntakeSettings, Settings
 from daemon.telemetry import Telemetry
 
-__all__ = ["check_artifact", "differing_figures", "make_context", "make_poller", "make_telemetry", "start_encoder"]
+__all__ = [
+    "check_artifact",
+    "differing_figures",
+    "make_context",
+    "make_poller",
+    "make_telemetry",
+    "start_checked_encoder",
+    "start_encoder",
+]
 
 
 def make_context(
@@ -65,11 +72,11 @@ def make_context(
     read_only: the store is; what the encoder makes of the golden picture is compared and not recorded.
     Raises WeightsMissing, ConfigurationError, ChildFailed.
     """
-    start = partial(_start_encoder, settings, golden, clock.now(), record_golden=not read_only)
+    start = partial(start_checked_encoder, settings, golden, clock.now(), record_golden=not read_only)
     if encoder:
         encoders = start_in_force(settings.encoder, registry, migrations, start)
     else:
-        encoders = Encoders(_stopped_encoder(registry), None, start)
+        encoders = Encoders(stopped_encoder(registry), None, start)
     stack.callback(encoders.close)
     inspector = InspectorClient(settings.intake)
     stack.callback(inspector.close)
@@ -137,9 +144,10 @@ def check_artifact(tensors: bytes, manifest: bytes) -> None:
     read(tensors, manifest)
 
 
-def _start_encoder(
+def start_checked_encoder(
     settings: Settings, golden: GoldenLog, now: datetime, encoder: EncoderSettings, *, record_golden: bool
 ) -> EncoderClient:
+    """The encoder in its process, what it makes of the golden picture compared. Raises as `start_encoder`."""
     client = start_encoder(encoder, settings.intake)
     try:
         check_golden(client, golden, now, record=record_golden)
@@ -147,8 +155,3 @@ def _start_encoder(
         client.close()
         raise
     return client
-
-
-def _stopped_encoder(registry: Registry) -> EncoderService:
-    champion = registry.champion()
-    return StoppedEncoder(champion.fingerprint if champion else "")

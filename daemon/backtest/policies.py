@@ -9,7 +9,7 @@ from typing import Literal
 from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
 from daemon.learn.retraining import trained
-from daemon.promote.promoting import promote_by_hand
+from daemon.promote.deciding import promote_by_hand
 from daemon.settings import AdapterSettings, AttemptSettings, PolicySettings, Section, Settings
 from daemon.supervisor import Turn
 

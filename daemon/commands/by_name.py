@@ -1,4 +1,4 @@
-"""Which module has which command. A module is imported when its command is asked for, so that none pays for the rest."""
+"""Which module has which command; it is imported when the command is asked for, so that none pays for the rest."""
 
 from __future__ import annotations
 

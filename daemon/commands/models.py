@@ -51,7 +51,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a version: where it comes from and every number of the gate's verdict."""
-    from daemon.promote.by_command import describe_version
+    from daemon.promote.describing import describe_version
 
     found = describe_version(settings_of(config), version)
     if as_json:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from daemon.encoders.gathering import always
 from daemon.errors import TemporaryError
 from daemon.model import EncodingFailure, Profile
+from daemon.ports import Registry
 
 
 class StoppedEncoder:
@@ -30,3 +31,9 @@ class StoppedEncoder:
     def encode_now(self, content: bytes, *, wanted: Callable[[], bool] = always) -> NDArray[np.float32]:
         """Raises TemporaryError: this command did not start the encoder."""
         raise TemporaryError("the encoder is not running in this command")
+
+
+def stopped_encoder(registry: Registry) -> StoppedEncoder:
+    """That of the champion's vectors."""
+    champion = registry.champion()
+    return StoppedEncoder(champion.fingerprint if champion else "")

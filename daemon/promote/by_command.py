@@ -1,16 +1,12 @@
-"""What the `models` commands do to a version, and how one is shown; lean, for an operator waits for a rollback."""
+"""What the `models` commands do to a version; imports nothing that computes, for an operator waits for a rollback."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from daemon.app import open_for, opened
-from daemon.champion import load_version
-from daemon.model import VersionRecord
-from daemon.promote.promoting import approve, promote_by_hand, reject_by_hand, roll_back
+from daemon.app import deciding
+from daemon.promote.deciding import approve, promote_by_hand, reject_by_hand, roll_back
 from daemon.registry.naming import version_named
-from daemon.registry.shadows import Shadow, shadows
 from daemon.runs import tick
 from daemon.settings import Settings
 
@@ -19,58 +15,23 @@ def promote_version(
     settings: Settings, version: str, actor: str, reason: str, *, with_forgotten: bool = False
 ) -> dict[str, Any]:
     """A person's promotion: one transaction, so it needs no lock and may happen beside a running service."""
-    with opened(settings, encoder=False, lock=False) as state:
-        name = version_named(state.context.registry, version).id
-        row = promote_by_hand(state.context, name, actor, reason, with_forgotten=with_forgotten)
+    with deciding(settings) as context:
+        name = version_named(context.registry, version).id
+        row = promote_by_hand(context, name, actor, reason, with_forgotten=with_forgotten)
     return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
 
 
 def decide_version(settings: Settings, version: str, approved: bool, actor: str, reason: str) -> dict[str, Any]:
     """A person's word on a version that waits; as `promote_version`, and a running service measures it at once."""
-    with opened(settings, encoder=False, lock=False) as state:
-        name = version_named(state.context.registry, version).id
-        row = (approve if approved else reject_by_hand)(state.context, name, actor, reason)
-        tick(state.context, "cycle")
+    with deciding(settings) as context:
+        name = version_named(context.registry, version).id
+        row = (approve if approved else reject_by_hand)(context, name, actor, reason)
+        tick(context, "cycle")
     return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
 
 
 def roll_back_version(settings: Settings, actor: str, reason: str, *, with_forgotten: bool = False) -> dict[str, Any]:
     """Back to the previous champion; as `promote_version`."""
-    with opened(settings, encoder=False, lock=False) as state:
-        row = roll_back(state.context, actor, reason, with_forgotten=with_forgotten)
+    with deciding(settings) as context:
+        row = roll_back(context, actor, reason, with_forgotten=with_forgotten)
     return {"version": row.version, "previous": row.previous, "audit": row.number, "reason": row.reason}
-
-
-def describe_version(settings: Settings, version: str) -> dict[str, Any]:
-    """A version with its verdict, as plain data."""
-    with open_for(settings, read_only=True) as store:
-        loaded = load_version(store.registry, version_named(store.registry, version))
-        under_way = {one.version: one for one in shadows(store.samples, store.registry, settings.promotion)}
-    shadow = _shadow_of(loaded.record, under_way.get(loaded.record.id))
-    record = loaded.record
-    thresholds = {p: asdict(t) for p, t in loaded.artifact.thresholds.items()}
-    for threshold in thresholds.values():
-        threshold["left_out"] = dict(threshold["left_out"])
-        if threshold["value"] == float("inf"):
-            threshold["value"] = None
-    return {
-        "id": record.id,
-        "state": record.state,
-        "parent": record.parent,
-        "learner": record.learner,
-        "created_at": record.created_at.isoformat(),
-        "encoder": record.fingerprint,
-        "thresholds": thresholds,
-        "shadow": shadow,
-        "verdict": record.verdict,
-        "about": dict(loaded.artifact.about),
-    }
-
-
-def _shadow_of(record: VersionRecord, under_way: Shadow | None) -> dict[str, Any] | None:
-    """How far a version is that judges in the shadow, or what it came to; None: it never did."""
-    if under_way is not None:
-        since, until = under_way.since.isoformat(), under_way.until.isoformat()
-        return {"since": since, "until": until, "samples": under_way.samples, "wanted": under_way.wanted}
-    found = (record.verdict or {}).get("shadow")
-    return dict(found) if isinstance(found, dict) else None

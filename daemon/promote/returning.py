@@ -12,7 +12,7 @@ from daemon.context import Context
 from daemon.errors import BadInputError, ChampionMoved, CorruptArtifact
 from daemon.learn.settling import settle
 from daemon.model import AuditRow, VersionRecord
-from daemon.promote.promoting import replace_champion
+from daemon.promote.deciding import replace_champion
 from daemon.promote.watching import watched
 from daemon.registry.flapping import WATCH
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
 
-from daemon.context import Context
 from daemon.errors import ConfigurationError
 from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.recorded import known, restore
+from daemon.store_context import StoreContext
+
+if TYPE_CHECKING:
+    from daemon.context import Context
 
 log = structlog.get_logger("sidwatch.reembed")
 
@@ -31,7 +36,7 @@ def follow(context: Context) -> None:
     context.encoders.retire({wanted} | ({migration.to_fingerprint} if migration else set()))
 
 
-def start_encoder_of(context: Context, fingerprint: str) -> None:
+def start_encoder_of(context: StoreContext, fingerprint: str) -> None:
     """Have the encoder of that fingerprint, as the store recorded it.
 
     Raises ConfigurationError when nothing is recorded or the encoder is another one by now.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.model import Subject
-from daemon.promote import gate
+from daemon.promote.gate import gate
 from daemon.promote.judging import gate_settings
 from daemon.settings import load
 from tests.acceptance.conftest import Report

@@ -16,7 +16,7 @@ import yaml
 from daemon.cli import run
 from daemon.errors import BadInputError, ChampionMoved, CorruptArtifact, SidwatchError
 from daemon.model import ForgetTarget, VersionRecord
-from daemon.promote.promoting import approve, promote_by_hand, reject_by_hand
+from daemon.promote.deciding import approve, promote_by_hand, reject_by_hand
 from daemon.settings import EncoderSettings, PromotionSettings, Settings
 from store.lock import StateLock
 from store.state import open_store

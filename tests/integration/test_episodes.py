@@ -16,7 +16,7 @@ from daemon.cli import run
 from daemon.drift.restart import begun_anew
 from daemon.drift.subject_test import SubjectTest
 from daemon.model import Subject, TestState
-from daemon.promote.promoting import roll_back
+from daemon.promote.deciding import roll_back
 from daemon.settings import LearnSettings
 from daemon.telemetry import Telemetry
 from store.lock import StateLock

@@ -16,8 +16,8 @@ from daemon.evaluate.measuring import differing_figures
 from daemon.learn.bookkeeping import bring_up_to_date, finish_corrections
 from daemon.learn.learning import holds_forgotten, update
 from daemon.model import Candidate, Episode, ForgetTarget, Subject
+from daemon.promote.deciding import promote_by_hand, roll_back
 from daemon.promote.judging import judge
-from daemon.promote.promoting import promote_by_hand, roll_back
 from tests.integration.test_alarms import kinds, status
 from tests.integration.test_forgetting import (
     assert_same_statistics,

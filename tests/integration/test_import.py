@@ -16,7 +16,7 @@ from daemon.errors import BadInputError
 from daemon.evaluate.measuring import measure
 from daemon.heads import LinearHead, read
 from daemon.learn.importing import Imported, add_version, encoder_of, read_head
-from daemon.promote.promoting import promote_by_hand
+from daemon.promote.deciding import promote_by_hand
 from daemon.settings import Settings
 from daemon.supervisor import run_update
 from tests.integration.test_story import assert_whole

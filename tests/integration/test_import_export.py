@@ -15,7 +15,7 @@ import yaml
 from daemon.cli import run
 from daemon.errors import BadInputError
 from daemon.learn.importing_export import add_exported, read_exported
-from daemon.promote.promoting import roll_back
+from daemon.promote.deciding import roll_back
 from daemon.registry.exporting import exported_files, write_folder
 from daemon.registry.facts import facts_of
 from daemon.supervisor import gate_imports

@@ -23,7 +23,7 @@ from daemon.learn.bookkeeping import finish_forgetting
 from daemon.learn.learning import ClosedForm
 from daemon.model import PROFILES, ForgetTarget, Migration, VersionRecord
 from daemon.operations import version_or_champion
-from daemon.promote.promoting import promote_by_hand, roll_back
+from daemon.promote.deciding import promote_by_hand, roll_back
 from daemon.reembed.in_force import encoder_notice
 from daemon.reembed.migrating import step
 from daemon.reembed.recorded import record

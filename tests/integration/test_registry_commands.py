@@ -16,7 +16,7 @@ import yaml
 from daemon.cli import run
 from daemon.errors import BadInputError, NotFoundError, TemporaryError
 from daemon.heads import read
-from daemon.promote.promoting import promote_by_hand
+from daemon.promote.deciding import promote_by_hand
 from daemon.service import Service
 from daemon.telemetry import Telemetry
 from store.state import open_store

@@ -20,7 +20,7 @@ from daemon.heads import ClosedFormHead, LinearHead, read
 from daemon.intake.taking_in import intake
 from daemon.learn.retraining import RETRAININGS, job_of, recipe_of
 from daemon.model import Subject
-from daemon.promote.promoting import promote_by_hand
+from daemon.promote.deciding import promote_by_hand
 from daemon.runs import tick
 from daemon.service import Service
 from daemon.settings import EncoderSettings, GateSettings, LearnSettings, Settings

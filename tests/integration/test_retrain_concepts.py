@@ -15,7 +15,7 @@ from daemon.explain.vocabulary import load_vocabulary
 from daemon.heads import read
 from daemon.heads.concept_head import ConceptHead
 from daemon.heads.tensors import save_tensors
-from daemon.promote.promoting import promote_by_hand
+from daemon.promote.deciding import promote_by_hand
 from daemon.service import Service
 from daemon.settings import EncoderSettings
 from daemon.supervisor import run_update

@@ -14,7 +14,7 @@ from daemon.champion import load_version
 from daemon.errors import CorruptArtifact
 from daemon.heads.artifact import write
 from daemon.model import VersionRecord
-from daemon.promote.promoting import promote_by_hand
+from daemon.promote.deciding import promote_by_hand
 from daemon.promote.returning import return_from_damage
 from daemon.registry.flapping import WATCH
 from daemon.status import snapshot

@@ -17,7 +17,7 @@ from daemon.app import sources_of
 from daemon.cli import run
 from daemon.model import Alarm, ForgetTarget, VersionRecord
 from daemon.promote import shadowing
-from daemon.promote.promoting import approve, promote_by_hand, reject_by_hand
+from daemon.promote.deciding import approve, promote_by_hand, reject_by_hand
 from daemon.settings import EncoderSettings, PromotionSettings, Settings
 from daemon.status import snapshot
 from tests.integration.test_story import assert_whole

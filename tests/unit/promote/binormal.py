@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from daemon.evaluate import average_precision
 from daemon.model import Profile, Subject
-from daemon.promote import Comparison
+from daemon.promote.comparison import Comparison
 
 QUANTILES = norm.ppf((np.arange(4000) + 0.5) / 4000)
 THRESHOLD = float(norm.ppf(0.95))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daemon.evaluate import FamilyEvaluation, SourceEvaluation
 from daemon.model import Subject
-from daemon.promote import first_champion_verdict
+from daemon.promote.first_champion import first_champion_verdict
 
 
 def family(ap: float, lower: float, n: int = 40, prevalence: float = 0.5) -> FamilyEvaluation:

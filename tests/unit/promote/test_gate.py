@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from daemon.model import Subject
-from daemon.promote import Comparison, GateSettings, Verdict, gate
+from daemon.promote.comparison import Comparison, GateSettings
+from daemon.promote.gate import gate
+from daemon.promote.verdict import Verdict
 from tests.unit.promote.binormal import holdout
 
 NEW = Subject("family", "new")

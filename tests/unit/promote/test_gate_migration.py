@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from daemon.model import Subject
-from daemon.promote import GateSettings, Verdict, gate_forgetting, gate_migration
+from daemon.promote.comparison import GateSettings
+from daemon.promote.gate import gate_forgetting, gate_migration
+from daemon.promote.verdict import Verdict
 from tests.unit.promote.binormal import holdout
 
 QUICK = GateSettings(replicates=100)

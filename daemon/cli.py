@@ -7,6 +7,7 @@ commands, so that `status` is quick.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import io
@@ -53,11 +54,10 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files need not be text; in JSON what is written for such a sign is its escape.
         sys.stdout.reconfigure(errors="backslashreplace")
-    status = run(sys.argv[1:])
-    # What is left goes with the process: the interpreter need not look through all of it for garbage, which takes an
-    # eighth of a short command's time.
-    gc.freeze()
-    sys.exit(status)
+    # What is left at the end goes with the process: the interpreter need not look through all of it for garbage, which
+    # takes an eighth of a short command's time.
+    atexit.register(gc.freeze)
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:

@@ -50,7 +50,7 @@ class Commands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            self._made |= _commands_of(name, import_module(f"daemon.commands.{MODULES[name]}"))
+            self._made |= commands_of(name, import_module(f"daemon.commands.{MODULES[name]}"))
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -68,7 +68,7 @@ class CommandsByName(TyperGroup):
         self.commands = cast(Any, Commands())  # nobody adds to it
 
 
-def _commands_of(name: str, module: Any) -> dict[str, Any]:
+def commands_of(name: str, module: Any) -> dict[str, Any]:
     """The commands of a module, as typer makes them."""
     found = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False)
     found.callback()(_group)

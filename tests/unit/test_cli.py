@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import daemon.cli
+from daemon.commands.by_name import MODULES, commands_of
 from daemon.commands.common import print_json, print_table
 from daemon.errors import BadInputError
 from daemon.writing import write_for_person
@@ -58,3 +60,11 @@ def test_the_name_of_a_file_need_not_be_text(monkeypatch: pytest.MonkeyPatch, tm
     assert json.loads(out.getvalue()) == {"path": NO_TEXT}
     write_for_person(tmp_path / "page.html", NO_TEXT)
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == "\\udcff.jpg"
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES.values())))
+def test_every_command_of_a_module_is_found_under_its_name(module: str) -> None:
+    """A command that the table does not know could not be called: its module is imported for those it knows."""
+    name = next(name for name, of in MODULES.items() if of == module)
+    made = commands_of(name, import_module(f"daemon.commands.{module}"))
+    assert list(made) == [name for name, of in MODULES.items() if of == module]

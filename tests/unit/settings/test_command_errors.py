@@ -43,13 +43,14 @@ def test_an_error_is_one_line_with_its_status(
     assert shown.err.startswith("sidwatch: ") and shown.err.count("\n") == 1
 
 
-def test_status_imports_no_heavy_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["status"], ["models", "rollback", "--reason", "a test"]], ids=" ".join)
+def test_what_must_be_quick_imports_no_heavy_library(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("encoder: {name: forensic}\n")
     code = (
-        "import sys; from daemon.cli import run; run(['status', '--config', sys.argv[1]]);"
-        "print([m for m in ('torch', 'open_clip', 'pyarrow', 'fastapi', 'scipy', 'sklearn') if m in sys.modules])"
+        "import sys; from daemon.cli import run; run(sys.argv[1:]);"
+        "heavy = ('torch', 'open_clip', 'pyarrow', 'fastapi', 'scipy', 'sklearn', 'prometheus_client', 'httpx', 'PIL');"
+        "print([m for m in heavy if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "config.yaml")], capture_output=True, text=True, check=True
-    )
+    asked = [*command, "--config", str(tmp_path / "config.yaml")]
+    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

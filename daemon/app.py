@@ -20,7 +20,7 @@ from daemon.errors import ImageRejected, TemporaryError
 from daemon.model import Split
 from daemon.ports import EncoderService, Meter, Notifier, Progress
 from daemon.settings import EncoderSettings, Settings
-from daemon.status import Sources, snapshot
+from daemon.status.snapshot import Sources, snapshot
 from daemon.store_context import StoreContext
 from daemon.views import Status
 from store.derived import DerivedFiles

@@ -38,7 +38,7 @@ from daemon.promote.deciding import approve, reject_by_hand
 from daemon.registry.consumer import Document, champion_document, file_of
 from daemon.registry.naming import version_named
 from daemon.runs import tick
-from daemon.status import Sources, snapshot
+from daemon.status.snapshot import Sources, snapshot
 from daemon.views import FeedbackView, PushView, ScoreView, Status
 from daemon.web.models import Decided
 

@@ -8,7 +8,7 @@ from daemon.context import Context
 from daemon.learn.settling import settle
 from daemon.model import Event, Subject, SubjectState
 from daemon.states import state_of
-from daemon.status import subject_views
+from daemon.status.subjects import subject_views
 from daemon.views import FamilyView, SourceView
 
 

@@ -34,7 +34,7 @@ from daemon.explain.views import FamilyExplanationView
 from daemon.figures import HELD_OUT
 from daemon.model import Subject
 from daemon.registry.naming import version_named
-from daemon.status import episode_view
+from daemon.status.episodes import episode_view
 from daemon.views import Status
 
 HISTORY = timedelta(days=180)  # how far back figures over time are shown

@@ -19,7 +19,7 @@ from daemon.errors import NotFoundError, TemporaryError
 from daemon.model import OPEN_STATES, Episode, Subject
 from daemon.runs import tick
 from daemon.settings import Settings
-from daemon.status import episode_view
+from daemon.status.episodes import episode_view
 from daemon.views import EpisodeView
 
 _EVIDENCE = ("version", "log10_evidence", "log10_alarm", "votes", "alarmed_at", "restarts")

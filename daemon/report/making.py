@@ -10,7 +10,7 @@ from statistics import median
 from daemon.detail.history import History
 from daemon.model import AuditRow
 from daemon.report.views import DecidedView, EvadedView, RateView, ReleasedView, ReportView
-from daemon.status import DECISIONS
+from daemon.status.versions import DECISIONS
 from daemon.views import EpisodeView, FamilyView, Status
 
 _SERVICE = ("gate", "watch", "service")  # actors that are no people

@@ -12,7 +12,7 @@ from daemon.model import Event
 from daemon.notify.message import Attachment
 from daemon.report.making import report_of
 from daemon.report.views import ReportView
-from daemon.status import Sources, snapshot
+from daemon.status.snapshot import Sources, snapshot
 
 KIND: Final = "report"
 

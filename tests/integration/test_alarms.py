@@ -13,7 +13,7 @@ from daemon.drift.river_detectors import RIVER_NAMES
 from daemon.drift.subject_test import SubjectTest
 from daemon.model import Alarm, Candidate, Subject, TestState
 from daemon.settings import AlarmSettings, LearnSettings, PolicySettings
-from daemon.status import Sources, snapshot
+from daemon.status.snapshot import Sources, snapshot
 from daemon.telemetry import Telemetry
 from daemon.views import Status
 from tests.integration.test_story import assert_whole

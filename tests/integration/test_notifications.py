@@ -19,7 +19,7 @@ from daemon.notify.delivering import LONGEST_WAIT, deliver, is_due
 from daemon.notify.message import Message, Picture
 from daemon.notify.notifying import notify
 from daemon.settings import NotifySettings, WebhookSettings
-from daemon.status import snapshot
+from daemon.status.snapshot import snapshot
 from store.state import Store, open_store
 from tests.integration.world import ADAPTER, NEW, World, beginning, candidate
 

@@ -24,7 +24,7 @@ from daemon.promote.judging import judge
 from daemon.promote.verdict import Verdict
 from daemon.service import Service
 from daemon.settings import AttemptSettings, PolicySettings
-from daemon.status import snapshot
+from daemon.status.snapshot import snapshot
 from daemon.supervisor import Supervisor, run_due
 from daemon.wiring import make_telemetry
 from tests.integration.test_story import assert_whole

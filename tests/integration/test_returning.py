@@ -17,7 +17,7 @@ from daemon.model import VersionRecord
 from daemon.promote.deciding import promote_by_hand
 from daemon.promote.returning import return_from_damage
 from daemon.registry.flapping import WATCH
-from daemon.status import snapshot
+from daemon.status.snapshot import snapshot
 from tests.integration.test_story import assert_whole, checks
 from tests.integration.world import KNOWN, NEW, SOURCES, START, World, candidate
 

@@ -19,7 +19,7 @@ from daemon.model import Alarm, ForgetTarget, VersionRecord
 from daemon.promote import shadowing
 from daemon.promote.deciding import approve, promote_by_hand, reject_by_hand
 from daemon.settings import EncoderSettings, PromotionSettings, Settings
-from daemon.status import snapshot
+from daemon.status.snapshot import snapshot
 from tests.integration.test_story import assert_whole
 from tests.integration.world import ADAPTER, KNOWN, NEW, SOURCES, START, World, beginning, candidate
 

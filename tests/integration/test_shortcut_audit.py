@@ -23,7 +23,7 @@ from daemon.registry.card import card
 from daemon.registry.facts import facts_of
 from daemon.settings import ShortcutAuditSettings
 from daemon.shortcuts.auditing import audit_shortcuts
-from daemon.status import snapshot
+from daemon.status.snapshot import snapshot
 from daemon.telemetry.metrics import Telemetry
 from store.verify import verify
 from tests.integration.world import FINGERPRINT, KNOWN, SOURCES, World, beginning, candidate

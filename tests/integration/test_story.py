@@ -24,7 +24,7 @@ from daemon.learn.learning import update
 from daemon.model import Candidate
 from daemon.operations import evaluate_version
 from daemon.settings import load
-from daemon.status import snapshot
+from daemon.status.snapshot import snapshot
 from store.splits import DEFAULT_SHARES, split_of
 from store.verify import Check, verify
 from tests.integration.world import ADAPTER, KNOWN, NEW, SOURCES, World, beginning, candidate

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from daemon.context import Context
 from daemon.drift.announcing import announce_alarms, announce_subjects
-from daemon.drift.evading import advance_family
-from daemon.drift.history import Step, histories, next_step
+from daemon.drift.evading import advance_family, below_floors
+from daemon.drift.history import History, Step, histories, next_step
 from daemon.drift.levels import Levels, levels_of
 from daemon.drift.misjudged import advance_source
 from daemon.drift.novel_family import look_for_novelty
@@ -65,10 +65,15 @@ def _votes(context: Context, watch: Watch, before: Sequence[Alarm]) -> tuple[lis
 def _steps(context: Context, watch: Watch) -> dict[Subject, Step]:
     subjects = [subject for subject in watch.by_subject if watch.new(subject)]
     history = histories(context, watch.champion.record, subjects)
-    return {
-        subject: next_step(subject, watch.states.get(subject), _test(watch, subject), history[subject])
-        for subject in subjects
-    }
+    return {subject: _step(watch, subject, history[subject]) for subject in subjects}
+
+
+def _step(watch: Watch, subject: Subject, history: History) -> Step:
+    test = _test(watch, subject)
+    step = next_step(subject, watch.states.get(subject), test, history)
+    if step == "known" and subject.kind == "family" and below_floors(watch, subject, test):
+        return "new" if test is None else "go_on"
+    return step
 
 
 def _test(watch: Watch, subject: Subject) -> SubjectTest | None:

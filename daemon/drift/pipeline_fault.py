@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from daemon.drift.alarm import known_family_test
 from daemon.drift.e_cusum import ECusum
@@ -81,22 +82,35 @@ def watch_pipeline(watch: Watch, before: Alarm | None) -> Alarm:
     is never counted: it would accuse the families later.
     """
     found = movement(watch)
-    suspect = [list(one) for one in watch.suspect]
-    if found.together:
-        waiting = [row.score_id for subject in watch.by_subject for row in watch.new(subject)]
-        suspect.append([min(waiting), max(waiting)])
+    suspect = with_what_came(watch, before) if found.together else watch.suspect
     names = [subject.name for subject in found.moved]
     return Alarm(
         "pipeline_fault",
         "",
         watch.champion.record.id,
-        {"moved": names, "families": found.families, "suspect": suspect, "mark": _last(watch)},
+        {"moved": names, "families": found.families, "suspect": [list(one) for one in suspect], "mark": _last(watch)},
         found.log10_evidence,
         ALARM_LOG10,
         since(before, found.together, watch.now),
         f"{len(names)} of {found.families} known families fell together ({', '.join(names[:5])}"
         f"{', ...' if len(names) > 5 else ''}): look for wrong labels or a fault in what delivers or decodes them",
     )
+
+
+def with_what_came(watch: Watch, before: Alarm | None) -> tuple[tuple[int, int], ...]:
+    """The suspect ranges, and what came since the last pass: one range per fault, however long it stands.
+
+    A test that counts anew, for labels were corrected, waits for votes that it had counted before: those came with no
+    fault, or lie in a range already.
+    """
+    mark: Any = before.state.get("mark", 0) if before is not None else 0
+    came = [row.score_id for subject in watch.by_subject for row in watch.new(subject) if row.score_id > int(mark)]
+    if not came:
+        return watch.suspect
+    goes_on = before is not None and before.raised_at is not None and watch.suspect
+    if goes_on:
+        return (*watch.suspect[:-1], (watch.suspect[-1][0], max(came)))
+    return (*watch.suspect, (min(came), max(came)))
 
 
 def _last(watch: Watch) -> int:

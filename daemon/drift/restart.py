@@ -28,15 +28,16 @@ def begun_anew(context: Context, family: str) -> TestState | None:
     ended = SubjectTest.from_dict(before.state).begun()
     alarms = context.settings.alarms
     test = family_test(levels_of(context, 1).alpha, alarms.auroc_floor, alarms.recall_floor)
-    again = SubjectTest("new", test, context.clock.now().timestamp(), ended=ended)
     scored = [row.score_id for row in context.samples.scored_rows(before.version, PROFILE) if row.subject == subject]
+    last = max(scored, default=before.last_score_id)
+    again = SubjectTest("new", test, context.clock.now().timestamp(), since=max(last, 0), ended=ended)
     return replace(
         before,
         state=again.to_dict(),
         log10_evidence=0.0,
         log10_alarm=again.running.log_alarm / math.log(10),
         votes=0,
-        last_score_id=max(scored, default=before.last_score_id),
+        last_score_id=last,
         first_vote_at=None,
         alarmed_at=None,
         restarts=before.restarts + 1,

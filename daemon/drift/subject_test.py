@@ -24,10 +24,11 @@ class SubjectTest:
     stage: Stage
     test: AlarmTest  # new: e-processes against the floors; known: e-CUSUMs against the baseline
     started: float  # Unix seconds, of the new test; known subjects cost nothing at their start
-    since: int = 0  # the last score id of the baseline: votes are what came later
+    since: int = 0  # the last score id before it, known: of the baseline; votes are what came later
     degraded_vote: int | None = None  # known: the vote at which the change was proved
     floor: AlarmTest | None = None  # degraded family: e-processes against the floors
     floor_started: float | None = None
+    floor_since: int | None = None  # the last score id before the floor test
     ended: tuple[tuple[float, float], ...] = ()  # (Unix seconds, level) of the tests before, that a person ended
 
     @property
@@ -54,8 +55,18 @@ class SubjectTest:
         return tuple(begun)
 
     def restarted(self) -> SubjectTest:
-        """The same test before its first vote: same level, same baseline, as old as it is."""
-        return SubjectTest(self.stage, self.test.restarted(), self.started, self.since)
+        """The same test before its first vote: same levels, same baseline, as old as it is, and it costs the same."""
+        anew = replace(self, test=self.test.restarted(), degraded_vote=None)
+        if anew.floor is None or anew.floor_since is None:  # where a floor test began was not always written down
+            return anew.without_floor()
+        return replace(anew, floor=anew.floor.restarted())
+
+    def without_floor(self) -> SubjectTest:
+        """A known test whose change is not proved any more; what its floor test cost stays spent."""
+        if self.floor is None or self.floor_started is None:
+            return self
+        ended = (*self.ended, (self.floor_started, self.floor.alpha))
+        return replace(self, floor=None, floor_started=None, floor_since=None, ended=ended)
 
     def to_dict(self) -> dict[str, Any]:
         """A mapping that JSON writes and reads back bit by bit."""
@@ -67,6 +78,7 @@ class SubjectTest:
             "degraded_vote": self.degraded_vote,
             "floor": None if self.floor is None else self.floor.to_dict(),
             "floor_started": self.floor_started,
+            "floor_since": self.floor_since,
             "ended": [list(one) for one in self.ended],
         }
 
@@ -89,6 +101,7 @@ class SubjectTest:
             stored["degraded_vote"],
             None if floor is None else AlarmTest.from_dict(floor),
             stored["floor_started"],
+            stored.get("floor_since"),
             tuple((float(started), float(level)) for started, level in stored.get("ended", ())),
         )
 

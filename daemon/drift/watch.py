@@ -88,6 +88,35 @@ class Watch:
         placements = placement_values(self.reference, logits)
         return group_votes(placements, groups, voted)[0], group_votes(flagged, groups, voted)[0]
 
+    def baseline(self, subject: Subject, until: int, after: int = 0) -> Votes:
+        """What the champion makes of a family's earlier pictures, by heads that had not learned them.
+
+        until, after: score ids; pictures that an earlier champion scored have none by this one, and belong to it
+        unless `after` is given. What came with a pipeline fault never does.
+        """
+        key = (subject, until, after)
+        if key not in self._baselines:
+            self._baselines[key] = self._read_baseline(*key)
+        return self._baselines[key]
+
+    def _read_baseline(self, subject: Subject, until: int, after: int) -> Votes:
+        ids = {row.sample_id: row.score_id for row in self.every_row if row.subject == subject}
+        out = {row.sample_id for row in self.every_row if is_suspect(row, self.suspect)}
+        rows = []
+        for row in self.labelled_rows.get(subject, np.zeros(0, np.intp)):
+            sample = int(self.labelled.sample_ids[row])
+            score = ids.get(sample, 0)
+            if (not after or score > after) and score <= until and sample not in out:
+                rows.append(row)
+        if not rows:
+            return np.zeros(0), np.zeros(0)
+        read = self.read(self.labelled.take(rows))
+        return self.votes(self.champion.held_out(read), read.groups)
+
+    @cached_property
+    def _baselines(self) -> dict[tuple[Subject, int, int], Votes]:
+        return {}
+
     def false_positive_votes(
         self, logits: NDArray[np.float64], groups: Sequence[str], voted: Collection[str] = ()
     ) -> NDArray[np.float64]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daemon.corrections.model import Relabel
 from daemon.drift.river_detectors import RIVER_NAMES
 from daemon.drift.subject_test import SubjectTest
+from daemon.learn.learning import Challenge, update
 from daemon.model import Alarm, Candidate, Subject, TestState
+from daemon.promote.deciding import promote_by_hand
 from daemon.settings import AlarmSettings, LearnSettings, PolicySettings
 from daemon.status.snapshot import Sources, snapshot
 from daemon.telemetry import Telemetry
@@ -20,6 +24,7 @@ from tests.integration.test_story import assert_whole
 from tests.integration.world import KNOWN, NEW, SOURCES, World, beginning, candidate
 
 FAMILY = Subject("family", KNOWN[0])
+MANUAL = LearnSettings(automatic=False)
 
 
 def disguised(name: str, looks_like: str, numbers: range) -> list[Candidate]:
@@ -60,6 +65,12 @@ def state_of(world: World, subject: Subject = FAMILY) -> TestState:
 def alarm(world: World, kind: str) -> Alarm | None:
     found = [a for a in world.store.samples.alarms() if a.kind == kind]
     return found[0] if found else None
+
+
+def relabel(world: World, *candidates: Candidate) -> None:
+    """Somebody says that these pictures are another family's."""
+    digests = [sha256(one.content).hexdigest() for one in candidates]
+    world.store.samples.relabel(digests, Relabel("synthetic", "elsewhere"), "wrong", "ada", world.clock.now())
 
 
 def status(world: World) -> Status:
@@ -139,6 +150,50 @@ def test_neither_order_nor_restarts_leave_a_trace_in_the_tests_of_known_families
         assert SubjectTest.from_dict(mine.state).degraded == (name == KNOWN[0])
 
 
+def test_a_family_that_a_new_champion_misses_from_its_first_day_is_not_known(tmp_path: Path) -> None:
+    """Held to a baseline below the floors it would be missed for ever."""
+    world = settled(tmp_path / "state")
+    world.context = replace(world.context, settings=world.context.settings.model_copy(update={"learn": MANUAL}))
+    world.store.samples.anchor_family(KNOWN[0], False, "a yardstick", "ada", world.clock.now())
+    world.until_idle()
+    without = update(world.context)
+    assert isinstance(without, Challenge)
+    promote_by_hand(world.context, without.version.record.id, "ada", "learned without the anchor")
+    world.until_idle()
+    world.inbox.put(candidate(KNOWN[0], i) for i in range(1000, 1040))
+    world.until_idle()
+    champion = world.store.registry.champion()
+    assert champion is not None and champion.id == without.version.record.id
+    (state,) = [one for one in world.store.samples.test_states(champion.id) if one.subject == FAMILY]
+    assert SubjectTest.from_dict(state.state).stage == "new" and state.alarmed_at is not None
+    assert [(e.family, e.state) for e in world.store.samples.episodes()] == [(KNOWN[0], "alarmed")]
+
+
+def test_a_correction_leaves_a_degraded_familys_proof_what_it_was(tmp_path: Path) -> None:
+    world = settled(tmp_path / "state")
+    world.context = replace(world.context, settings=world.context.settings.model_copy(update={"learn": MANUAL}))
+    for numbers in (range(40), range(40, 70), range(70, 80)):
+        world.inbox.put(disguised(KNOWN[0], NEW, numbers))
+        world.until_idle()
+    before = state_of(world)
+    assert before.alarmed_at is not None
+    relabel(world, candidate(KNOWN[0], 110))  # of its baseline
+    world.until_idle()
+    after = state_of(world)
+    assert after.alarmed_at == before.alarmed_at and after.votes == before.votes
+    assert after.log10_evidence == pytest.approx(before.log10_evidence)  # batches are counted in another order
+    was, counted_anew = (SubjectTest.from_dict(state.state) for state in (before, after))
+    assert counted_anew.degraded and counted_anew.begun() == was.begun()
+    # What proved it was wrong all the time: the change is not proved any more, the floor test's cost stays spent.
+    relabel(world, *disguised(KNOWN[0], NEW, range(80)))
+    world.until_idle()
+    healthy = SubjectTest.from_dict(state_of(world).state)
+    assert (healthy.stage, healthy.degraded, healthy.floor) == ("known", False, None)
+    assert healthy.begun() == SubjectTest.from_dict(before.state).begun() != ()
+    assert [e.state for e in world.store.samples.episodes() if e.family == KNOWN[0]] == ["closed"]
+    assert_whole(world)
+
+
 # --- alarms that are not one family's ---------------------------------------------------------------------
 
 
@@ -160,6 +215,38 @@ def test_many_families_that_move_together_are_a_fault_and_no_family_is_accused(t
     assert kinds(world) == ["pipeline_fault", "pipeline_fault_over"]
     assert state_of(world).votes > before.votes
     assert world.store.samples.episodes() == []
+
+
+def test_a_correction_while_a_fault_stands_makes_nothing_suspect_that_came_before(tmp_path: Path) -> None:
+    world = settled(tmp_path / "state")
+    world.context = replace(world.context, settings=world.context.settings.model_copy(update={"learn": MANUAL}))
+    world.inbox.put(candidate(NEW, i) for i in range(20))
+    world.until_idle()
+    newcomer = Subject("family", NEW)
+    good = [state_of(world, subject).votes for subject in (newcomer, FAMILY)]
+    for name, source in zip(KNOWN, SOURCES, strict=False):
+        world.inbox.put(disguised(name, source, range(40)))
+    world.until_idle()
+    fault = alarm(world, "pipeline_fault")
+    assert fault is not None and fault.raised_at is not None
+    relabel(world, candidate(NEW, 0), candidate(KNOWN[0], 220))
+    for _ in range(3):  # their tests wait to count anew: nothing else is new
+        world.cycle()
+    for name, source in zip(KNOWN, SOURCES, strict=False):  # the fault goes on
+        world.inbox.put(disguised(name, source, range(40, 60)))
+    world.until_idle()
+    still = alarm(world, "pipeline_fault")
+    assert still is not None and still.raised_at == fault.raised_at
+    (first,), (whole,) = fault.state["suspect"], still.state["suspect"]  # one range for a fault, however long it stands
+    assert whole[0] == first[0] and whole[1] > first[1]
+    for name in KNOWN:
+        world.inbox.put(candidate(name, i) for i in range(400, 460))
+    world.until_idle()
+    over = alarm(world, "pipeline_fault")
+    assert over is not None and over.raised_at is None and over.state["suspect"] == [whole]
+    assert state_of(world, newcomer).votes == good[0] - 1, "one picture of it was another family's"
+    assert [(e.family, e.state) for e in world.store.samples.episodes()] == [(NEW, "alarmed")]
+    assert_whole(world)
 
 
 def test_one_new_generator_is_no_fault(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from daemon.cli import run
+from daemon.corrections.model import Relabel
 from daemon.drift.restart import begun_anew
 from daemon.drift.subject_test import SubjectTest
 from daemon.model import Subject, TestState
@@ -23,7 +25,7 @@ from store.lock import StateLock
 from store.state import Store, open_store
 from tests.integration.test_alarms import kinds, status
 from tests.integration.test_story import assert_whole
-from tests.integration.world import NEW, World, candidate
+from tests.integration.world import KNOWN, NEW, World, candidate
 
 FAMILY = Subject("family", NEW)
 
@@ -176,6 +178,20 @@ def test_after_closing_only_later_pictures_count_and_they_alarm_anew(tmp_path: P
     assert second.opened_at > world.store.samples.episodes()[0].alarmed_at
     assert kinds(world) == ["family_evades", "episode_closed", "family_evades"]
     assert_whole(world)
+
+
+def test_a_correction_does_not_bring_back_the_votes_that_a_person_ended(tmp_path: Path) -> None:
+    world = world_at(tmp_path / "state")
+    close(world)
+    champion = world.store.registry.champion()
+    assert champion is not None
+    (before,) = [one for one in world.store.samples.test_states(champion.id) if one.subject == FAMILY]
+    picture = sha256(candidate(NEW, 0).content).hexdigest()
+    world.store.samples.relabel([picture], Relabel("synthetic", KNOWN[0]), "one wrong", "ada", world.clock.now())
+    world.until_idle()
+    (after,) = [one for one in world.store.samples.test_states(champion.id) if one.subject == FAMILY]
+    assert (after.votes, after.alarmed_at, after.restarts, after.state) == (0, None, before.restarts, before.state)
+    assert [episode.state for episode in world.store.samples.episodes()] == ["closed"]
 
 
 def test_a_restart_leaves_no_trace_in_the_tests_bits(tmp_path: Path) -> None:

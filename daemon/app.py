@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from daemon.clock import AcceleratedClock, WallClock
 from daemon.encoders.pool import Encoders
 from daemon.encoders.stopped import stopped_encoder
-from daemon.errors import ImageRejected, TemporaryError
+from daemon.errors import ConfigurationError, ImageRejected, TemporaryError
 from daemon.model import Split
 from daemon.ports import EncoderService, Meter, Notifier, Progress
 from daemon.settings import EncoderSettings, Settings
 from daemon.status.snapshot import Sources, snapshot
+from daemon.status.versions import version_views
 from daemon.store_context import StoreContext
-from daemon.views import Status
+from daemon.views import Status, VersionView
 from store.derived import DerivedFiles
 from store.layout import Layout
 from store.lock import StateLock, is_held, last_start
@@ -114,9 +115,13 @@ def opened(
 def deciding(settings: Settings) -> Iterator[StoreContext]:
     """The store for a person's decision about versions: one transaction, so it may happen beside a running service.
 
-    An encoder is started only to see that a version of another encoder could be served.
+    An encoder is started only to see that a version of another encoder could be served. Raises ConfigurationError when
+    there is no store: nothing can be decided in a new one.
     """
     clock = make_clock(settings)
+    database = Layout(settings.store.directory).database
+    if settings.store.database_url is None and not database.is_file():
+        raise ConfigurationError(f"there is no store at {database} yet; start the service once with `sidwatch run`")
 
     def start(encoder: EncoderSettings) -> EncoderService:
         from daemon.wiring import start_checked_encoder
@@ -207,6 +212,12 @@ def read_status(settings: Settings) -> Status:
     with open_for(settings, read_only=True) as store:
         state = "ready" if is_held(settings.store.directory) else "stopped"
         return snapshot(sources_of(settings, store), state, _time_of(settings, store))
+
+
+def read_versions(settings: Settings) -> list[VersionView]:
+    """Every version, oldest first; also when the champion is damaged and nothing else can be said."""
+    with open_for(settings, read_only=True) as store:
+        return version_views(store.registry, store.registry.audit())
 
 
 def verify_store(settings: Settings, *, deep: bool) -> list[Check]:

@@ -24,7 +24,7 @@ from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.detail.looker import Looker
 from daemon.encoders.gathering import always
-from daemon.errors import CorruptArtifact, ImageRejected, TemporaryError
+from daemon.errors import CorruptArtifact, ImageRejected, SidwatchError, TemporaryError
 from daemon.evaluate.looks import Looking, Looks
 from daemon.explain.making import ExplainerCache
 from daemon.explain.views import ExplainedScoreView
@@ -86,7 +86,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.detail = Looker(self.context, self.status)
-        self.by_hand = ByHand(self.context, self.refresh)
+        self.by_hand = ByHand(self.context, self._refresh_after)
 
     def refresh(self, *, restore: bool = False) -> Status:
         """Read the snapshot anew from the store and publish it; called after every run."""
@@ -115,6 +115,13 @@ class Service:
         directory = context.settings.store.directory
         self.telemetry.store_space(size_of(directory), shutil.disk_usage(directory).free)
         return status
+
+    def _refresh_after(self) -> None:
+        """As `refresh`, once something was written: what was done stays done, also when not all can be shown."""
+        try:
+            self.refresh()
+        except SidwatchError as error:
+            log.error("the snapshot cannot be made anew", error=str(error))
 
     def beat(self) -> None:
         """The supervisor's loop is alive."""
@@ -203,7 +210,7 @@ class Service:
         with _unusable():
             row = act(self.context, version_named(self.context.registry, version).id, actor, reason)
         tick(self.context, "cycle")
-        self.refresh()
+        self._refresh_after()
         champion = self.context.registry.champion()
         assert champion is not None and row.version is not None  # a version waits for a champion's place
         return Decided(version=row.version, champion=champion.id, audit=row.number, reason=row.reason)

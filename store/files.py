@@ -84,11 +84,15 @@ def keep_file(path: Path, content: bytes) -> None:
 
 
 def read_checked(path: Path, digest: str) -> bytes:
-    """The file's bytes. Raises CorruptArtifact when it is missing or does not hash to `digest`."""
+    """The file's bytes. Raises CorruptArtifact when it is missing, cannot be read or does not hash to `digest`."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise CorruptArtifact(f"{path} is missing; restore a backup") from error
+    except OSError as error:  # not allowed, a folder by now, a bad sector: nobody can use it as it is
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.EINTR):
+            raise  # nothing is wrong with the file
+        raise CorruptArtifact(f"{path} cannot be read ({error.strerror}); restore a backup") from error
     found = sha256_hex(content)
     if found != digest:
         raise CorruptArtifact(f"{path} hashes to {found[:12]}, not {digest[:12]}: it was changed; restore a backup")

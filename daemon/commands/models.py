@@ -34,9 +34,9 @@ WithForgotten = Annotated[
 @app.command("list", epilog=example("sidwatch models list"))
 def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the versions, newest last."""
-    from daemon.app import read_status
+    from daemon.app import read_versions
 
-    versions = read_status(settings_of(config)).versions
+    versions = read_versions(settings_of(config))
     if as_json:
         print_json([version.model_dump(mode="json") for version in versions])
         return

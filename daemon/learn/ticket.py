@@ -99,6 +99,14 @@ def _refused(name: str, tried: Sequence[Attempt], margins: Mapping[str, float]) 
         if attempt.decision == "hold" and attempt.harm and check is not None:
             return Missing("harm", 0, 0, _not_excluded(name, attempt, check, margins[check["name"]]))
     for attempt in tried:
+        check = _first(attempt, lambda c: c["name"] == "recall" and c["outcome"] == "undecided")
+        if attempt.decision == "hold" and check is not None:
+            text = (
+                f"real photographs: what learned {name} has too few to place a threshold by and calls too few fakes "
+                f"synthetic (`sidwatch models show {attempt.version}`)"
+            )
+            return Missing("harm", 0, 0, text)
+    for attempt in tried:
         check = _first(attempt, lambda c: c["outcome"] in ("worse", "failed"))
         if attempt.decision == "reject" and check is not None:
             whom = check["subject"][1] if check["subject"] else check["name"].replace("_", " ")

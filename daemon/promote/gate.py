@@ -19,6 +19,7 @@ from daemon.promote.real_checks import (
     source_checks,
     threshold_flags,
 )
+from daemon.promote.recall_check import RECALL_KEPT, recall_check
 from daemon.promote.verdict import Check, Decision, Verdict, first
 
 POWER = 0.8  # below this chance to pass for an equal challenger, a question counts as unresolvable
@@ -37,7 +38,8 @@ def gate(
     challenger judged on this holdout epoch.
     Promote needs: superior on the triggers (raw); no other family and, laundered, no trigger proved worse;
     the mean of the other families non-inferior; no proved or possible rise of the false-positive rate beyond
-    the margin; no real source proved worse; calibration not worse. What is proved bad rejects, what is not
+    the margin; no real source proved worse; calibration not worse; at least half as many fakes called synthetic at
+    its own threshold. What is proved bad rejects, what is not
     proved good holds. Raises ValueError without a raw comparison or triggers. Source: method section 5.
     """
     raw = [comparison for comparison in comparisons if comparison.profile == "raw"]
@@ -80,20 +82,25 @@ def gate_recalibration(comparisons: Sequence[Comparison], settings: GateSettings
     """Champion against its own head with other thresholds and another calibration: it is judged as a migration is.
 
     Scores are the same, so only the questions about reals and about probabilities can answer otherwise than "equal".
+    It may call far fewer fakes synthetic, for reals that score higher want a higher threshold, but not none.
     Raises ValueError without a raw comparison.
     """
-    return _non_inferior("recalibration", comparisons, (), settings)
+    return _non_inferior("recalibration", comparisons, (), settings, recall_kept=0.0)
 
 
 def _non_inferior(
-    what: str, comparisons: Sequence[Comparison], alarmed: Sequence[Subject], settings: GateSettings
+    what: str,
+    comparisons: Sequence[Comparison],
+    alarmed: Sequence[Subject],
+    settings: GateSettings,
+    recall_kept: float = RECALL_KEPT,
 ) -> Verdict:
     """Whether the challenger may follow without being better; `what` asked for it.
 
     Promote needs non-inferiority: no family proved worse under either profile, the mean of the families non-inferior,
     no proved or possible rise of the false-positive rate beyond the margin, no real source proved worse, calibration
-    not worse, and at least one family with enough groups to be judged. What is proved bad rejects, what is not proved
-    harmless holds (or is watched, as `unresolved` says).
+    not worse, at least half as many fakes called synthetic, and at least one family with enough groups to be judged.
+    What is proved bad rejects, what is not proved harmless holds (or is watched, as `unresolved` says).
     """
     raw = [comparison for comparison in comparisons if comparison.profile == "raw"]
     if len(raw) != 1 or len({comparison.profile for comparison in comparisons}) != len(comparisons):
@@ -102,7 +109,7 @@ def _non_inferior(
     raw_families = by_profile[comparisons.index(raw[0])]
     gains = [raw_families[family] for family in dict.fromkeys(alarmed) if family in raw_families]
     gained = [c for c in trigger_checks(gains, settings.superiority_alpha, settings) if c.name == "trigger"]
-    harm_side = _harm_checks(comparisons, by_profile, frozenset(), settings)
+    harm_side = _harm_checks(comparisons, by_profile, frozenset(), settings, recall_kept)
     decision, reason = _decide_non_inferior(what, harm_side, settings)
     learned = [check.subject for check in gained if check.outcome == "superior" and check.subject]
     return Verdict(decision, reason, (*gained, *harm_side), tuple(learned) if decision == "promote" else ())
@@ -123,6 +130,7 @@ def _harm_checks(
     by_profile: Sequence[dict[Subject, Difference]],
     triggers: frozenset[Subject],
     settings: GateSettings,
+    recall_kept: float = RECALL_KEPT,
 ) -> list[Check]:
     tested, macro = [], []
     for families in by_profile:
@@ -140,6 +148,7 @@ def _harm_checks(
         *source_checks(at_threshold, "source", settings),
         *(pooled_rate_check(flags, "left_out_rate", settings) for flags in left_out),
         *source_checks(left_out, "left_out_source", settings),
+        *(recall_check(flags, settings, recall_kept) for flags in at_threshold),
         *(check for check in calibration if check is not None),
     ]
 
@@ -192,7 +201,7 @@ def _undecided(harm_side: Sequence[Check], settings: GateSettings) -> tuple[Chec
 
     A single undecided family is listed and watched; the mean over them and the rates must be decided.
     """
-    decisive = ("macro_mean", "false_positive_rate", "left_out_rate")
+    decisive = ("macro_mean", "false_positive_rate", "left_out_rate", "recall")
     undecided = [check for check in harm_side if check.name in decisive and check.outcome == "undecided"]
     return next((check for check in undecided if not _may_be_watched(check, settings)), None), undecided
 
@@ -202,7 +211,7 @@ def _listed(watched: Sequence[Check], said: Check) -> str:
 
 
 def _may_be_watched(check: Check, settings: GateSettings) -> bool:
-    if settings.unresolved == "hold":
+    if settings.unresolved == "hold" or check.name == "recall":
         return False
     is_mean = check.name == "macro_mean"
     margin = settings.macro_margin if is_mean else settings.rate_margin
@@ -216,6 +225,7 @@ def describe(check: Check) -> str:
     """One check as a phrase with its numbers."""
     what = check.name.replace("_", " ") if check.subject is None else f"{check.subject.kind} {check.subject.name}"
     measure = "balanced Brier score" if check.name == "calibration" else "AP"
+    measure = "share of fakes called synthetic" if check.name == "recall" else measure
     of_reals = check.subject is not None and check.subject.kind == "source"
     if of_reals or check.name in {"false_positive_rate", "left_out_rate"}:
         measure = "share of reals called synthetic"

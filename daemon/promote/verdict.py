@@ -19,6 +19,7 @@ CheckName = Literal[
     "source",  # increase of the false-positive rate of one real source
     "left_out_rate",  # as false_positive_rate, each source under a head solved without it
     "left_out_source",  # as source, under a head solved without it
+    "recall",  # change of the share of fakes that are called synthetic, each model at its own threshold
     "calibration",  # increase of the balanced Brier score
     "better_than_chance",  # first champion: AP against the prevalence
     "breadth",  # first champion: families and real sources measured

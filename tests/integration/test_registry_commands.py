@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from daemon.cli import run
-from daemon.errors import BadInputError, NotFoundError, TemporaryError
+from daemon.errors import BadInputError, CorruptArtifact, NotFoundError, TemporaryError
 from daemon.heads import read
 from daemon.promote.deciding import promote_by_hand
 from daemon.service import Service
@@ -119,6 +119,58 @@ def test_a_taken_folder_a_damaged_file_and_an_alias_of_nothing_are_one_line_each
     assert run(["models", "export", "champion", "out"]) == 65
     assert "was changed" in capsys.readouterr().err
     assert not (folder / "out").exists()
+
+
+def damage(folder: Path, make: str) -> str:
+    """Make a file of the champion unreadable; returns the version."""
+    with open_store(folder / "state", read_only=True) as store:
+        champion = store.registry.champion()
+        assert champion is not None
+        path = store.layout.tensors(champion.tensors_sha256)
+    if make == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(b"cut")
+    return champion.id
+
+
+@pytest.mark.parametrize("make", ["folder", "cut"])
+def test_versions_are_listed_and_the_store_is_verified_while_the_champion_cannot_be_read(
+    folder: Path, capsys: pytest.CaptureFixture[str], make: str
+) -> None:
+    """Whoever is told that the champion is damaged is sent to the list of versions."""
+    champion = damage(folder, make)
+    listed = said(capsys, "models", "list")
+    assert [one["id"] for one in listed if one["role"] == "champion"] == [champion]
+    capsys.readouterr()
+    assert run(["verify", "--deep", "--json"]) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert len(checks) == 10, "what is broken stops no other check"
+    assert run(["models", "rollback", "--reason", "it is damaged"]) == 0
+    assert said(capsys, "models", "list")[0]["role"] == "champion"
+
+
+def test_what_was_done_over_http_is_done_also_when_the_page_cannot_be_made_anew(folder: Path) -> None:
+    world = World(folder / "state")
+    service = Service(world.context, Telemetry("1"), True)
+    damage(folder, "cut")
+    with pytest.raises(CorruptArtifact):
+        service.refresh()
+    done = service.by_hand.pause_job("cycle", None, "ada", "it is damaged")
+    assert "paused" in done.text and [pause.job for pause in world.store.runs.pauses()] == ["cycle"]
+    assert world.store.registry.versions()[0].id in service.by_hand.roll_back("ada", "it is damaged").text
+    world.store.close()
+
+
+def test_a_rollback_where_there_is_no_store_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text("store: {directory: mistyped}\n", encoding="utf-8")
+    assert run(["models", "rollback", "--reason", "a test"]) == 78
+    assert "there is no store at" in capsys.readouterr().err
+    assert not Path("mistyped").exists()
 
 
 def test_the_service_serves_the_champion_and_its_files_and_refuses_what_is_damaged(

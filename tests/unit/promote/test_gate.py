@@ -10,7 +10,7 @@ import pytest
 
 from daemon.model import Subject
 from daemon.promote.comparison import Comparison, GateSettings
-from daemon.promote.gate import gate
+from daemon.promote.gate import gate, gate_forgetting, gate_recalibration
 from daemon.promote.verdict import Verdict
 from tests.unit.promote.binormal import holdout
 
@@ -216,6 +216,32 @@ def test_left_out_sources_are_judged_when_they_are_given() -> None:
     verdict = gate([worse, laundered], [NEW], 1, QUICK)
     assert verdict.decision == "reject"
     assert "left out rate" in verdict.reason
+
+
+def test_a_detector_that_calls_nothing_synthetic_any_more_is_not_promoted() -> None:
+    """It accuses no real picture, and AP knows no threshold: nothing else would keep it out."""
+    comparisons = holdout(0, LEARNED)
+    none, huge = ([replace(c, threshold_challenger=t) for c in comparisons] for t in (np.inf, 1e308))
+    for settings in (QUICK, replace(QUICK, unresolved="watch")):
+        held = gate(none, [NEW], 1, settings)
+        assert held.decision == "hold" and "share of fakes called synthetic" in held.reason  # more reals would help
+        assert checks(held, "recall") == [("raw", "", "undecided"), ("laundered", "", "undecided")]
+        json.dumps(held.to_dict(), allow_nan=False)
+        assert gate(huge, [NEW], 1, settings).decision == "reject"
+        assert gate_recalibration(none, settings).decision == "hold"
+        assert gate_forgetting(huge, [], settings).decision == "reject"
+
+
+def test_fewer_fakes_called_synthetic_are_no_harm_as_long_as_they_are_half() -> None:
+    raw, laundered = holdout(0, LEARNED)
+    fakes = raw.scores_challenger[raw.synthetic]
+    for kept, outcome in ((0.6, "passed"), (0.3, "failed")):
+        found = (raw.scores_champion[raw.synthetic] > raw.threshold_champion).mean()
+        stricter = replace(raw, threshold_challenger=float(np.quantile(fakes, 1.0 - kept * found)))
+        verdict = gate([stricter, laundered], [NEW], 1, QUICK)
+        assert checks(verdict, "recall") == [("raw", "", outcome), ("laundered", "", "passed")]
+    blind = [replace(c, threshold_champion=np.inf) for c in (raw, laundered)]
+    assert {outcome for _, _, outcome in checks(gate(blind, [NEW], 1, QUICK), "recall")} == {"passed"}
 
 
 def test_dishonest_probabilities_reject() -> None:

@@ -90,18 +90,20 @@ def against(attempts: Sequence[Attempt], champion: str) -> tuple[Attempt, ...]:
 
 
 def current_round(attempts: Sequence[Attempt], groups: int, retry_after: int) -> tuple[Attempt, ...]:
-    """The attempts that were made on about as much evidence as there is now; none: there is more than ever.
+    """The attempts that were made on about as much evidence as there is now; none: there is more than ever, or less.
 
-    A round begins with an attempt and is over when the subject has `retry_after` groups more than it had then.
+    A round begins with an attempt and is over when the subject has `retry_after` groups more than it had then, or that
+    many fewer, for some were forgotten or corrected: what failed then may have failed because of them. Fewer by one
+    after the other begin a round for every `retry_after` of them, not for every one.
     attempts: of one champion, oldest first. groups: that the subject has now.
     """
     begun: int | None = None
     own: list[Attempt] = []
     for attempt in attempts:
-        if begun is None or attempt.groups >= begun + retry_after:
+        if begun is None or abs(attempt.groups - begun) >= retry_after:
             begun, own = attempt.groups, []
         own.append(attempt)
-    return () if begun is None or groups >= begun + retry_after else tuple(own)
+    return () if begun is None or abs(groups - begun) >= retry_after else tuple(own)
 
 
 def _groups(verdict: Mapping[str, object], subject: Subject, names: Mapping[str, str]) -> int | None:

@@ -88,7 +88,7 @@ def plan(
     what is learned now, for somebody else. failed: learner -> when its last run broke. asked: versions that a person
     is asked about and could let come into force.
     Harm to others is answered by the same learner with less weight as long as there is one, anything else by the next
-    learner; when all were tried the subject waits for `retry_after_groups` more groups.
+    learner; when all were tried the subject waits for `retry_after_groups` more groups, or as many fewer.
     """
     own = against(attempts, champion)
     if any(attempt.state == "shadow" for attempt in own):

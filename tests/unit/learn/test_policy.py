@@ -57,6 +57,14 @@ def test_learners_are_tried_in_the_order_of_the_policy_one_per_amount_of_evidenc
     assert next_step([NO_GAIN, LINEAR, GRADIENT], groups=25) == Try("mixture", 0)
 
 
+def test_after_a_loss_of_groups_the_learners_are_tried_anew() -> None:
+    tried = [NO_GAIN, LINEAR, GRADIENT]
+    assert next_step(tried, groups=40, then=100) == Try("mixture", 0)
+    again = [*tried, *tried]
+    assert isinstance(next_step(again, groups=40, then=[100] * 3 + [40] * 3), Stuck), "and once each"
+    assert next_step(again, groups=45, then=[100] * 3 + [40] * 3) == Try("mixture", 0)
+
+
 def test_harm_is_answered_by_gentler_mixtures_before_the_next_learner() -> None:
     assert next_step([PROVED]) == next_step([PROVED, POSSIBLE]) == Try("mixture", 0)
     assert next_step([PROVED, POSSIBLE, PROVED]) == Try("linear", 1)

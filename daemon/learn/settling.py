@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from daemon.context import Context
 from daemon.drift.opening import opened
 from daemon.drift.placement import placement_values
 from daemon.evaluate.average_precision import average_precision
-from daemon.model import Episode, Event, LabelledSamples, LabelledVectors, Subject
+from daemon.model import Episode, Event, LabelledSamples, Subject
 from daemon.settings import AlarmSettings
 
 
@@ -98,14 +99,18 @@ def _detected(context: Context, champion: LoadedVersion, families: Sequence[str]
     rows, found = _labelled(context, champion), set()
     for family in asked:
         later = _later(rows, family, since)
-        if int(later.sum()) < context.settings.recovery.min_samples:
+        compared = rows.take(np.flatnonzero(~rows.synthetic | later))
+        question, evidence = ("detected", family), (champion.record.id, _digest(compared))
+        if int(later.sum()) < context.settings.recovery.min_samples or context.answered.knows(question, evidence):
             continue
-        real, fake = _scores(champion, _compared(context, champion, rows, later))
+        real, fake = _scores(context, champion, compared)
         ap = average_precision(real, fake, context.settings.evaluate.prevalence)
         if ap >= context.settings.recovery.ap and holds_floors(
             real, fake, champion.threshold("raw"), context.settings.alarms
         ):
             found.add(family)
+        else:
+            context.answered.keep(question, evidence)
     return found
 
 
@@ -141,7 +146,11 @@ def _settle_by(context: Context, champion: LoadedVersion, episode: Episode, rows
         if count != episode.samples_after:
             context.samples.update_episode(replace(episode, samples_after=count))
         return
-    real, fake = _scores(champion, _compared(context, champion, rows, later))
+    compared = rows.take(np.flatnonzero(~rows.synthetic | later))
+    question, seen = ("recovered", episode.id), (champion.record.id, _digest(compared))
+    if context.answered.knows(question, (*seen, episode.ap_after, episode.samples_after)):
+        return
+    real, fake = _scores(context, champion, compared)
     ap = average_precision(real, fake, context.settings.evaluate.prevalence)
     after = replace(episode, ap_after=ap, samples_after=count)
     if ap >= context.settings.recovery.ap:
@@ -149,6 +158,7 @@ def _settle_by(context: Context, champion: LoadedVersion, episode: Episode, rows
         _announce_recovery(context, after)
     if after != episode:
         context.samples.update_episode(after)
+    context.answered.keep(question, (*seen, after.ap_after, after.samples_after))
 
 
 def _last_pictures(context: Context) -> Mapping[str, datetime | None]:
@@ -157,7 +167,9 @@ def _last_pictures(context: Context) -> Mapping[str, datetime | None]:
 
 
 def _labelled(context: Context, champion: LoadedVersion) -> LabelledSamples:
-    rows = context.samples.labelled_samples(champion.record.fingerprint)
+    """The newest of every family and real source, as many as figures are made from: a bound on what is read."""
+    newest = max(context.settings.evaluate.last_per_subject, context.settings.recovery.min_samples)
+    rows = context.samples.labelled_samples(champion.record.fingerprint, last_per_subject=newest)
     return rows.without(context.samples.reported())
 
 
@@ -168,16 +180,16 @@ def _later(rows: LabelledSamples, family: str, since: datetime) -> NDArray[np.bo
     return np.array([subject == own and at > since for subject, at in pairs], np.bool_)
 
 
-def _compared(
-    context: Context, champion: LoadedVersion, rows: LabelledSamples, fakes: NDArray[np.bool_]
-) -> LabelledVectors:
-    """Every real row and those fakes, with their vectors."""
-    compared = rows.take(np.flatnonzero(~rows.synthetic | fakes))
-    return context.samples.with_vectors(champion.record.fingerprint, "raw", compared)
+def _digest(rows: LabelledSamples) -> str:
+    """What an answer about the rows depends on, beside the version that scores them."""
+    return sha256(rows.sample_ids.tobytes() + rows.synthetic.tobytes()).hexdigest()
 
 
-def _scores(champion: LoadedVersion, judged: LabelledVectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The champion's scores of the reals and of the fakes, by heads that have not learned them."""
+def _scores(
+    context: Context, champion: LoadedVersion, rows: LabelledSamples
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The champion's scores of the reals and of the fakes among the rows, by heads that have not learned them."""
+    judged = context.samples.with_vectors(champion.record.fingerprint, "raw", rows)
     scores = champion.held_out(judged)
     return scores[~judged.synthetic], scores[judged.synthetic]
 

@@ -17,7 +17,7 @@ from daemon.cli import run
 from daemon.drift.restart import begun_anew
 from daemon.drift.subject_test import SubjectTest
 from daemon.learn.settling import holds_floors, settle
-from daemon.model import Episode, Subject, TestState
+from daemon.model import Episode, LabelledSamples, LabelledVectors, Profile, Subject, TestState
 from daemon.promote.deciding import roll_back
 from daemon.settings import AlarmSettings, LearnSettings
 from daemon.telemetry import Telemetry
@@ -315,6 +315,53 @@ def test_a_well_ranked_family_below_the_threshold_does_not_hold_the_floors() -> 
     assert not holds_floors(real, fake, 26.0, alarms), "most of it is not called synthetic"
     assert holds_floors(real, fake, np.inf, alarms), "nothing is, whatever it shows"
     assert not holds_floors(real, fake - 18.0, -1.0, alarms), "it is ranked below the photographs"
+
+
+# --- what waiting for a recovery costs ------------------------------------------------------------------------
+
+
+def with_recovery_that_never_comes(world: World) -> None:
+    settings = world.settings
+    recovery = settings.recovery.model_copy(update={"ap": 0.9999})
+    evaluate = settings.evaluate.model_copy(update={"last_per_subject": 50})
+    world.settings = settings.model_copy(update={"recovery": recovery, "evaluate": evaluate})
+    world.context = replace(world.context, settings=world.settings)
+
+
+def test_waiting_for_a_recovery_reads_the_newest_pictures_and_only_when_something_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World.settled(tmp_path / "state")
+    with_recovery_that_never_comes(world)
+    world.inbox.put(candidate(NEW, i) for i in range(40))
+    world.until_idle()
+    # Three of the later ones look like photographs, so that no champion ranks all of them well.
+    world.inbox.put(candidate(NEW, i) for i in range(100, 112))
+    world.inbox.put(candidate(NEW, i, content=f"{SOURCES[0]}:{NEW}-{i}".encode()) for i in range(200, 203))
+    world.until_idle()
+    episode = of_newcomer(world)
+    assert episode.state == "learned" and episode.samples_after == 15 and episode.ap_after is not None
+    read: list[int] = []
+    real = type(world.store.samples).with_vectors
+
+    def counting(self: Any, fingerprint: str, profile: Profile, samples: LabelledSamples) -> LabelledVectors:
+        read.append(len(samples))
+        return real(self, fingerprint, profile, samples)
+
+    monkeypatch.setattr(type(world.store.samples), "with_vectors", counting)
+    settle(world.context)
+    assert read == [], "nothing came"
+    world.store.close()
+    world.open()
+    settle(world.context)
+    settle(world.context)
+    assert read == [50 * len(SOURCES) + 15], "a fresh process reads once, the newest of every camera"
+    assert of_newcomer(world) == episode, "and finds the same"
+    world.inbox.put([candidate(NEW, 300)])
+    world.until_idle()
+    read.clear()
+    settle(world.context)
+    assert read == [] and of_newcomer(world).samples_after == 16
 
 
 # --- who is told ------------------------------------------------------------------------------------------

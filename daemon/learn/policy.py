@@ -97,7 +97,8 @@ def plan(
         steps = steps[:1] if not attempts else ()
     if trigger.cause == "degraded":  # it may still be detected: minutes of training are for what evades
         steps = [step for step in steps if step.learner not in SLOW]
-    tried = current_round(own, row.groups if row else 0, settings.retry_after_groups)
+    answers = [attempt for attempt in own if _answers(attempt, trigger)]
+    tried = current_round(answers, row.groups if row else 0, settings.retry_after_groups)
     if tried and tried[-1].decision == "promote":
         return Wait("a version that knows it passed the gate; a person decides")
     # One from before the incident knows nothing of it.
@@ -149,6 +150,16 @@ def _again(
     last = earlier[-1]
     weights_left = harms(against_champion) < len(settings.new_family_weights)
     return gentler and last.learner == "mixture" and last.harm and weights_left
+
+
+def _answers(attempt: Attempt, trigger: Trigger) -> bool:
+    """Whether an attempt says what its learner makes of this incident.
+
+    One from before it was made for others, such as `update` for all families at once: that their mean gained nothing
+    says nothing of this subject. It used up a level of the gate all the same.
+    """
+    of_it = trigger.since is None or attempt.at >= trigger.since
+    return of_it or attempt.no_gain or attempt.decision == "promote"
 
 
 def _used_up(step: AttemptSettings, attempts: Sequence[Attempt], trigger: Trigger) -> bool:

@@ -153,6 +153,42 @@ def test_a_person_is_asked_about_another_version_when_there_is_twice_the_evidenc
     assert answer == Try("mixture", 0), "it was made before the family evaded"
 
 
+@pytest.mark.parametrize(
+    ("own", "learner"),
+    [
+        (None, "mixture"),  # after a correction only what evades is asked about
+        ("undecided", "mixture"),  # it had too few groups
+        ("superior", "mixture"),  # the others held it up
+        ("not_superior", "linear"),
+    ],
+)
+def test_what_was_made_for_all_families_before_the_alarm_is_its_attempt_only_if_it_was_asked_about(
+    own: str | None, learner: str
+) -> None:
+    checks: list[dict[str, object]] = [
+        {"name": "trigger_mean", "subject": None, "outcome": "not_superior"},
+        {"name": "trigger", "subject": ["family", "old"], "outcome": "not_superior"},
+    ]
+    checks += [{"name": "trigger", "subject": ["family", "new"], "outcome": own}] if own else []
+    made = history(versions([{**NO_GAIN, "checks": checks}], 20), NEW)
+    assert len(made) == 1, "it used up a level of the gate whatever it was asked"
+
+    def step(since: datetime) -> Plan:
+        trigger = Trigger(NEW, "alarm", since)
+        return plan(trigger, row(groups=24), made, CHAMPION, LADDER, SETTINGS, LATER, gentler=True)
+
+    answer = step(AT + timedelta(days=1))
+    assert isinstance(answer, Try) and answer.learner == learner
+    assert step(AT) == Try("linear", 1), "made in the incident it is an attempt"
+
+
+def test_what_passed_the_gate_before_the_alarm_waits_for_its_person() -> None:
+    checks = [{"name": "trigger", "subject": ["family", "new"], "outcome": "superior"}]
+    made = history(versions([{"decision": "promote", "checks": checks}], 20), NEW)
+    trigger = Trigger(NEW, "alarm", AT + timedelta(days=1))
+    assert isinstance(plan(trigger, row(groups=24), made, CHAMPION, LADDER, SETTINGS, LATER, gentler=True), Wait)
+
+
 def test_a_family_that_was_only_named_is_answered_once_by_the_first_learner() -> None:
     assert next_step(cause="named") == Try("mixture", 0)
     assert isinstance(next_step([NO_GAIN], cause="named"), Stuck)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daemon.learn.attempts import Attempt, against, current_round
 from daemon.learn.triggers import Trigger, harms
@@ -120,7 +120,7 @@ def plan(
             continue
         if tried and not _was_judged(tried[-1]):
             return Stuck(tried, Lacking())  # too few pictures can be compared, whatever judges them
-        until = _until(step, attempts, failed or {})
+        until = _until(step, attempts, failed or {}, now)
         return Wait("cool-down", until) if until is not None and until > now else Try(step.learner, number)
     return Stuck(tried, missing or Lacking())
 
@@ -169,11 +169,24 @@ def _used_up(step: AttemptSettings, attempts: Sequence[Attempt], trigger: Trigge
     return len(of_it) >= step.at_most
 
 
-def _until(step: AttemptSettings, attempts: Sequence[Attempt], failed: Mapping[str, datetime]) -> datetime | None:
+def _until(
+    step: AttemptSettings, attempts: Sequence[Attempt], failed: Mapping[str, datetime], now: datetime
+) -> datetime | None:
     """When the learner may be asked again; None: it never was."""
     asked = [attempt.at for attempt in attempts if attempt.learner == step.learner]
     asked += [failed[step.learner]] if step.learner in failed else []
-    return max(asked) + step.cool_down if asked else None
+    return max((_cooled(at, step.cool_down, now) for at in asked), default=None)
+
+
+def _cooled(at: datetime, cool_down: timedelta, now: datetime) -> datetime:
+    """When what was asked at a time has cooled down: never later than `cool_down` from now.
+
+    A time in the future is of a clock that was ahead and was put back: by little, and it is waited for, or by more
+    than is ever waited for.
+    """
+    if at <= now:
+        return at + cool_down
+    return at if at - now <= cool_down else now
 
 
 def _was_judged(attempt: Attempt) -> bool:

@@ -92,6 +92,18 @@ def test_a_broken_training_cools_down_too() -> None:
     assert next_step([NO_GAIN], failed=broken) == Try("linear", 1)
 
 
+def test_after_a_clock_was_put_back_nothing_is_waited_for_longer_than_the_cool_down() -> None:
+    tried, hours = [NO_GAIN, LINEAR, GRADIENT, NO_GAIN, LINEAR], [20, 20, 20, 40, 40]  # the gradient at two o'clock
+
+    def step(now: timedelta) -> Plan:
+        return next_step(tried, groups=42, then=hours, now=AT + now)
+
+    assert step(timedelta(hours=-1)) == Wait("cool-down", AT + timedelta(hours=2))
+    assert step(timedelta(hours=-5)) == step(timedelta(days=-365)) == Try("gradient", 2)
+    ahead = {"gradient": LATER + timedelta(days=365)}
+    assert next_step([NO_GAIN, LINEAR], failed=ahead) == Try("gradient", 2)
+
+
 def test_an_incident_has_so_many_attempts_of_a_kind_whatever_the_champion_was() -> None:
     others = versions([GRADIENT, GRADIENT], 20, "v0")
     own = versions([NO_GAIN, LINEAR], 20)

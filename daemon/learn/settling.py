@@ -91,7 +91,8 @@ def _detected(context: Context, champion: LoadedVersion, families: Sequence[str]
     They pass what is asked of a learned family before it counts as recovered, and the floors of the alarm beside: a
     family whose pictures all lie below the threshold evades, however well they are ranked.
     """
-    proved = {test.subject.name for test in context.samples.test_states(champion.record.id) if test.alarmed_at}
+    tests = context.samples.test_states(champion.record.id)
+    proved = {test.subject.name for test in tests if test.alarmed_at and test.subject.kind == "family"}
     last = _last_pictures(context)
     asked = [one for one in families if one not in proved and (at := last.get(one)) is not None and at > since]
     if not asked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from daemon.answered import LastAnswered
 from daemon.champion import ChampionCache
 from daemon.heads.solved import LastSolved
 from daemon.ports import (
@@ -42,6 +43,7 @@ class Context(StoreContext):
     derived: DerivedFiles = field(default_factory=NothingKept)
     separation: Separate = separation  # how far file metadata tells batches apart; a back-test asks for each once
     solved: LastSolved = field(default_factory=LastSolved)  # used by whoever holds the state, one challenger at a time
+    answered: LastAnswered = field(default_factory=LastAnswered)  # what an idle cycle need not read again
 
     @property
     def encoder(self) -> EncoderService:

@@ -22,6 +22,7 @@ class Attempt:
     decision: str  # of the gate: promote, hold, reject
     state: str  # what became of it: promoted, held, rejected, waiting, shadow
     harm: bool  # it stays out for what it does to others: harm is proved, or not excluded
+    no_gain: bool  # the gate asked about the subject by itself, not in a mean over many, and no gain was proved
     at: datetime  # when it was made
     checks: tuple[Mapping[str, Any], ...]  # of the verdict, as stored
 
@@ -66,6 +67,7 @@ def history(
             continue
         decision = str(version.verdict.get("decision"))
         checks = version.verdict.get("checks")
+        kept = tuple(checks) if isinstance(checks, Sequence) else ()
         before = "mixture" if version.learner == "closed_form" else version.learner
         found.append(
             Attempt(
@@ -77,8 +79,9 @@ def history(
                 state=version.state,
                 # Verdicts of before this was noted: every rejection was for harm.
                 harm=bool(version.verdict.get("harm", decision == "reject")),
+                no_gain=_no_gain(kept, subject, names or {}),
                 at=version.created_at,
-                checks=tuple(checks) if isinstance(checks, Sequence) else (),
+                checks=kept,
             )
         )
     return tuple(found)
@@ -90,18 +93,31 @@ def against(attempts: Sequence[Attempt], champion: str) -> tuple[Attempt, ...]:
 
 
 def current_round(attempts: Sequence[Attempt], groups: int, retry_after: int) -> tuple[Attempt, ...]:
-    """The attempts that were made on about as much evidence as there is now; none: there is more than ever.
+    """The attempts that were made on about as much evidence as there is now; none: there is more than ever, or less.
 
-    A round begins with an attempt and is over when the subject has `retry_after` groups more than it had then.
+    A round begins with an attempt and is over when the subject has `retry_after` groups more than it had then, or that
+    many fewer, for some were forgotten or corrected: what failed then may have failed because of them. Fewer by one
+    after the other begin a round for every `retry_after` of them, not for every one.
     attempts: of one champion, oldest first. groups: that the subject has now.
     """
     begun: int | None = None
     own: list[Attempt] = []
     for attempt in attempts:
-        if begun is None or attempt.groups >= begun + retry_after:
+        if begun is None or abs(attempt.groups - begun) >= retry_after:
             begun, own = attempt.groups, []
         own.append(attempt)
-    return () if begun is None or groups >= begun + retry_after else tuple(own)
+    return () if begun is None or abs(groups - begun) >= retry_after else tuple(own)
+
+
+def _no_gain(checks: Sequence[Mapping[str, Any]], subject: Subject, names: Mapping[str, str]) -> bool:
+    """Whether the verdict answers for the subject itself. One that keeps no checks counts as such."""
+    for check in checks:
+        if check.get("name") == "trigger" and check.get("subject"):
+            kind, name = check["subject"]
+            present = names.get(name, name) if kind == "family" else name
+            if Subject(kind, present) == subject and check.get("outcome") in ("not_superior", "worse"):
+                return True
+    return not checks
 
 
 def _groups(verdict: Mapping[str, object], subject: Subject, names: Mapping[str, str]) -> int | None:

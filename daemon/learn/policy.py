@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daemon.learn.attempts import Attempt, against, current_round
 from daemon.learn.triggers import Trigger, harms
@@ -88,7 +88,7 @@ def plan(
     what is learned now, for somebody else. failed: learner -> when its last run broke. asked: versions that a person
     is asked about and could let come into force.
     Harm to others is answered by the same learner with less weight as long as there is one, anything else by the next
-    learner; when all were tried the subject waits for `retry_after_groups` more groups.
+    learner; when all were tried the subject waits for `retry_after_groups` more groups, or as many fewer.
     """
     own = against(attempts, champion)
     if any(attempt.state == "shadow" for attempt in own):
@@ -97,7 +97,8 @@ def plan(
         steps = steps[:1] if not attempts else ()
     if trigger.cause == "degraded":  # it may still be detected: minutes of training are for what evades
         steps = [step for step in steps if step.learner not in SLOW]
-    tried = current_round(own, row.groups if row else 0, settings.retry_after_groups)
+    answers = [attempt for attempt in own if _answers(attempt, trigger)]
+    tried = current_round(answers, row.groups if row else 0, settings.retry_after_groups)
     if tried and tried[-1].decision == "promote":
         return Wait("a version that knows it passed the gate; a person decides")
     # One from before the incident knows nothing of it.
@@ -119,7 +120,7 @@ def plan(
             continue
         if tried and not _was_judged(tried[-1]):
             return Stuck(tried, Lacking())  # too few pictures can be compared, whatever judges them
-        until = _until(step, attempts, failed or {})
+        until = _until(step, attempts, failed or {}, now)
         return Wait("cool-down", until) if until is not None and until > now else Try(step.learner, number)
     return Stuck(tried, missing or Lacking())
 
@@ -151,6 +152,16 @@ def _again(
     return gentler and last.learner == "mixture" and last.harm and weights_left
 
 
+def _answers(attempt: Attempt, trigger: Trigger) -> bool:
+    """Whether an attempt says what its learner makes of this incident.
+
+    One from before it was made for others, such as `update` for all families at once: that their mean gained nothing
+    says nothing of this subject. It used up a level of the gate all the same.
+    """
+    of_it = trigger.since is None or attempt.at >= trigger.since
+    return of_it or attempt.no_gain or attempt.decision == "promote"
+
+
 def _used_up(step: AttemptSettings, attempts: Sequence[Attempt], trigger: Trigger) -> bool:
     if step.at_most is None:
         return False
@@ -158,11 +169,24 @@ def _used_up(step: AttemptSettings, attempts: Sequence[Attempt], trigger: Trigge
     return len(of_it) >= step.at_most
 
 
-def _until(step: AttemptSettings, attempts: Sequence[Attempt], failed: Mapping[str, datetime]) -> datetime | None:
+def _until(
+    step: AttemptSettings, attempts: Sequence[Attempt], failed: Mapping[str, datetime], now: datetime
+) -> datetime | None:
     """When the learner may be asked again; None: it never was."""
     asked = [attempt.at for attempt in attempts if attempt.learner == step.learner]
     asked += [failed[step.learner]] if step.learner in failed else []
-    return max(asked) + step.cool_down if asked else None
+    return max((_cooled(at, step.cool_down, now) for at in asked), default=None)
+
+
+def _cooled(at: datetime, cool_down: timedelta, now: datetime) -> datetime:
+    """When what was asked at a time has cooled down: never later than `cool_down` from now.
+
+    A time in the future is of a clock that was ahead and was put back: by little, and it is waited for, or by more
+    than is ever waited for.
+    """
+    if at <= now:
+        return at + cool_down
+    return at if at - now <= cool_down else now
 
 
 def _was_judged(attempt: Attempt) -> bool:

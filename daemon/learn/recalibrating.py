@@ -44,10 +44,17 @@ def answer_to_shift(context: Context, champion: LoadedVersion) -> Challenge | No
     alarm = find(context.samples.alarms(), "real_pool_shift")
     if alarm is None or not is_due(alarm, champion.record.id, context.registry.versions()):
         return None
-    try:
-        return recalibrated(context, champion, votes=_votes(alarm))
-    except BadInputError:  # too few fresh photographs of a split that may place thresholds: the next cycle sees
+    # Without an answer nothing is stored that says so, and an idle cycle would read every vector again for the same.
+    seen = (champion.record.id, alarm.state.get("last_score_id"), _votes(alarm), context.samples.label_revision())
+    if context.answered.knows("real_pool_shift", seen):
         return None
+    try:
+        found = recalibrated(context, champion, votes=_votes(alarm))
+    except BadInputError:  # too few fresh photographs of a split that may place thresholds: the next ones may do
+        found = None
+    if found is None:
+        context.answered.keep("real_pool_shift", seen)
+    return found
 
 
 def is_due(alarm: Alarm, champion: str, versions: Collection[VersionRecord]) -> bool:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -17,15 +18,16 @@ from daemon.cli import run
 from daemon.corrections.model import Relabel
 from daemon.drift.restart import begun_anew
 from daemon.drift.subject_test import SubjectTest
-from daemon.model import Subject, TestState
+from daemon.learn.settling import holds_floors, settle
+from daemon.model import Episode, LabelledSamples, LabelledVectors, Profile, Subject, TestState
 from daemon.promote.deciding import roll_back
-from daemon.settings import LearnSettings
+from daemon.settings import AlarmSettings, LearnSettings
 from daemon.telemetry import Telemetry
 from store.lock import StateLock
 from store.state import Store, open_store
 from tests.integration.test_alarms import kinds, status
 from tests.integration.test_story import assert_whole
-from tests.integration.world import KNOWN, NEW, World, candidate
+from tests.integration.world import CENTRES, KNOWN, NEW, SOURCES, START, World, candidate
 
 FAMILY = Subject("family", NEW)
 
@@ -242,6 +244,140 @@ def test_a_version_that_comes_back_and_is_evaded_has_an_open_episode_again(tmp_p
     assert (closed.state, opened.family, opened.champion) == ("closed", NEW, first)
     assert "champion again" in opened.note
     assert_whole(world)
+
+
+# --- a family that a later champion detects though it was made for another -----------------------------------
+
+
+@pytest.fixture(scope="module")
+def detected_by_another(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The newcomer alarms with too few pictures to learn it from; the next champion is made for a second family."""
+    world = World.settled(tmp_path_factory.mktemp("detected") / "state")
+    world.inbox.put(candidate(NEW, i) for i in range(9))
+    world.until_idle()
+    world.inbox.put(candidate("second_new", i) for i in range(40))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CENTRES, "second_new", (10, 8.0))
+        world.until_idle()
+    world.store.close()
+    return world.root
+
+
+@pytest.fixture
+def after_another(detected_by_another: Path, tmp_path: Path) -> World:
+    shutil.copytree(detected_by_another, tmp_path / "state")
+    world = World(tmp_path / "state")
+    world.inbox.batches += [[], [], []]  # what the state has taken in already
+    world.clock.catch_up(START + timedelta(days=30))
+    return world
+
+
+def of_newcomer(world: World) -> Episode:
+    (episode,) = [episode for episode in world.store.samples.episodes() if episode.family == NEW]
+    return episode
+
+
+def test_what_a_later_champion_detects_has_recovered_whatever_it_was_made_for(after_another: World) -> None:
+    world = after_another
+    first, second = world.store.registry.versions()
+    assert (of_newcomer(world).state, of_newcomer(world).champion) == ("alarmed", first.id)
+    assert second.verdict is not None and second.verdict["learned"] == [["family", "second_new"]]
+    world.inbox.put(candidate(NEW, i) for i in range(100, 112))
+    world.until_idle()
+    episode = of_newcomer(world)
+    assert (episode.state, episode.version, episode.samples_after) == ("recovered", second.id, 12)
+    promoted = [row.at for row in world.store.registry.audit() if row.version == second.id and row.action == "promote"]
+    assert [episode.learned_at] == promoted and episode.recovered_at is not None
+    assert episode.alarmed_at < promoted[0] < episode.recovered_at
+    assert len(world.store.registry.versions()) == 2, "nothing more had to be learned"
+    assert [view.state for view in status(world).families if view.name == NEW] == ["detected"]
+    assert kinds(world).count("family_recovered") == 1
+    settle(world.context)
+    assert of_newcomer(world) == episode and world.cycle().idle
+    assert_whole(world)
+
+
+def test_a_rollback_to_the_champion_that_a_family_evaded_is_no_recovery(after_another: World) -> None:
+    world = after_another
+    world.context = replace(
+        world.context, settings=world.settings.model_copy(update={"learn": LearnSettings(automatic=False)})
+    )
+    first, second = world.store.registry.versions()
+    world.inbox.put(candidate(NEW, i) for i in range(100, 112))
+    world.until_idle()
+    assert of_newcomer(world).version == second.id
+    roll_back(world.context, "ada", "a test")
+    world.inbox.put(candidate(NEW, i) for i in range(200, 220))
+    world.until_idle()
+    episode = of_newcomer(world)
+    assert (episode.state, episode.champion, episode.version) == ("alarmed", first.id, None)
+
+
+def test_what_a_later_champion_does_not_detect_evades_on(after_another: World) -> None:
+    world = after_another
+    world.context = replace(
+        world.context, settings=world.settings.model_copy(update={"learn": LearnSettings(automatic=False)})
+    )
+    like_photographs = [candidate(NEW, i, content=f"{SOURCES[0]}:{NEW}-{i}".encode()) for i in range(100, 112)]
+    world.inbox.put(like_photographs)
+    world.until_idle()
+    assert of_newcomer(world).state == "alarmed"
+
+
+def test_a_well_ranked_family_below_the_threshold_does_not_hold_the_floors() -> None:
+    real, fake = np.arange(20.0), np.arange(18.0, 28.0)
+    alarms = AlarmSettings(auroc_floor=0.9, recall_floor=0.5)
+    assert holds_floors(real, fake, 20.0, alarms)
+    assert not holds_floors(real, fake, 26.0, alarms), "most of it is not called synthetic"
+    assert holds_floors(real, fake, np.inf, alarms), "nothing is, whatever it shows"
+    assert not holds_floors(real, fake - 18.0, -1.0, alarms), "it is ranked below the photographs"
+
+
+# --- what waiting for a recovery costs ------------------------------------------------------------------------
+
+
+def with_recovery_that_never_comes(world: World) -> None:
+    settings = world.settings
+    recovery = settings.recovery.model_copy(update={"ap": 0.9999})
+    evaluate = settings.evaluate.model_copy(update={"last_per_subject": 50})
+    world.settings = settings.model_copy(update={"recovery": recovery, "evaluate": evaluate})
+    world.context = replace(world.context, settings=world.settings)
+
+
+def test_waiting_for_a_recovery_reads_the_newest_pictures_and_only_when_something_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World.settled(tmp_path / "state")
+    with_recovery_that_never_comes(world)
+    world.inbox.put(candidate(NEW, i) for i in range(40))
+    world.until_idle()
+    # Three of the later ones look like photographs, so that no champion ranks all of them well.
+    world.inbox.put(candidate(NEW, i) for i in range(100, 112))
+    world.inbox.put(candidate(NEW, i, content=f"{SOURCES[0]}:{NEW}-{i}".encode()) for i in range(200, 203))
+    world.until_idle()
+    episode = of_newcomer(world)
+    assert episode.state == "learned" and episode.samples_after == 15 and episode.ap_after is not None
+    read: list[int] = []
+    real = type(world.store.samples).with_vectors
+
+    def counting(self: Any, fingerprint: str, profile: Profile, samples: LabelledSamples) -> LabelledVectors:
+        read.append(len(samples))
+        return real(self, fingerprint, profile, samples)
+
+    monkeypatch.setattr(type(world.store.samples), "with_vectors", counting)
+    settle(world.context)
+    assert read == [], "nothing came"
+    world.store.close()
+    world.open()
+    settle(world.context)
+    settle(world.context)
+    assert read == [50 * len(SOURCES) + 15], "a fresh process reads once, the newest of every camera"
+    assert of_newcomer(world) == episode, "and finds the same"
+    world.inbox.put([candidate(NEW, 300)])
+    world.until_idle()
+    read.clear()
+    settle(world.context)
+    assert read == [] and of_newcomer(world).samples_after == 16
 
 
 # --- who is told ------------------------------------------------------------------------------------------

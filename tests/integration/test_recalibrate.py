@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from daemon.champion import load_version
+from daemon.context import Context
 from daemon.errors import BadInputError
-from daemon.learn.recalibrating import is_due, recalibrate
-from daemon.model import Alarm, Candidate, VersionRecord
+from daemon.learn import recalibrating
+from daemon.learn.learning import evidence
+from daemon.learn.recalibrating import answer_to_shift, is_due, recalibrate
+from daemon.model import Alarm, Candidate, LabelledVectors, Profile, VersionRecord
 from daemon.settings import LearnSettings, PolicySettings
 from daemon.supervisor import run_update
 from tests.integration.test_story import assert_whole
@@ -102,3 +105,32 @@ def test_a_shift_is_answered_once_and_again_when_twice_as_many_have_voted(world:
     assert is_due(replace(shift, state={"votes": 60}), champion.id, [champion, held])
     waiting = replace(held, state="waiting")
     assert not is_due(replace(shift, state={"votes": 600}), champion.id, [champion, waiting])
+
+
+@pytest.mark.parametrize("nothing_moved", [False, True])
+def test_a_shift_that_has_no_answer_yet_costs_an_idle_cycle_nothing(
+    nothing_moved: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = load_version(world.store.registry, in_force(world))
+    shift = Alarm(
+        "real_pool_shift", "", champion.record.id, {"votes": 40, "last_score_id": 7}, 5.0, 3.0, world.clock.now()
+    )
+    read: list[str] = []
+
+    def counting(context: Context, fingerprint: str) -> dict[Profile, LabelledVectors]:
+        read.append(fingerprint)
+        return evidence(context, fingerprint)
+
+    monkeypatch.setattr(recalibrating, "evidence", counting)
+    monkeypatch.setattr(recalibrating, "find", lambda alarms, kind: shift)
+    if nothing_moved:  # else: no photograph is fresh
+        monkeypatch.setattr(recalibrating, "placed_anew", lambda *given: dict(champion.artifact.thresholds))
+    assert [answer_to_shift(world.context, champion) for _ in range(3)] == [None] * 3
+    assert len(read) == 1
+    shift = replace(shift, state={"votes": 41, "last_score_id": 8})
+    assert [answer_to_shift(world.context, champion) for _ in range(3)] == [None] * 3
+    assert len(read) == 2, "asked again when something came"
+    world.store.close()
+    world.open()
+    assert [answer_to_shift(world.context, champion) for _ in range(3)] == [None] * 3
+    assert len(read) == 3, "a fresh process asks once"

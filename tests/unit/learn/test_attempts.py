@@ -54,6 +54,23 @@ def test_a_round_is_over_when_there_is_more_evidence_than_at_its_first_attempt()
     assert [attempt.groups for attempt in current_round(attempts([NO_GAIN] * 3, [20, 25, 26]), 27, 5)] == [25, 26]
 
 
+def test_a_round_is_over_too_when_evidence_was_lost_and_the_next_counts_from_what_is_left() -> None:
+    tried = attempts([NO_GAIN] * 3, groups=100)
+    assert len(current_round(tried, 96, 5)) == 3
+    assert current_round(tried, 95, 5) == current_round(tried, 40, 5) == ()
+    again = attempts([NO_GAIN] * 4, groups=[100, 100, 100, 40])
+    assert [attempt.groups for attempt in current_round(again, 40, 5)] == [40]
+    assert current_round(again, 45, 5) == ()
+
+
+def test_groups_that_go_one_by_one_begin_a_bounded_number_of_rounds() -> None:
+    made = [100]
+    for groups in range(99, 0, -1):
+        if not current_round(attempts([NO_GAIN] * len(made), made), groups, 5):
+            made.append(groups)
+    assert made == list(range(100, 0, -5))
+
+
 @given(st.lists(st.integers(0, 60), max_size=12), st.integers(0, 80), st.integers(1, 10))
 def test_a_round_is_the_newest_attempts_and_never_wider_than_retry_after(
     groups: list[int], now: int, retry_after: int

@@ -57,6 +57,14 @@ def test_learners_are_tried_in_the_order_of_the_policy_one_per_amount_of_evidenc
     assert next_step([NO_GAIN, LINEAR, GRADIENT], groups=25) == Try("mixture", 0)
 
 
+def test_after_a_loss_of_groups_the_learners_are_tried_anew() -> None:
+    tried = [NO_GAIN, LINEAR, GRADIENT]
+    assert next_step(tried, groups=40, then=100) == Try("mixture", 0)
+    again = [*tried, *tried]
+    assert isinstance(next_step(again, groups=40, then=[100] * 3 + [40] * 3), Stuck), "and once each"
+    assert next_step(again, groups=45, then=[100] * 3 + [40] * 3) == Try("mixture", 0)
+
+
 def test_harm_is_answered_by_gentler_mixtures_before_the_next_learner() -> None:
     assert next_step([PROVED]) == next_step([PROVED, POSSIBLE]) == Try("mixture", 0)
     assert next_step([PROVED, POSSIBLE, PROVED]) == Try("linear", 1)
@@ -82,6 +90,18 @@ def test_a_broken_training_cools_down_too() -> None:
     broken = {"gradient": LATER}
     assert next_step([NO_GAIN, LINEAR], failed=broken) == Wait("cool-down", LATER + timedelta(hours=6))
     assert next_step([NO_GAIN], failed=broken) == Try("linear", 1)
+
+
+def test_after_a_clock_was_put_back_nothing_is_waited_for_longer_than_the_cool_down() -> None:
+    tried, hours = [NO_GAIN, LINEAR, GRADIENT, NO_GAIN, LINEAR], [20, 20, 20, 40, 40]  # the gradient at two o'clock
+
+    def step(now: timedelta) -> Plan:
+        return next_step(tried, groups=42, then=hours, now=AT + now)
+
+    assert step(timedelta(hours=-1)) == Wait("cool-down", AT + timedelta(hours=2))
+    assert step(timedelta(hours=-5)) == step(timedelta(days=-365)) == Try("gradient", 2)
+    ahead = {"gradient": LATER + timedelta(days=365)}
+    assert next_step([NO_GAIN, LINEAR], failed=ahead) == Try("gradient", 2)
 
 
 def test_an_incident_has_so_many_attempts_of_a_kind_whatever_the_champion_was() -> None:
@@ -143,6 +163,42 @@ def test_a_person_is_asked_about_another_version_when_there_is_twice_the_evidenc
         before_the_incident, row(groups=30), waits, CHAMPION, LADDER, SETTINGS, LATER, gentler=True, asked=asked
     )
     assert answer == Try("mixture", 0), "it was made before the family evaded"
+
+
+@pytest.mark.parametrize(
+    ("own", "learner"),
+    [
+        (None, "mixture"),  # after a correction only what evades is asked about
+        ("undecided", "mixture"),  # it had too few groups
+        ("superior", "mixture"),  # the others held it up
+        ("not_superior", "linear"),
+    ],
+)
+def test_what_was_made_for_all_families_before_the_alarm_is_its_attempt_only_if_it_was_asked_about(
+    own: str | None, learner: str
+) -> None:
+    checks: list[dict[str, object]] = [
+        {"name": "trigger_mean", "subject": None, "outcome": "not_superior"},
+        {"name": "trigger", "subject": ["family", "old"], "outcome": "not_superior"},
+    ]
+    checks += [{"name": "trigger", "subject": ["family", "new"], "outcome": own}] if own else []
+    made = history(versions([{**NO_GAIN, "checks": checks}], 20), NEW)
+    assert len(made) == 1, "it used up a level of the gate whatever it was asked"
+
+    def step(since: datetime) -> Plan:
+        trigger = Trigger(NEW, "alarm", since)
+        return plan(trigger, row(groups=24), made, CHAMPION, LADDER, SETTINGS, LATER, gentler=True)
+
+    answer = step(AT + timedelta(days=1))
+    assert isinstance(answer, Try) and answer.learner == learner
+    assert step(AT) == Try("linear", 1), "made in the incident it is an attempt"
+
+
+def test_what_passed_the_gate_before_the_alarm_waits_for_its_person() -> None:
+    checks = [{"name": "trigger", "subject": ["family", "new"], "outcome": "superior"}]
+    made = history(versions([{"decision": "promote", "checks": checks}], 20), NEW)
+    trigger = Trigger(NEW, "alarm", AT + timedelta(days=1))
+    assert isinstance(plan(trigger, row(groups=24), made, CHAMPION, LADDER, SETTINGS, LATER, gentler=True), Wait)
 
 
 def test_a_family_that_was_only_named_is_answered_once_by_the_first_learner() -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from daemon.model import AuditRow, VersionRecord
 from daemon.ports import Registry, SampleStore
 from daemon.settings import PromotionSettings
+from daemon.suspect import suspect_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ def begun_at(audit: Sequence[AuditRow], version: VersionRecord) -> datetime:
 
 
 def _shadow(samples: SampleStore, version: VersionRecord, since: datetime, settings: PromotionSettings) -> Shadow:
-    judged = sum(row.delivered_at > since for row in samples.scored_rows(version.id, "raw"))
+    suspect = suspect_samples(samples)
+    rows = samples.scored_rows(version.id, "raw")
+    judged = sum(row.delivered_at > since and row.sample_id not in suspect for row in rows)
     until = since + settings.shadow_for
     return Shadow(version.id, version.parent, since, until, judged, settings.shadow_samples)

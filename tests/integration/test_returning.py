@@ -11,15 +11,19 @@ import pytest
 
 from daemon.app import sources_of
 from daemon.champion import load_version
+from daemon.encoders.embedding import embed
 from daemon.errors import CorruptArtifact
 from daemon.heads.artifact import write
-from daemon.model import VersionRecord
+from daemon.intake.taking_in import intake
+from daemon.model import Alarm, VersionRecord
 from daemon.promote.deciding import promote_by_hand
-from daemon.promote.returning import return_from_damage
+from daemon.promote.returning import return_from_damage, return_from_worse
 from daemon.registry.flapping import WATCH
 from daemon.status.snapshot import snapshot
+from daemon.suspect import suspect_samples
+from tests.integration.test_alarms import alarm, disguised
 from tests.integration.test_story import assert_whole, checks
-from tests.integration.world import KNOWN, NEW, SOURCES, START, World, candidate
+from tests.integration.world import ADAPTER, KNOWN, NEW, SOURCES, START, World, candidate
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +145,52 @@ def test_what_came_before_the_promotion_counts_nothing(world: World) -> None:
     worse = successor(world, raised=1e6)
     world.until_idle()
     assert in_force(world).id == worse.id
+
+
+def test_what_came_with_a_pipeline_fault_takes_nothing_back_while_it_stands_or_later(world: World) -> None:
+    world.inbox.put(candidate(NEW, i) for i in range(40))
+    live(world, 100, count=15)
+    learned = in_force(world)
+    assert [(e.family, e.state) for e in world.store.samples.episodes()] == [(NEW, "learned")]
+    swapped = [one for name, camera in zip(KNOWN, SOURCES, strict=False) for one in disguised(name, camera, range(30))]
+    world.inbox.put([*swapped, *disguised(SOURCES[0], NEW, range(40))])
+    world.cycle()
+    fault = alarm(world, "pipeline_fault")
+    assert fault is not None and fault.raised_at is not None
+    assert in_force(world).id == learned.id
+    assert len(suspect_samples(world.store.samples)) == 130
+    live(world, 200, count=60)
+    fault = alarm(world, "pipeline_fault")
+    assert fault is not None and fault.raised_at is None, "the families' recent votes are good again"
+    assert return_from_worse(world.context) is None and in_force(world).id == learned.id
+    assert WATCH not in {row.actor for row in world.store.registry.audit()}
+    assert_whole(world)
+
+
+def test_in_a_pipeline_fault_only_the_families_that_fell_take_a_version_back_and_once_it_is_over_all_do(
+    world: World,
+) -> None:
+    first = in_force(world)
+    worse = successor(world, raised=1e6)
+    odd = disguised(KNOWN[2], SOURCES[0], range(30))  # photographs: the version before does not catch them either
+    world.inbox.put([*odd, *(candidate(name, i) for i in range(1000, 1030) for name in KNOWN[:2])])
+    intake(world.context, ADAPTER)
+    embed(world.context)
+
+    fault = Alarm("pipeline_fault", "", worse.id, {"moved": [KNOWN[2]], "mark": "a test"}, 9.0, 3.0, START)
+    world.store.samples.save_alarms([fault])
+    assert return_from_worse(world.context) is None and in_force(world).id == worse.id
+    world.store.samples.save_alarms([replace(fault, raised_at=None)])
+    assert return_from_worse(world.context) is not None and in_force(world).id == first.id
+
+
+def test_while_a_pipeline_fault_stands_damage_still_brings_the_previous_version_back(world: World) -> None:
+    first = in_force(world)
+    second = successor(world, raised=1e-9)
+    world.store.samples.save_alarms([Alarm("pipeline_fault", "", second.id, {"mark": "a test"}, 9.0, 3.0, START)])
+    damage(world, second)
+    world.cycle()
+    assert in_force(world).id == first.id
 
 
 def test_after_two_returns_nothing_comes_into_force_by_itself_until_a_person_decides(world: World) -> None:

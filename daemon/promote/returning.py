@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 import structlog
 
@@ -11,10 +12,12 @@ from daemon.champion import load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, ChampionMoved, CorruptArtifact
 from daemon.learn.settling import settle
-from daemon.model import AuditRow, VersionRecord
+from daemon.model import AuditRow, Event, VersionRecord
 from daemon.promote.deciding import replace_champion
 from daemon.promote.watching import watched
 from daemon.registry.flapping import WATCH
+
+STAYS: Final = "champion_worse"  # the event
 
 log = structlog.get_logger("sidwatch.watch")
 
@@ -37,7 +40,12 @@ def return_from_damage(context: Context) -> AuditRow | None:
         raise CorruptArtifact(
             f"the champion {champion.id} is damaged and no whole version was in force before: {damage}"
         )
-    return _bring_back(context, champion, target, f"{champion.id} is damaged: {damage}", {"damaged": champion.id})
+    reason = f"{champion.id} is damaged: {damage}"
+    try:
+        return _bring_back(context, champion, target, reason, {"damaged": champion.id})
+    except BadInputError as error:
+        log.warning("the previous version could not be brought back", error=str(error))
+        return None
 
 
 def return_from_worse(context: Context) -> AuditRow | None:
@@ -53,7 +61,22 @@ def return_from_worse(context: Context) -> AuditRow | None:
         f"10^{found.log10_evidence:.1f} against 10^{found.log10_alarm:.1f}, {found.fakes} groups of fakes, "
         f"{found.reals} of reals"
     )
-    return _bring_back(context, champion, previous, reason)
+    try:
+        return _bring_back(context, champion, previous, reason)
+    except BadInputError as error:  # it was solved from what somebody had forgotten since: only a person may want it
+        _announce_stay(context, champion, previous, f"{reason}; it stays, for {error}")
+        return None
+
+
+def _announce_stay(context: Context, champion: VersionRecord, previous: VersionRecord, text: str) -> None:
+    """Once for each time that the champion came into force: nothing changes, so the audit has no row to tell of."""
+    number = max(row.number for row in context.registry.audit() if row.version == champion.id)
+    data: dict[str, object] = {"version": champion.id, "previous": previous.id}
+    event = Event(None, f"{STAYS}:{number}", STAYS, context.clock.now(), text, data)
+    last = context.samples.last_event(STAYS)
+    if last is None or last.key != event.key:
+        log.warning("the champion is proved worse, and the previous version cannot come back", reason=text)
+        context.samples.add_event(event)
 
 
 def _whole_before(context: Context, champion: VersionRecord) -> VersionRecord | None:
@@ -83,7 +106,7 @@ def _bring_back(
 ) -> AuditRow | None:
     try:
         row = replace_champion(context, target, champion, WATCH, reason, "rollback", noted=noted)
-    except (ChampionMoved, BadInputError) as error:  # a person was faster, or the target was damaged meanwhile
+    except (ChampionMoved, CorruptArtifact) as error:  # a person was faster, or the target was damaged meanwhile
         log.warning("the previous version could not be brought back", error=str(error))
         return None
     log.warning("the previous version is in force again", version=target.id, reason=reason)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.app import sources_of
 from daemon.champion import load_version
@@ -15,7 +16,9 @@ from daemon.encoders.embedding import embed
 from daemon.errors import CorruptArtifact
 from daemon.heads.artifact import write
 from daemon.intake.taking_in import intake
-from daemon.model import Alarm, VersionRecord
+from daemon.learn.bookkeeping import finish_forgetting
+from daemon.model import Alarm, ForgetTarget, VersionRecord
+from daemon.notify.notifying import notify
 from daemon.promote.deciding import promote_by_hand
 from daemon.promote.returning import return_from_damage, return_from_worse
 from daemon.registry.flapping import WATCH
@@ -191,6 +194,23 @@ def test_while_a_pipeline_fault_stands_damage_still_brings_the_previous_version_
     damage(world, second)
     world.cycle()
     assert in_force(world).id == first.id
+
+
+def test_what_is_worse_and_stays_because_the_version_before_holds_forgotten_samples_is_told_once(world: World) -> None:
+    worse = successor(world, raised=1e6)
+    world.inbox.put(candidate(name, i) for i in range(1000, 1030) for name in (*KNOWN, *SOURCES))
+    intake(world.context, ADAPTER)
+    embed(world.context)
+    world.store.samples.forget(ForgetTarget("family", KNOWN[2]), "a test", "tester", world.clock.now())
+    finish_forgetting(world.context)
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert return_from_worse(world.context) is None
+            notify(world.context)
+    assert in_force(world).id == worse.id
+    (told,) = [event for event in world.told if event.kind == "champion_worse"]
+    assert told.data["version"] == worse.id and "proved worse" in told.text and "forgotten since" in told.text
+    assert len([line for line in logs if line["log_level"] == "warning"]) == 1
 
 
 def test_after_two_returns_nothing_comes_into_force_by_itself_until_a_person_decides(world: World) -> None:

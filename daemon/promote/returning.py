@@ -70,7 +70,7 @@ def return_from_worse(context: Context) -> AuditRow | None:
 
 def _announce_stay(context: Context, champion: VersionRecord, previous: VersionRecord, text: str) -> None:
     """Once for each time that the champion came into force: nothing changes, so the audit has no row to tell of."""
-    number = max(row.number for row in context.registry.audit() if row.version == champion.id)
+    number = max(row.number for row in context.registry.audit(("promote", "rollback")) if row.version == champion.id)
     data: dict[str, object] = {"version": champion.id, "previous": previous.id}
     event = Event(None, f"{STAYS}:{number}", STAYS, context.clock.now(), text, data)
     last = context.samples.last_event(STAYS)
@@ -81,7 +81,7 @@ def _announce_stay(context: Context, champion: VersionRecord, previous: VersionR
 
 def _whole_before(context: Context, champion: VersionRecord) -> VersionRecord | None:
     """The newest other version that was in force, can be read and has the champion's encoder."""
-    names = [row.version for row in context.registry.audit() if row.action in ("promote", "rollback")]
+    names = [row.version for row in context.registry.audit(("promote", "rollback"))]
     for name in dict.fromkeys(reversed(names)):
         if name is None or name == champion.id:
             continue

@@ -120,7 +120,7 @@ def compare_versions(context: Context, newer: LoadedVersion, older: LoadedVersio
 
 def _promotion(context: Context) -> AuditRow | None:
     """The audit's row of the champion's promotion, if the gate stands behind it."""
-    changes = [row for row in context.registry.audit() if row.action in ("promote", "rollback") and row.version]
+    changes = [row for row in context.registry.audit(("promote", "rollback")) if row.version]
     last = changes[-1] if changes else None
     if last is None or last.action != "promote" or last.previous is None:
         return None

@@ -18,7 +18,7 @@ from daemon.drift.e_process import EProcess
 from daemon.drift.standing import find
 from daemon.drift.votes import group_votes
 from daemon.errors import CorruptArtifact
-from daemon.evaluate.material import comparable_samples
+from daemon.evaluate.material import every_comparable_sample
 from daemon.model import Alarm, AuditRow, LabelledSamples, LabelledVectors, Subject
 from daemon.suspect import suspect_samples
 
@@ -138,10 +138,11 @@ def live_rows(context: Context, fingerprint: str, since: datetime, most: int) ->
 
 
 def _live(context: Context, fingerprint: str, since: datetime) -> LabelledSamples:
-    rows = comparable_samples(context, fingerprint).without(context.samples.untrusted())
+    """All of them in canonical order: to count the newest alone would let the window slide on a busy family."""
+    rows = every_comparable_sample(context, fingerprint).without(context.samples.untrusted())
     return rows.take([i for i, at in enumerate(rows.delivered_at) if at > since])
 
 
 def _first(context: Context, fingerprint: str, rows: LabelledSamples, most: int) -> LabelledVectors:
-    order = sorted(range(len(rows)), key=lambda i: (rows.delivered_at[i], rows.sample_ids[i]))
-    return context.samples.with_vectors(fingerprint, "raw", rows.take(sorted(order[:most])))
+    """Cut in the order in which they vote and get their vectors: what voted once is never cut off later."""
+    return context.samples.with_vectors(fingerprint, "raw", rows.take(list(range(min(most, len(rows))))))

@@ -21,6 +21,7 @@ from daemon.model import Alarm, ForgetTarget, VersionRecord
 from daemon.notify.notifying import notify
 from daemon.promote.deciding import promote_by_hand
 from daemon.promote.returning import return_from_damage, return_from_worse
+from daemon.promote.watching import live_rows
 from daemon.registry.flapping import WATCH
 from daemon.status.snapshot import snapshot
 from daemon.suspect import suspect_samples
@@ -141,6 +142,20 @@ def test_what_a_person_promoted_is_not_undone(world: World) -> None:
     world.clock.after_cycle()
     live(world, 1000)
     assert in_force(world).id == worse.id
+
+
+def test_the_first_pictures_since_the_promotion_are_watched_and_the_window_does_not_slide(world: World) -> None:
+    evaluation = world.context.settings.evaluate.model_copy(update={"last_per_subject": 10})
+    world.context = replace(world.context, settings=world.context.settings.model_copy(update={"evaluate": evaluation}))
+    champion = in_force(world)
+    since, watched = world.clock.now() - timedelta(seconds=1), []
+    for start in (1000, 1030):
+        world.inbox.put(candidate(KNOWN[0], i) for i in range(start, start + 30))
+        world.cycle()
+        rows = live_rows(world.context, champion.fingerprint, since, most=40)
+        watched.append(rows.sample_ids.tolist())
+    assert len(watched[0]) == 30 and len(watched[1]) == 40, "of the newest 10 alone it were 10 and 10"
+    assert watched[1][:30] == watched[0], "what voted once votes in its place again"
 
 
 def test_what_came_before_the_promotion_counts_nothing(world: World) -> None:

@@ -20,10 +20,11 @@ def latest_challenger(registry: Registry, champion: VersionRecord) -> VersionRec
     """The newest version that the gate compared with this champion and that did not come into force."""
     judged = [
         v
-        for v in registry.versions()
+        for v in registry.outlines()
         if v.parent == champion.id and v.state in ("held", "rejected", "waiting", "shadow")
     ]
-    return max(judged, key=lambda version: version.created_at, default=None)
+    newest = max(judged, key=lambda version: version.created_at, default=None)
+    return registry.version(newest.id) if newest is not None else None
 
 
 @dataclass(frozen=True, slots=True)

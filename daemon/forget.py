@@ -102,15 +102,17 @@ def forget(settings: Settings, target: ForgetTarget, reason: str, actor: str) ->
 
 def _finish(context: Context, target: ForgetTarget, counts: ForgetCounts) -> Forgotten:
     finish_forgetting(context)
+    # Another command may have forgotten more meanwhile: then the next cycle, or this command again, goes on.
+    state = "done" if all(one.state == "done" for one in context.samples.forgets()) else "taken_out"
     if context.champion.get() is None:
-        return _outcome(context, target, counts, "done", None)
+        return _outcome(context, target, counts, state, None)
     evaluate(context)
     try:
         update = run_update(context)
     except SidwatchError as error:  # too little is left, or the champion moved: the forgetting itself is done
         update = UpdateOutcome(f"none was solved: {error}")
     evaluate(context)
-    return _outcome(context, target, counts, "done", update)
+    return _outcome(context, target, counts, state, update)
 
 
 def _outcome(

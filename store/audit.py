@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -63,9 +63,11 @@ def append(
     return row
 
 
-def read(connection: Connection) -> list[AuditRow]:
-    """The whole chain, oldest first."""
-    rows = connection.execute(select(t.audit).order_by(t.audit.c.number)).mappings()
+def read(connection: Connection, actions: Collection[str] | None = None, after: int = 0) -> list[AuditRow]:
+    """The chain, oldest first: the whole of it, or the rows of some actions, or those after a number."""
+    a = t.audit.c
+    query = select(t.audit).where(a.number > after).order_by(a.number)
+    rows = connection.execute(query if actions is None else query.where(a.action.in_(sorted(actions)))).mappings()
     return [AuditRow(**{name: row[name] for name in AuditRow.__slots__}) for row in rows]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from daemon.corrections.naming import present_names
 from daemon.errors import BadInputError, ChampionMoved, NotFoundError
 from daemon.failpoints import failpoint
-from daemon.model import AuditRow, VersionRecord
+from daemon.model import AuditRow, VersionOutline, VersionRecord
 from store import audit
 from store import tables as t
 from store.database import Database
@@ -166,6 +166,14 @@ class SqlRegistry:
         with self._database.read() as connection:
             return [_record(row) for row in connection.execute(_select().order_by(t.version.c.number))]
 
+    def outlines(self) -> list[VersionOutline]:
+        """All versions without their verdicts, oldest first."""
+        v = t.version.c
+        named = [v[name] for name in VersionOutline.__slots__ if name != "judged"]
+        query: Select[Any] = select(*named, v.verdict.is_not(None)).order_by(v.number)
+        with self._database.read() as connection:
+            return [VersionOutline(*row) for row in connection.execute(query)]
+
     def artifact(self, version: str) -> tuple[bytes, bytes]:
         """(tensors, manifest). Raises CorruptArtifact when one does not match its recorded digest."""
         record = self.version(version)
@@ -174,10 +182,10 @@ class SqlRegistry:
             read_checked(self._layout.manifest(record.manifest_sha256), record.manifest_sha256),
         )
 
-    def audit(self) -> list[AuditRow]:
-        """The whole chain, oldest first."""
+    def audit(self, actions: Collection[str] | None = None, after: int = 0) -> list[AuditRow]:
+        """The chain, oldest first: the whole of it, or the rows of some actions, or those after a number."""
         with self._database.read() as connection:
-            return audit.read(connection)
+            return audit.read(connection, actions, after)
 
     def audit_counts(self) -> dict[str, int]:
         """Action -> how many rows about a version have it."""

@@ -96,6 +96,15 @@ class Scores(Part):
                 for score_id, sample_id, kind, name, group, logit, learned, delivered_at in connection.execute(query)
             ]
 
+    def scored_within(self, ranges: Sequence[tuple[int, int]]) -> set[int]:
+        """See `daemon.ports.SampleStore.scored_within`."""
+        s, found = t.score.c, set[int]()
+        with self._database.read() as connection:
+            for first, last in ranges:
+                query = select(s.sample_id).where(s.id.between(first, last), s.profile == "raw", s.version.like("v%"))
+                found.update(connection.execute(query).scalars())
+        return found
+
 
 def scored_by_us() -> Any:
     """A correlated condition on `sample`: own versions scored it under both profiles."""

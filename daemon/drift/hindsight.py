@@ -12,7 +12,7 @@ def false_alarms(context: Context) -> list[tuple[str, Subject]]:
     A family: AUROC and recall at or above their floors; a real source: false-positive rate at or below the ceiling.
     """
     found = []
-    for version in context.registry.versions():
+    for version in context.registry.outlines():
         measured = {
             row.subject: row
             for row in context.samples.latest_evaluations(version.id)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +16,12 @@ from daemon.context import Context
 from daemon.drift.placement import placement_values
 from daemon.drift.reference import SMALLEST, reference_pool
 from daemon.drift.spending import trusted_sources
-from daemon.drift.standing import find
 from daemon.drift.subject_test import before_replay
 from daemon.drift.votes import group_votes
 from daemon.errors import TemporaryError
-from daemon.model import REPLAY, Alarm, LabelledSamples, LabelledVectors, Profile, ScoredRow, Subject, TestState
+from daemon.model import REPLAY, LabelledSamples, LabelledVectors, Profile, ScoredRow, Subject, TestState
 from daemon.settings import AlarmSettings
+from daemon.suspect import suspect_ranges
 
 PROFILE: Profile = "raw"  # pictures as they are delivered are what evades; the laundered figures are shown beside
 
@@ -185,13 +184,6 @@ def rows_by_subject(rows: Sequence[ScoredRow]) -> dict[Subject, list[ScoredRow]]
     for row in rows:
         found.setdefault(row.subject, []).append(row)
     return dict(sorted(found.items()))
-
-
-def suspect_ranges(alarms: Sequence[Alarm]) -> tuple[tuple[int, int], ...]:
-    """First and last score id of what came with each pipeline fault: it is never counted as evidence."""
-    found = find(alarms, "pipeline_fault")
-    stored: Any = found.state.get("suspect", []) if found is not None else []
-    return tuple((int(first), int(last)) for first, last in stored)
 
 
 def is_suspect(row: ScoredRow, suspect: Sequence[tuple[int, int]]) -> bool:

@@ -72,7 +72,10 @@ def newest_of(context: Context, fingerprint: str) -> dict[Profile, LabelledVecto
 
 def newest_samples(context: Context, fingerprint: str) -> LabelledSamples:
     """The rows that figures are made from: the newest of every subject that is not retired, as configured."""
-    newest = context.settings.evaluate.last_per_subject
+    return _present(context, fingerprint, context.settings.evaluate.last_per_subject)
+
+
+def _present(context: Context, fingerprint: str, newest: int | None) -> LabelledSamples:
     rows = context.samples.labelled_samples(fingerprint, last_per_subject=newest)
     retired = {subject for subject, flags in context.samples.family_flags().items() if flags.retired}
     return rows.take([i for i, s in enumerate(rows.subjects) if s not in retired]) if retired else rows
@@ -81,6 +84,11 @@ def newest_samples(context: Context, fingerprint: str) -> LabelledSamples:
 def comparable_samples(context: Context, fingerprint: str) -> LabelledSamples:
     """Those of them on which two versions may be compared: no version was chosen by its errors on them."""
     return newest_samples(context, fingerprint).without(context.samples.reported())
+
+
+def every_comparable_sample(context: Context, fingerprint: str) -> LabelledSamples:
+    """The same of all pictures, not of the newest alone."""
+    return _present(context, fingerprint, None).without(context.samples.reported())
 
 
 def comparable_vectors(context: Context, fingerprint: str, profile: Profile) -> LabelledVectors:

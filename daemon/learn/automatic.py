@@ -206,15 +206,15 @@ def _judged_without_it(context: Context, champion: LoadedVersion) -> bool:
         version.parent == record.id
         and version.learner != IMPORTED  # what another store learned is not known
         and version.statistics_revision >= until
-        and version.verdict is not None
-        for version in context.registry.versions()
+        and version.judged
+        for version in context.registry.outlines()
     )
 
 
 def _is_time(context: Context) -> bool:
     """Whether the last version is older than the policy's `every`."""
     every = context.settings.learn.policy.every
-    made = [version.created_at for version in context.registry.versions() if version.verdict is not None]
+    made = [version.created_at for version in context.registry.outlines() if version.judged]
     return every is not None and bool(made) and context.clock.now() - max(made) >= every
 
 
@@ -224,5 +224,5 @@ def _everything(context: Context, champion: LoadedVersion, make: Make | None) ->
     bring_up_to_date(context, fingerprint_of(context, champion))
     fingerprint = champion.record.fingerprint
     revision = context.samples.statistics_revision(fingerprint)
-    newest = max(v.statistics_revision for v in context.registry.versions() if v.fingerprint == fingerprint)
+    newest = max(v.statistics_revision for v in context.registry.outlines() if v.fingerprint == fingerprint)
     return challenge_for(context, champion, families, make) if families and revision > newest else None

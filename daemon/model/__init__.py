@@ -59,7 +59,7 @@ from daemon.model.measured import (
     TestState,
     UnlabelledRow,
 )
-from daemon.model.registry import AuditRow, VersionRecord
+from daemon.model.registry import AuditRow, VersionOutline, VersionRecord
 from daemon.model.running import UNFINISHED, GoldenRecord, JobPause, Migration, MigrationCounts, MigrationState, Run
 from daemon.model.shortcuts import (
     BATCH_STATES,
@@ -171,5 +171,6 @@ __all__ = [
     "TestState",
     "Trust",
     "UnlabelledRow",
+    "VersionOutline",
     "VersionRecord",
 ]

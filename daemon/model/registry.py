@@ -23,6 +23,20 @@ class VersionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionOutline:
+    """A version without its verdict, which is long: what every cycle asks of all versions."""
+
+    id: str
+    parent: str | None
+    fingerprint: str
+    learner: str
+    statistics_revision: int
+    state: str
+    created_at: datetime
+    judged: bool  # it has a verdict
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRow:
     """One link of the append-only, hash-chained audit."""
 

@@ -26,6 +26,8 @@ KINDS = {
     "shadow": ("shadow_begun", "put into the shadow"),
 }
 
+_OF_AUDIT = "audit:"  # how the keys of their events begin
+
 _EVADES = ("evading", "inverted", "degraded")
 
 log = structlog.get_logger("sidwatch.events")
@@ -112,12 +114,18 @@ def announce_ends_of_snoozes(context: Context, episodes: Sequence[Episode], now:
 
 def announce_decisions(context: Context) -> None:
     """An event for every row of the audit, derived from it, so that no kill between the two can lose one."""
-    for row in context.registry.audit():
-        if row.action in KINDS:
-            kind, done = KINDS[row.action]
-            data: dict[str, object] = {"version": row.version, "previous": row.previous, "actor": row.actor}
-            text = f"{row.version} {done} by {row.actor}: {row.reason}"
-            context.samples.add_event(Event(None, f"audit:{row.number}", kind, row.at, text, data))
+    for row in context.registry.audit(KINDS, after=_last_announced(context)):
+        kind, done = KINDS[row.action]
+        data: dict[str, object] = {"version": row.version, "previous": row.previous, "actor": row.actor}
+        text = f"{row.version} {done} by {row.actor}: {row.reason}"
+        context.samples.add_event(Event(None, f"{_OF_AUDIT}{row.number}", kind, row.at, text, data))
+
+
+def _last_announced(context: Context) -> int:
+    """Number of the newest row of the audit that has its event: rows are announced in their order."""
+    newest = (context.samples.last_event(kind) for kind, _ in KINDS.values())
+    numbers = (event.key.removeprefix(_OF_AUDIT) for event in newest if event and event.key.startswith(_OF_AUDIT))
+    return max(map(int, numbers), default=0)
 
 
 class LogNotifier:

@@ -30,6 +30,7 @@ class ForgettingStore(Protocol):
     def erase_forgotten(self, at: datetime) -> int:
         """Delete the bytes of what was taken out: vectors, pictures, old files; returns how many samples.
 
+        Nothing is closed, and 0 returned, when more was taken out meanwhile: the next call goes on with all of it.
         Only the holder of the state's lock may call it. Raises TemporaryError while statistics still hold one.
         """
         ...

@@ -27,6 +27,10 @@ class MeasurementStore(Protocol):
         """Labelled active rows in order of (delivery time, sha256) with score_id > after_score_id."""
         ...
 
+    def scored_within(self, ranges: Sequence[tuple[int, int]]) -> set[int]:
+        """Samples whose pictures as delivered an own version scored under an id of the ranges (first, last)."""
+        ...
+
     def save_evaluations(self, rows: Sequence[EvaluationRow], *, labels: int | None = None) -> None:
         """Store one measurement of a version, all rows of one time; of each day the last measurement is kept.
 

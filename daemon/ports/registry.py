@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from daemon.model import AuditRow, VersionRecord
+from daemon.model import AuditRow, VersionOutline, VersionRecord
 
 
 class Registry(Protocol):
@@ -65,11 +65,18 @@ class Registry(Protocol):
     def previous(self) -> VersionRecord | None: ...
     def version(self, version: str) -> VersionRecord: ...
     def versions(self) -> list[VersionRecord]: ...
+    def outlines(self) -> list[VersionOutline]:
+        """All versions without their verdicts, oldest first: as quick for a thousand as for ten."""
+        ...
+
     def artifact(self, version: str) -> tuple[bytes, bytes]:
         """(tensors, manifest), both checked against the recorded digests; CorruptArtifact otherwise."""
         ...
 
-    def audit(self) -> list[AuditRow]: ...
+    def audit(self, actions: Collection[str] | None = None, after: int = 0) -> list[AuditRow]:
+        """The chain, oldest first: the whole of it, or the rows of some actions, or those after a number."""
+        ...
+
     def audit_counts(self) -> dict[str, int]:
         """Action -> how many rows of the audit about a version have it."""
         ...

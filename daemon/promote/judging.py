@@ -23,6 +23,7 @@ from daemon.promote.first_champion import first_champion_verdict
 from daemon.promote.gate import gate, gate_forgetting, gate_recalibration
 from daemon.promote.verdict import Verdict
 from daemon.settings import Settings
+from daemon.suspect import suspect_samples
 
 Rows = TypeVar("Rows", LabelledSamples, LabelledVectors)
 
@@ -32,7 +33,8 @@ LARGE = 100  # holdout groups from which on a subject is judged on its holdout a
 def judge(context: Context, challenge: Challenge) -> Verdict:
     """What the gate says of a challenger, with every number behind it."""
     fingerprint = challenge.version.record.fingerprint
-    rows = gate_rows(comparable_samples(context, fingerprint), large_subjects(context))
+    counted = comparable_samples(context, fingerprint).without(suspect_samples(context.samples))
+    rows = gate_rows(counted, large_subjects(context))
     if challenge.champion is None:
         own = context.samples.with_vectors(fingerprint, "raw", rows)
         return _judge_first(challenge.version, own, context.settings)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Final
 
 import structlog
 
@@ -11,16 +12,20 @@ from daemon.champion import load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, ChampionMoved, CorruptArtifact
 from daemon.learn.settling import settle
-from daemon.model import AuditRow, VersionRecord
+from daemon.model import AuditRow, Event, VersionRecord
 from daemon.promote.deciding import replace_champion
 from daemon.promote.watching import watched
 from daemon.registry.flapping import WATCH
+
+STAYS: Final = "champion_worse"  # the event
 
 log = structlog.get_logger("sidwatch.watch")
 
 
 def return_from_damage(context: Context) -> AuditRow | None:
     """When a file of the champion is not as recorded, bring the newest whole version back that was in force before it.
+
+    One that somebody rolled back comes only when there is no other, one that holds forgotten samples never.
 
     Raises CorruptArtifact, which says what to do, when there is none.
     """
@@ -35,9 +40,15 @@ def return_from_damage(context: Context) -> AuditRow | None:
     target = _whole_before(context, champion)
     if target is None:
         raise CorruptArtifact(
-            f"the champion {champion.id} is damaged and no whole version was in force before: {damage}"
+            f"the champion {champion.id} is damaged and no whole version was in force before that holds no forgotten "
+            f"sample: {damage}"
         )
-    return _bring_back(context, champion, target, f"{champion.id} is damaged: {damage}", {"damaged": champion.id})
+    reason = f"{champion.id} is damaged: {damage}"
+    try:
+        return _bring_back(context, champion, target, reason, {"damaged": champion.id})
+    except BadInputError as error:
+        log.warning("the previous version could not be brought back", error=str(error))
+        return None
 
 
 def return_from_worse(context: Context) -> AuditRow | None:
@@ -53,17 +64,32 @@ def return_from_worse(context: Context) -> AuditRow | None:
         f"10^{found.log10_evidence:.1f} against 10^{found.log10_alarm:.1f}, {found.fakes} groups of fakes, "
         f"{found.reals} of reals"
     )
-    return _bring_back(context, champion, previous, reason)
+    try:
+        return _bring_back(context, champion, previous, reason)
+    except BadInputError as error:  # it was solved from what somebody had forgotten since: only a person may want it
+        _announce_stay(context, champion, previous, f"{reason}; it stays, for {error}")
+        return None
+
+
+def _announce_stay(context: Context, champion: VersionRecord, previous: VersionRecord, text: str) -> None:
+    """Once for each time that the champion came into force: nothing changes, so the audit has no row to tell of."""
+    number = max(row.number for row in context.registry.audit(("promote", "rollback")) if row.version == champion.id)
+    data: dict[str, object] = {"version": champion.id, "previous": previous.id}
+    event = Event(None, f"{STAYS}:{number}", STAYS, context.clock.now(), text, data)
+    last = context.samples.last_event(STAYS)
+    if last is None or last.key != event.key:
+        log.warning("the champion is proved worse, and the previous version cannot come back", reason=text)
+        context.samples.add_event(event)
 
 
 def _whole_before(context: Context, champion: VersionRecord) -> VersionRecord | None:
-    """The newest other version that was in force, can be read and has the champion's encoder."""
-    names = [row.version for row in context.registry.audit() if row.action in ("promote", "rollback")]
-    for name in dict.fromkeys(reversed(names)):
-        if name is None or name == champion.id:
-            continue
+    """The newest other version that was in force and may be: whole, of this encoder, without forgotten samples."""
+    for name in _in_force_before(context.registry.audit(("promote", "rollback")), champion.id):
         record = context.registry.version(name)
         if record.fingerprint != champion.fingerprint:
+            continue
+        if context.samples.forgotten_in(record.fingerprint, record.statistics_revision):
+            log.warning("a version that was in force holds forgotten samples", version=name)
             continue
         try:
             load_version(context.registry, record)
@@ -72,6 +98,13 @@ def _whole_before(context: Context, champion: VersionRecord) -> VersionRecord | 
             continue
         return record
     return None
+
+
+def _in_force_before(rows: Sequence[AuditRow], champion: str) -> list[str]:
+    """The other versions that were in force, newest first; what was rolled back comes last: somebody wanted it gone."""
+    gone = {row.previous: row.action == "rollback" for row in rows}  # how each was replaced the last time
+    names = dict.fromkeys(row.version for row in reversed(rows) if row.version is not None and row.version != champion)
+    return sorted(names, key=lambda name: gone.get(name, False))
 
 
 def _bring_back(
@@ -83,7 +116,7 @@ def _bring_back(
 ) -> AuditRow | None:
     try:
         row = replace_champion(context, target, champion, WATCH, reason, "rollback", noted=noted)
-    except (ChampionMoved, BadInputError) as error:  # a person was faster, or the target was damaged meanwhile
+    except (ChampionMoved, CorruptArtifact) as error:  # a person was faster, or the target was damaged meanwhile
         log.warning("the previous version could not be brought back", error=str(error))
         return None
     log.warning("the previous version is in force again", version=target.id, reason=reason)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 import numpy as np
 import structlog
@@ -14,12 +15,16 @@ from numpy.typing import NDArray
 from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.drift.e_process import EProcess
+from daemon.drift.standing import find
 from daemon.drift.votes import group_votes
 from daemon.errors import CorruptArtifact
-from daemon.evaluate.material import comparable_vectors
-from daemon.model import AuditRow, LabelledVectors
+from daemon.evaluate.material import every_comparable_sample
+from daemon.model import Alarm, AuditRow, LabelledSamples, LabelledVectors, Subject
+from daemon.suspect import suspect_samples
 
 log = structlog.get_logger("sidwatch.watch")
+
+MOST: Final = 0.5  # of the pictures of families that fell together; what caught more of them says they are as ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +82,31 @@ def watched(context: Context) -> Watched | None:
     previous = context.registry.previous()
     if champion is None or previous is None or previous.fingerprint != champion.record.fingerprint:
         return None  # vectors of two encoders never meet
-    rows = live_rows(context, champion.record.fingerprint, promotion.at, settings.watch_samples)
-    if not len(rows):
-        return None
     try:
         before = load_version(context.registry, previous)
     except CorruptArtifact as error:  # nothing to come back; `verify` and the log say so
         log.warning("the previous version is damaged, so the champion is not watched", error=str(error))
+        return None
+    fault = find(context.samples.alarms(), "pipeline_fault")
+    if fault is not None and fault.raised_at is not None:
+        return _watched_in_fault(context, champion, before, promotion.at, fault)
+    rows = live_rows(context, champion.record.fingerprint, promotion.at, settings.watch_samples)
+    return compare_versions(context, champion, before, rows) if len(rows) else None
+
+
+def _watched_in_fault(
+    context: Context, champion: LoadedVersion, before: LoadedVersion, since: datetime, fault: Alarm
+) -> Watched | None:
+    """The comparison on the families that fell together; None: what comes in is at fault, so it is no evidence.
+
+    They fall, too, when a champion is new and bad: then the version before still catches most of their pictures.
+    """
+    moved: Any = fault.state.get("moved", [])
+    fallen = {Subject("family", name) for name in moved}
+    live = _live(context, champion.record.fingerprint, since)
+    own = live.take([i for i, subject in enumerate(live.subjects) if subject in fallen])
+    rows = _first(context, champion.record.fingerprint, own, context.settings.promotion.watch_samples)
+    if not len(rows) or (before.held_out(rows) > before.threshold("raw")).mean() <= MOST:
         return None
     return compare_versions(context, champion, before, rows)
 
@@ -97,7 +120,7 @@ def compare_versions(context: Context, newer: LoadedVersion, older: LoadedVersio
 
 def _promotion(context: Context) -> AuditRow | None:
     """The audit's row of the champion's promotion, if the gate stands behind it."""
-    changes = [row for row in context.registry.audit() if row.action in ("promote", "rollback") and row.version]
+    changes = [row for row in context.registry.audit(("promote", "rollback")) if row.version]
     last = changes[-1] if changes else None
     if last is None or last.action != "promote" or last.previous is None:
         return None
@@ -107,9 +130,19 @@ def _promotion(context: Context) -> AuditRow | None:
 def live_rows(context: Context, fingerprint: str, since: datetime, most: int) -> LabelledVectors:
     """The first labelled pictures that came after a moment, at most so many (raw).
 
-    Of no untrusted source, of no retired family, and none that was reported because a version erred on it.
+    Of no untrusted source, of no retired family, none that was reported because a version erred on it, and none that
+    came with a pipeline fault.
     """
-    rows = comparable_vectors(context, fingerprint, "raw").without(context.samples.untrusted())
-    later = [i for i, at in enumerate(rows.delivered_at) if at > since]
-    later.sort(key=lambda i: (rows.delivered_at[i], rows.sample_ids[i]))
-    return rows.take(sorted(later[:most]))
+    live = _live(context, fingerprint, since).without(suspect_samples(context.samples))
+    return _first(context, fingerprint, live, most)
+
+
+def _live(context: Context, fingerprint: str, since: datetime) -> LabelledSamples:
+    """All of them in canonical order: to count the newest alone would let the window slide on a busy family."""
+    rows = every_comparable_sample(context, fingerprint).without(context.samples.untrusted())
+    return rows.take([i for i, at in enumerate(rows.delivered_at) if at > since])
+
+
+def _first(context: Context, fingerprint: str, rows: LabelledSamples, most: int) -> LabelledVectors:
+    """Cut in the order in which they vote and get their vectors: what voted once is never cut off later."""
+    return context.samples.with_vectors(fingerprint, "raw", rows.take(list(range(min(most, len(rows))))))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.model import AuditRow, VersionRecord
+from daemon.model import AuditRow, VersionOutline, VersionRecord
 from daemon.ports import Registry, SampleStore
 from daemon.settings import PromotionSettings
+from daemon.suspect import suspect_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +30,19 @@ class Shadow:
 
 def shadows(samples: SampleStore, registry: Registry, settings: PromotionSettings) -> list[Shadow]:
     """Every version that judges in the shadow, oldest first."""
-    found = [version for version in registry.versions() if version.state == "shadow"]
-    audit = registry.audit() if found else []
+    found = [version for version in registry.outlines() if version.state == "shadow"]
+    audit = registry.audit(("shadow",)) if found else []
     return [_shadow(samples, version, begun_at(audit, version), settings) for version in found]
 
 
-def begun_at(audit: Sequence[AuditRow], version: VersionRecord) -> datetime:
+def begun_at(audit: Sequence[AuditRow], version: VersionOutline | VersionRecord) -> datetime:
     """When the gate sent a version into the shadow."""
     return next(row.at for row in reversed(audit) if row.version == version.id and row.action == "shadow")
 
 
-def _shadow(samples: SampleStore, version: VersionRecord, since: datetime, settings: PromotionSettings) -> Shadow:
-    judged = sum(row.delivered_at > since for row in samples.scored_rows(version.id, "raw"))
+def _shadow(samples: SampleStore, version: VersionOutline, since: datetime, settings: PromotionSettings) -> Shadow:
+    suspect = suspect_samples(samples)
+    rows = samples.scored_rows(version.id, "raw")
+    judged = sum(row.delivered_at > since and row.sample_id not in suspect for row in rows)
     until = since + settings.shadow_for
     return Shadow(version.id, version.parent, since, until, judged, settings.shadow_samples)

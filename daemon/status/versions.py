@@ -8,7 +8,7 @@ from datetime import datetime
 
 from daemon import views
 from daemon.errors import CorruptArtifact
-from daemon.model import AuditRow, VersionRecord
+from daemon.model import AuditRow, VersionOutline, VersionRecord
 from daemon.ports import Registry
 
 DECISIONS = {
@@ -48,11 +48,11 @@ def version_views(registry: Registry, audit: Sequence[AuditRow]) -> list[views.V
     """Every version, oldest first."""
     champion, previous = registry.champion(), registry.previous()
     reasons = {row.version: row.reason for row in audit}
-    return [_version(version, champion, previous, reasons) for version in registry.versions()]
+    return [_version(version, champion, previous, reasons) for version in registry.outlines()]
 
 
 def _version(
-    version: VersionRecord,
+    version: VersionOutline,
     champion: VersionRecord | None,
     previous: VersionRecord | None,
     reasons: dict[str | None, str],
@@ -98,6 +98,6 @@ def _decision(row: AuditRow) -> views.DecisionView:
 def waiting_since(registry: Registry, champion: VersionRecord | None, audit: Sequence[AuditRow]) -> datetime | None:
     """Since when the first of the versions waits that a person could still approve; None: none does."""
     parent = champion.id if champion else None
-    waiting = {v.id for v in registry.versions() if v.state == "waiting" and v.parent == parent}
+    waiting = {v.id for v in registry.outlines() if v.state == "waiting" and v.parent == parent}
     since = {row.version: row.at for row in audit if row.action == "wait" and row.version in waiting}
     return min(since.values(), default=None)

@@ -226,6 +226,35 @@ def found_in_files(world: World, traces: list[bytes]) -> set[bytes]:
     return {trace for trace in traces if any(trace in content for content in contents)}
 
 
+@pytest.mark.parametrize("learned_too", [True, False])
+def test_what_is_forgotten_while_another_forgetting_is_finished_is_not_closed_with_it(
+    learned_too: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command beside a running service commits at any moment, here between the vectors and the last rows."""
+    world.until_idle()
+    first = in_train(SOURCES[0], 1)[0]
+    side = {c.uri for c in in_train(SOURCES[1], 60)}
+    second = next(c for c in beginning() if c.source == SOURCES[1] and (c.uri in side) == learned_too)
+    assert (ids_of(world, [second])[0] in learned(world)) == learned_too
+    rewrite = store.forgetting.Forgetting._rewrite_shards
+
+    def then_asked_again(self: store.forgetting.Forgetting) -> None:
+        rewrite(self)
+        monkeypatch.setattr(store.forgetting.Forgetting, "_rewrite_shards", rewrite)
+        self.forget(ForgetTarget("sample", digest(second)), "a test", "tester", world.clock.now())
+
+    monkeypatch.setattr(store.forgetting.Forgetting, "_rewrite_shards", then_asked_again)
+    forget(world, ForgetTarget("sample", digest(first)))
+    assert world.store.samples.forgets()[1].state == "taken_out"
+    assert world.cycle().forgotten == 2
+    assert [record.state for record in world.store.samples.forgets()] == ["done", "done"]
+    gone = ids_of(world, [first, second])
+    with world.store.database.read() as connection:
+        for table in (t.vector, t.learned, t.score):
+            assert connection.execute(select(table).where(table.c.sample_id.in_(gone))).first() is None, table.name
+    assert_whole(world)
+
+
 def test_the_service_goes_on_with_what_is_left(world: World) -> None:
     """The cycle finishes the forgetting, measures anew and puts a challenger without it to the gate."""
     world.until_idle()

@@ -8,18 +8,26 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.app import sources_of
 from daemon.champion import load_version
+from daemon.encoders.embedding import embed
 from daemon.errors import CorruptArtifact
 from daemon.heads.artifact import write
-from daemon.model import VersionRecord
-from daemon.promote.deciding import promote_by_hand
-from daemon.promote.returning import return_from_damage
+from daemon.intake.taking_in import intake
+from daemon.learn.bookkeeping import finish_forgetting
+from daemon.model import Alarm, ForgetTarget, VersionRecord
+from daemon.notify.notifying import notify
+from daemon.promote.deciding import promote_by_hand, roll_back
+from daemon.promote.returning import return_from_damage, return_from_worse
+from daemon.promote.watching import live_rows
 from daemon.registry.flapping import WATCH
 from daemon.status.snapshot import snapshot
+from daemon.suspect import suspect_samples
+from tests.integration.test_alarms import alarm, disguised
 from tests.integration.test_story import assert_whole, checks
-from tests.integration.world import KNOWN, NEW, SOURCES, START, World, candidate
+from tests.integration.world import ADAPTER, KNOWN, NEW, SOURCES, START, World, candidate
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +53,7 @@ def in_force(world: World) -> VersionRecord:
     return champion
 
 
-def successor(world: World, raised: float) -> VersionRecord:
+def successor(world: World, raised: float, later: int = 0) -> VersionRecord:
     """A copy of the champion whose threshold is higher by that much, promoted as the gate does."""
     before = load_version(world.store.registry, in_force(world))
     thresholds = {p: replace(t, value=t.value + raised) for p, t in before.artifact.thresholds.items()}
@@ -55,7 +63,7 @@ def successor(world: World, raised: float) -> VersionRecord:
         parent=before.record.id,
         fingerprint=before.record.fingerprint,
         learner="closed_form",
-        statistics_revision=before.record.statistics_revision,
+        statistics_revision=before.record.statistics_revision + later,
         manifest=manifest,
         tensors=tensors,
         at=world.clock.now(),
@@ -136,11 +144,88 @@ def test_what_a_person_promoted_is_not_undone(world: World) -> None:
     assert in_force(world).id == worse.id
 
 
+def test_the_first_pictures_since_the_promotion_are_watched_and_the_window_does_not_slide(world: World) -> None:
+    evaluation = world.context.settings.evaluate.model_copy(update={"last_per_subject": 10})
+    world.context = replace(world.context, settings=world.context.settings.model_copy(update={"evaluate": evaluation}))
+    champion = in_force(world)
+    since, watched = world.clock.now() - timedelta(seconds=1), []
+    for start in (1000, 1030):
+        world.inbox.put(candidate(KNOWN[0], i) for i in range(start, start + 30))
+        world.cycle()
+        rows = live_rows(world.context, champion.fingerprint, since, most=40)
+        watched.append(rows.sample_ids.tolist())
+    assert len(watched[0]) == 30 and len(watched[1]) == 40, "of the newest 10 alone it were 10 and 10"
+    assert watched[1][:30] == watched[0], "what voted once votes in its place again"
+
+
 def test_what_came_before_the_promotion_counts_nothing(world: World) -> None:
     live(world, 1000)
     worse = successor(world, raised=1e6)
     world.until_idle()
     assert in_force(world).id == worse.id
+
+
+def test_what_came_with_a_pipeline_fault_takes_nothing_back_while_it_stands_or_later(world: World) -> None:
+    world.inbox.put(candidate(NEW, i) for i in range(40))
+    live(world, 100, count=15)
+    learned = in_force(world)
+    assert [(e.family, e.state) for e in world.store.samples.episodes()] == [(NEW, "learned")]
+    swapped = [one for name, camera in zip(KNOWN, SOURCES, strict=False) for one in disguised(name, camera, range(30))]
+    world.inbox.put([*swapped, *disguised(SOURCES[0], NEW, range(40))])
+    world.cycle()
+    fault = alarm(world, "pipeline_fault")
+    assert fault is not None and fault.raised_at is not None
+    assert in_force(world).id == learned.id
+    assert len(suspect_samples(world.store.samples)) == 130
+    live(world, 200, count=60)
+    fault = alarm(world, "pipeline_fault")
+    assert fault is not None and fault.raised_at is None, "the families' recent votes are good again"
+    assert return_from_worse(world.context) is None and in_force(world).id == learned.id
+    assert WATCH not in {row.actor for row in world.store.registry.audit()}
+    assert_whole(world)
+
+
+def test_in_a_pipeline_fault_only_the_families_that_fell_take_a_version_back_and_once_it_is_over_all_do(
+    world: World,
+) -> None:
+    first = in_force(world)
+    worse = successor(world, raised=1e6)
+    odd = disguised(KNOWN[2], SOURCES[0], range(30))  # photographs: the version before does not catch them either
+    world.inbox.put([*odd, *(candidate(name, i) for i in range(1000, 1030) for name in KNOWN[:2])])
+    intake(world.context, ADAPTER)
+    embed(world.context)
+
+    fault = Alarm("pipeline_fault", "", worse.id, {"moved": [KNOWN[2]], "mark": "a test"}, 9.0, 3.0, START)
+    world.store.samples.save_alarms([fault])
+    assert return_from_worse(world.context) is None and in_force(world).id == worse.id
+    world.store.samples.save_alarms([replace(fault, raised_at=None)])
+    assert return_from_worse(world.context) is not None and in_force(world).id == first.id
+
+
+def test_while_a_pipeline_fault_stands_damage_still_brings_the_previous_version_back(world: World) -> None:
+    first = in_force(world)
+    second = successor(world, raised=1e-9)
+    world.store.samples.save_alarms([Alarm("pipeline_fault", "", second.id, {"mark": "a test"}, 9.0, 3.0, START)])
+    damage(world, second)
+    world.cycle()
+    assert in_force(world).id == first.id
+
+
+def test_what_is_worse_and_stays_because_the_version_before_holds_forgotten_samples_is_told_once(world: World) -> None:
+    worse = successor(world, raised=1e6)
+    world.inbox.put(candidate(name, i) for i in range(1000, 1030) for name in (*KNOWN, *SOURCES))
+    intake(world.context, ADAPTER)
+    embed(world.context)
+    world.store.samples.forget(ForgetTarget("family", KNOWN[2]), "a test", "tester", world.clock.now())
+    finish_forgetting(world.context)
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert return_from_worse(world.context) is None
+            notify(world.context)
+    assert in_force(world).id == worse.id
+    (told,) = [event for event in world.told if event.kind == "champion_worse"]
+    assert told.data["version"] == worse.id and "proved worse" in told.text and "forgotten since" in told.text
+    assert len([line for line in logs if line["log_level"] == "warning"]) == 1
 
 
 def test_after_two_returns_nothing_comes_into_force_by_itself_until_a_person_decides(world: World) -> None:
@@ -168,6 +253,29 @@ def test_a_damaged_champion_gives_way_to_the_one_before_it(world: World) -> None
     assert (last.action, last.actor) == ("rollback", WATCH)
     assert "is damaged" in last.reason
     assert world.cycle().idle
+
+
+def test_after_damage_a_version_that_somebody_rolled_back_comes_last(world: World) -> None:
+    first = in_force(world)
+    second = successor(world, raised=1e-9)
+    third = successor(world, raised=2e-9)
+    roll_back(world.context, "ada", "false positives in the newsroom")
+    damage(world, second)
+    assert return_from_damage(world.context) is not None
+    assert in_force(world).id == first.id, "not the one that Ada took away"
+    damage(world, first)
+    assert return_from_damage(world.context) is not None
+    assert in_force(world).id == third.id, "better than none"
+
+
+def test_after_damage_what_holds_forgotten_samples_stays_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = in_force(world)
+    successor(world, raised=1e-9, later=1)
+    damage(world, successor(world, raised=2e-9))
+    whole = first.statistics_revision
+    monkeypatch.setattr(world.store.samples, "forgotten_in", lambda _, revision: 3 if revision > whole else 0)
+    assert return_from_damage(world.context) is not None
+    assert in_force(world).id == first.id
 
 
 def test_without_a_whole_one_it_stops_with_one_clear_line(world: World) -> None:

@@ -20,6 +20,7 @@ from daemon.promote import shadowing
 from daemon.promote.deciding import approve, promote_by_hand, reject_by_hand
 from daemon.settings import EncoderSettings, PromotionSettings, Settings
 from daemon.status.snapshot import snapshot
+from tests.integration.test_alarms import alarm, disguised
 from tests.integration.test_story import assert_whole
 from tests.integration.world import ADAPTER, KNOWN, NEW, SOURCES, START, World, beginning, candidate
 
@@ -144,6 +145,31 @@ def test_while_a_pipeline_fault_stands_nothing_is_decided(world: World) -> None:
     assert shadowing.end_shadow(world.context) is None
     world.store.samples.save_alarms([replace(fault, raised_at=None)])
     assert shadowing.end_shadow(world.context) == (version.id, "promote")
+
+
+def test_what_came_with_a_pipeline_fault_is_not_among_the_live_pictures(world: World) -> None:
+    version = challenger(world)
+
+    def judged() -> int:
+        (shadow,) = snapshot(sources_of(world.settings, world.store), "ready", world.clock.now()).shadows
+        return shadow.samples
+
+    pairs = zip(KNOWN, SOURCES, strict=False)
+    world.inbox.put([one for name, camera in pairs for one in disguised(name, camera, range(30))])
+    world.cycle()
+    fault = alarm(world, "pipeline_fault")
+    assert fault is not None and fault.raised_at is not None
+    assert len(world.store.samples.scored_rows(version.id, "raw")) == 90 and judged() == 0
+    world.inbox.put(candidate(name, 1000 + i) for i in range(60) for name in KNOWN)
+    world.until_idle()
+    fault = alarm(world, "pipeline_fault")
+    assert fault is not None and fault.raised_at is None
+    verdict: Any = world.store.registry.version(version.id).verdict
+    assert verdict["decision"] == "promote"
+    seen = [check["n"] for check in verdict["checks"] if check["subject"] == ["family", KNOWN[0]]]
+    assert set(seen) == {60 + 60}, "the gate asks of none of them either"
+    assert in_force(world) == version.id
+    assert_whole(world)
 
 
 def test_no_other_challenger_is_made_for_its_family_meanwhile(world: World) -> None:

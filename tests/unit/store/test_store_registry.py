@@ -10,7 +10,7 @@ from sqlalchemy import update
 from store_testing import PRINT, T0, minutes
 
 from daemon.errors import BadInputError, ChampionMoved, CorruptArtifact
-from daemon.model import AuditRow, VersionRecord
+from daemon.model import AuditRow, VersionOutline, VersionRecord
 from store import Store, audit
 from store import tables as t
 
@@ -58,6 +58,27 @@ def test_promotion_moves_both_aliases_and_adds_a_link(store: Store) -> None:
     back = promote(store, first.id, second.id, action="rollback")
     assert store.registry.audit()[-1] == back
     assert audit.verify(store.registry.audit()) is None
+
+
+def test_outlines_are_the_versions_without_their_verdicts_and_the_audit_is_read_in_part(store: Store) -> None:
+    first, second, third = add(store, "a"), add(store, "b"), add(store, "c")
+    promote(store, first.id, None)
+    store.registry.record_verdict(second.id, "held", {"ap": 0.8}, "gate", "not proved", minutes(2))
+    promote(store, third.id, first.id)
+    outlines = store.registry.outlines()
+    assert [(one.id, one.state, one.judged) for one in outlines] == [
+        (version.id, version.state, version.verdict is not None) for version in store.registry.versions()
+    ]
+    assert [one.judged for one in outlines] == [True, True, True]
+    assert add(store, "d").id == store.registry.outlines()[-1].id and not store.registry.outlines()[-1].judged
+    shared = {*VersionRecord.__slots__} & {*VersionOutline.__slots__}
+    for one, version in zip(store.registry.outlines(), store.registry.versions(), strict=True):
+        assert {name: getattr(one, name) for name in shared} == {name: getattr(version, name) for name in shared}
+    whole = store.registry.audit()
+    assert [row.action for row in whole] == ["promote", "hold", "promote"]
+    assert store.registry.audit(("promote", "rollback")) == [whole[0], whole[2]]
+    assert store.registry.audit(after=1) == whole[1:]
+    assert store.registry.audit(("hold",), after=2) == []
 
 
 def test_a_promotion_on_a_wrong_expectation_writes_nothing(store: Store) -> None:

@@ -86,6 +86,7 @@ from daemon.model.vocabulary import (
     Subject,
     SubjectKind,
     Trust,
+    says_something,
 )
 
 __all__ = [
@@ -172,4 +173,5 @@ __all__ = [
     "Trust",
     "UnlabelledRow",
     "VersionRecord",
+    "says_something",
 ]

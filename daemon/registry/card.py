@@ -165,7 +165,7 @@ def _verdict(facts: Facts) -> str:
         for check in verdict.get("checks", [])
     ]
     columns = ["check", "profile", "subject", "champion", "this", "difference", "lower", "upper", "n", "outcome"]
-    return f"{str(verdict['decision']).capitalize()}: {plain(verdict['reason'])}\n\n{table(columns, rows)}"
+    return f"{plain(verdict['decision']).capitalize()}: {plain(verdict['reason'])}\n\n{table(columns, rows)}"
 
 
 def _number(value: float | None) -> str:

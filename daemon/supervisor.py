@@ -14,25 +14,26 @@ from types import FrameType
 
 import structlog
 
-from daemon.champion import LoadedVersion, load_version
+from daemon.champion import LoadedVersion
 from daemon.context import Context
 from daemon.cycle import CycleReport, run_cycle
-from daemon.errors import SidwatchError, TemporaryError
+from daemon.errors import CorruptArtifact, SidwatchError, TemporaryError
 from daemon.evaluate.measuring import evaluate
 from daemon.intake.breaker import Breaker
 from daemon.intake.taking_in import intake
 from daemon.jobs import CYCLE, NOTIFY, intake_job, intervals, pause_of, refuse_paused
 from daemon.learn.automatic import JOB, learn_aside
-from daemon.learn.importing_export import waits_for_gate
+from daemon.learn.importing_export import load_imported, waits_for_gate
 from daemon.learn.learning import Challenge, Make, update
 from daemon.learn.recalibrating import recalibrate
 from daemon.learn.retraining import RETRAININGS, retrain
 from daemon.learn.ticketing import watch_tickets
-from daemon.model import JobPause, Subject
+from daemon.model import JobPause, Subject, VersionRecord
 from daemon.notify.delivering import deliver
 from daemon.promote.judging import judge
 from daemon.promote.promoting import promote
 from daemon.promote.returning import return_from_damage
+from daemon.promote.verdict import Verdict
 from daemon.reembed.migrating import step
 from daemon.runs import Leases, execute, tick
 from daemon.schedule import Schedule
@@ -377,14 +378,27 @@ def run_update(context: Context, job: str = "update") -> UpdateOutcome:
 def gate_imports(context: Context) -> UpdateOutcome:
     """The `gate_imports` job: imported challengers pass through the gate; says what became of the last.
 
-    One that was compared with a champion that is gone by then stays a challenger, to be promoted by hand.
+    One that was compared with a champion that is gone by then stays a challenger, to be promoted by hand. One that is
+    damaged is rejected: it would be in the way of all that come after it.
     """
     outcome = UpdateOutcome("no imported version waits for the gate")
     for record in waits_for_gate(context):
         champion = context.registry.champion()
-        if champion is not None and champion.id == record.parent:
-            outcome = _outcome(context, update(context, _as_it_is(load_version(context.registry, record))))
+        if champion is None or champion.id != record.parent:
+            continue
+        try:
+            version = load_imported(context.registry, record)
+        except CorruptArtifact as error:
+            outcome = _turned_down(context, record, f"it cannot be judged: {error}")
+            continue
+        outcome = _outcome(context, update(context, _as_it_is(version)))
     return outcome
+
+
+def _turned_down(context: Context, record: VersionRecord, reason: str) -> UpdateOutcome:
+    verdict = Verdict("reject", reason, ()).to_dict()
+    context.registry.record_verdict(record.id, "rejected", verdict, "gate", reason, context.clock.now())
+    return UpdateOutcome(f"{record.id}: reject: {reason}", record.id, "reject")
 
 
 def _as_it_is(version: LoadedVersion) -> Make:

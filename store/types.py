@@ -11,6 +11,9 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
+from daemon.errors import ConfigurationError
+
+_SHOWN = 60  # characters of a value that does not belong where it is
 _TIMES = 4096  # that are kept: pictures come in batches, and those of a batch share their time
 
 
@@ -36,7 +39,23 @@ class UtcDateTime(TypeDecorator[datetime]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
         """Text is read once for each time, not for each row."""
         process = super().result_processor(dialect, coltype)
-        return process if process is None or dialect.name != "sqlite" else lru_cache(_TIMES)(process)
+        if process is None or dialect.name != "sqlite":
+            return process
+
+        def checked(value: Any) -> datetime | None:
+            try:
+                return process(value)
+            except (TypeError, ValueError) as error:
+                raise _no(value, "a time") from error
+
+        return lru_cache(_TIMES)(checked)
+
+
+def _no(value: object, what: str) -> ConfigurationError:
+    """Somebody wrote over the row: the store itself writes no such value."""
+    return ConfigurationError(
+        f"the store's database holds {repr(value)[:_SHOWN]} where {what} belongs; restore a backup"
+    )
 
 
 def canonical_json(value: Mapping[str, object]) -> str:
@@ -60,5 +79,8 @@ class CanonicalJson(TypeDecorator[dict[str, Any]]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any] | None:
         if value is None:
             return None
-        loaded: dict[str, Any] = json.loads(value)
+        try:
+            loaded: dict[str, Any] = json.loads(value)
+        except (RecursionError, TypeError, ValueError) as error:
+            raise _no(value, "JSON") from error
         return loaded

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from daemon.errors import SidwatchError
 from store import audit
 from store import tables as t
+from store.decisions import champion_differing, differing
 from store.files import read_checked
 from store.splits import fold_of
 from store.state import Store
@@ -50,7 +51,7 @@ def verify(
     """
     parts: list[tuple[str, Callable[[], Iterable[str]]]] = [
         ("exactly one champion, whose artifact is whole", lambda: _champion(store, check_artifact, deep)),
-        ("the audit chain holds and ends at the champion", lambda: _audit(store)),
+        ("the audit chain holds and the versions are what it says", lambda: _audit(store)),
         ("no sample twice, no vector without sample, every shard readable", lambda: _samples(store, deep)),
         ("no run is running without a live lease", lambda: _runs(store, now)),
         ("every cursor is covered by committed deliveries", lambda: _cursors(store)),
@@ -71,10 +72,18 @@ def _check(number: int, name: str, part: Callable[[], Iterable[str]]) -> Check:
         faults.append(str(error))
     except DBAPIError as error:  # a damaged database fails the invariants that cannot be read
         faults.append(f"the database cannot be read ({error.orig})")
+    except OSError as error:
+        faults.append(_unreadable(error))
+    except Exception as error:  # noqa: BLE001 - whatever a row raises that somebody wrote over: it is the answer
+        faults.append(" ".join(f"what is stored cannot be read ({type(error).__name__}: {error})".split()))
     shown = "; ".join(faults[:_SHOWN])
     if len(faults) > _SHOWN:
         shown += f"; and {len(faults) - _SHOWN} more"
     return Check(number, name, not faults, shown)
+
+
+def _unreadable(error: OSError) -> str:
+    return f"{error.filename or 'a file'} cannot be read ({error.strerror or error})"
 
 
 def _champion(store: Store, check_artifact: Callable[[bytes, bytes], None], deep: bool) -> Iterator[str]:
@@ -95,28 +104,30 @@ def _version_faults(store: Store, deep: bool) -> Iterator[str]:
 
     A version that the service left because it was damaged is known to be, and no rollback leads back to it unseen.
     """
+    versions = store.registry.versions()  # read in any case: each row must be readable
+    if not deep:
+        return
     champion = store.registry.champion()
     known = {row.payload.get("damaged") for row in store.registry.audit()} | {champion.id if champion else None}
-    for version in store.registry.versions() if deep else ():
+    for version in versions:
         try:
             if version.id not in known:
                 store.registry.artifact(version.id)
         except SidwatchError as error:
             yield f"{version.id} ({version.state}): {error}"
+        except OSError as error:
+            yield f"{version.id} ({version.state}): {_unreadable(error)}"
 
 
 def _audit(store: Store) -> Iterator[str]:
-    rows = store.registry.audit()
-    broken = audit.verify(rows)
-    if broken is not None:
-        yield f"audit: {broken}"
-    # Only these carry a version into force; the other rows tell of verdicts and of what people did.
-    promoted = [row.version for row in rows if row.action in ("promote", "rollback")]
-    champion = store.registry.champion()
-    last = promoted[-1] if promoted else None
-    found = None if champion is None else champion.id
-    if last != found:
-        yield f"the audit's last promotion is {last or 'none'}, the champion {found or 'none'}"
+    with store.database.read() as connection:  # one snapshot: a service may decide meanwhile
+        rows = audit.read(connection)
+        broken = audit.verify(rows)
+        if broken is not None:
+            yield f"audit: {broken}"
+        yield from champion_differing(connection, rows)
+        if broken is None:  # else nothing more follows from the rows
+            yield from differing(connection, rows)
 
 
 def _samples(store: Store, deep: bool) -> Iterator[str]:
@@ -172,6 +183,8 @@ def _file_faults(store: Store, deep: bool) -> Iterator[tuple[str, str]]:
             read_checked(path, digest)
         except SidwatchError as error:
             yield digest, str(error)
+        except OSError as error:
+            yield digest, _unreadable(error)
 
 
 def _shard_rows(store: Store, shard_id: int, digest: str) -> Iterator[str]:

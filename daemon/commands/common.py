@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.errors import ConfigurationError
-from daemon.model import LONGEST_REASON
+from daemon.model import LONGEST_REASON, says_something
 from daemon.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def settings_of(config: Path | None) -> Settings:
 
 
 def said(reason: str) -> str:
-    """Callback of `--reason`: an empty one is no reason."""
-    if not reason.strip():
+    """Callback of `--reason`: one in which nothing is to be read is no reason."""
+    if not says_something(reason):
         raise typer.BadParameter("say why: the audit keeps it")
     return short(reason)
 

@@ -20,7 +20,7 @@ def version_detail(context: Context, view: VersionView) -> VersionDetailView:
     """Everything about a version. Raises BadInputError without such a version, CorruptArtifact when it is damaged."""
     record = context.registry.version(view.id)
     facts = facts_of(context.registry, context.samples, record)
-    verdict: Mapping[str, Any] = record.verdict or {}
+    verdict: Mapping[str, Any] = facts.verdict or {}
     notes: list[str] = []
     return VersionDetailView(
         version=view,

@@ -121,7 +121,7 @@ def read(tensors: bytes, manifest: bytes) -> VersionArtifact:
             dict(body["about"]),
         )
         _validate(artifact)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise CorruptArtifact(f"version: the manifest is malformed ({error!r})") from error
     return artifact
 
@@ -134,10 +134,13 @@ def _read_manifest(manifest: bytes) -> dict[str, Any]:
     if not isinstance(body, dict) or body.get("format") not in (_BEFORE, FORMAT) or "tensors_sha256" not in body:
         raise CorruptArtifact(f"version: the manifest is not of format {FORMAT}")
     recorded = body.pop("manifest_sha256", None)
-    canonical = _canonical(body)
+    try:
+        canonical, whole = _canonical(body), _canonical({**body, "manifest_sha256": recorded})
+    except ValueError as error:  # NaN, or half a surrogate pair: Python reads it and can never have written it
+        raise CorruptArtifact("version: the manifest has a number or a text that no version has") from error
     if recorded != sha256(canonical).hexdigest():
         raise CorruptArtifact("version: the manifest was altered (sha256 differs)")
-    if manifest != _canonical({**body, "manifest_sha256": recorded}):
+    if manifest != whole:
         raise CorruptArtifact("version: the manifest is not in canonical form")
     return body
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from daemon.champion import LoadedVersion, load_version
 from daemon.context import Context
 from daemon.errors import BadInputError, CorruptArtifact
 from daemon.heads import VersionArtifact, read
+from daemon.heads.said import check_said
 from daemon.model import VersionRecord
+from daemon.ports import Registry
 from daemon.registry.exporting import SUMS
 
 LEARNER = "import"  # in the registry's row; the manifest says what it was learned by
@@ -45,6 +48,7 @@ def read_exported(folder: Path) -> Exported:
             if sums.get(name) != sha256(content).hexdigest():
                 raise BadInputError(f"{name} is not what {SUMS} says; export it again")
         artifact = read(files[TENSORS], files[MANIFEST])
+        check_said(files[MANIFEST])
         found = Exported(artifact, files[TENSORS], files[MANIFEST])
         if re.fullmatch(r"[0-9a-f]{64}", str(artifact.about.get("encoder_fingerprint"))) is None:
             raise BadInputError(f"{MANIFEST} does not say which encoder it belongs to; export it again")
@@ -100,6 +104,16 @@ def waits_for_gate(context: Context) -> list[VersionRecord]:
         and version.state == "challenger"
         and version.verdict is None
     ]
+
+
+def load_imported(registry: Registry, record: VersionRecord) -> LoadedVersion:
+    """Read a version out of a folder; checked as at its import, for an earlier release may have taken it in.
+
+    Raises CorruptArtifact.
+    """
+    version = load_version(registry, record)
+    check_said(registry.artifact(record.id)[1])
+    return version
 
 
 def _bytes(folder: Path, name: str) -> bytes:

@@ -93,7 +93,7 @@ def _log_priors(
     """
     if champion is None:
         return ()
-    settings = champion.artifact.about["settings"]
+    settings = champion.artifact.about.get("settings", {})  # of another store it need not say any
     stored = {str(name): float(prior) for name, prior in settings.get("log_priors", ())}
     # A family keeps its own prior, also when one with another prior was merged into it.
     priors = {champion.present(name): stored.get(champion.present(name), prior) for name, prior in stored.items()}

@@ -86,6 +86,7 @@ from daemon.model.vocabulary import (
     Subject,
     SubjectKind,
     Trust,
+    says_something,
 )
 
 __all__ = [
@@ -173,4 +174,5 @@ __all__ = [
     "UnlabelledRow",
     "VersionOutline",
     "VersionRecord",
+    "says_something",
 ]

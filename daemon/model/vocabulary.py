@@ -36,6 +36,15 @@ REASONS: tuple[str, ...] = (
 )
 
 
+def says_something(text: str) -> bool:
+    """Whether a person could read anything in it: blanks, and signs that are not shown, are no reason.
+
+    >>> says_something("a"), says_something(" \\u200b")
+    (True, False)
+    """
+    return any(one.isprintable() and not one.isspace() for one in text)
+
+
 class Subject(NamedTuple):
     """What is measured, alarmed on and learned: a synthetic family or a real source."""
 

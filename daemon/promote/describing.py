@@ -8,6 +8,7 @@ from typing import Any
 from daemon.app import open_for
 from daemon.champion import load_version
 from daemon.model import VersionRecord
+from daemon.registry.facts import verdict_of
 from daemon.registry.naming import version_named
 from daemon.registry.shadows import Shadow, shadows
 from daemon.settings import Settings
@@ -34,7 +35,7 @@ def describe_version(settings: Settings, version: str) -> dict[str, Any]:
         "encoder": record.fingerprint,
         "thresholds": thresholds,
         "shadow": shadow,
-        "verdict": record.verdict,
+        "verdict": verdict_of(record),
         "about": dict(loaded.artifact.about),
     }
 

@@ -150,7 +150,7 @@ def _interval(value: float | None, lower: float | None, upper: float | None) -> 
 
 
 def _verdict(facts: Facts) -> str:
-    verdict: dict[str, Any] | None = facts.record.verdict
+    verdict = facts.verdict
     if verdict is None:
         return "None: the gate has not judged it."
     rows = [
@@ -162,10 +162,10 @@ def _verdict(facts: Facts) -> str:
             check["n"],
             check["outcome"],
         )
-        for check in verdict.get("checks", [])
+        for check in verdict["checks"]
     ]
     columns = ["check", "profile", "subject", "champion", "this", "difference", "lower", "upper", "n", "outcome"]
-    return f"{str(verdict['decision']).capitalize()}: {plain(verdict['reason'])}\n\n{table(columns, rows)}"
+    return f"{plain(verdict['decision']).capitalize()}: {plain(verdict['reason'])}\n\n{table(columns, rows)}"
 
 
 def _number(value: float | None) -> str:

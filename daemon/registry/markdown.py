@@ -12,10 +12,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def plain(value: object) -> str:
-    """On one line and inside its cell, whatever a person wrote; no markup of theirs comes alive.
+    """On one line and inside its cell, whatever a person wrote; no markup of theirs comes alive, no terminal obeys.
 
     >>> plain("a|b<i>")
     'a\\\\|b&lt;i>'
+    >>> print(plain("\\x1b[2J"))
+    \\x1b\\[2J
     """
     text = " ".join(str(value).split())
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
+    safe = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
+    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in safe)

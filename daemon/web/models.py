@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from starlette.exceptions import HTTPException
 
-from daemon.model import LONGEST_REASON
+from daemon.model import LONGEST_REASON, says_something
 from daemon.registry.consumer import FILES, MEDIA_TYPES, Document
 from daemon.views import View
 from daemon.web.entity import answer
 from daemon.web.guard import Operators
+
+
+def _readable(reason: str) -> str:
+    if not says_something(reason):
+        raise ValueError("say why: the audit keeps it")
+    return reason
 
 
 class Reason(BaseModel):
@@ -22,7 +28,9 @@ class Reason(BaseModel):
 
     # For the audit; PostgreSQL stores no NUL.
     reason: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON, pattern=r"^[^\x00]*$")
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON, pattern=r"^[^\x00]*$"),
+        AfterValidator(_readable),
     ]
 
 

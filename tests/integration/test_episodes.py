@@ -131,6 +131,7 @@ def test_close_works_beside_a_service_and_asks_it_for_a_cycle(folder: Path, caps
         (["snooze", NEW, "--for", "99999999d"], 65, "a year at most"),
         (["close", NEW], 2, "--reason"),
         (["close", NEW, "--reason", " "], 2, "say why"),
+        (["close", NEW, "--reason", "\u200b"], 2, "say why"),
         (["ack", NEW, "--reason", "x" * 2001], 2, "at most 2000"),
         (["ack", NEW, "--reason", "x\udcff"], 65, "no UTF-8 text"),
     ],

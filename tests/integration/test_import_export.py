@@ -139,6 +139,42 @@ def test_a_version_of_another_encoder_is_refused(world: World, elsewhere: Path, 
     assert len(world.store.registry.versions()) == 1
 
 
+def test_what_a_folder_does_not_say_is_not_asked_for(elsewhere: Path, tmp_path: Path) -> None:
+    folder = copied(elsewhere, tmp_path / "older")
+
+    def shortened(body: dict[str, Any]) -> None:
+        kept = {"encoder_fingerprint": body["about"]["encoder_fingerprint"], "from_a_later_release": {"a": [1]}}
+        body["about"] = kept
+
+    resealed(folder, shortened)
+    assert read_exported(folder).fingerprint == FINGERPRINT
+
+
+def test_one_that_cannot_be_judged_is_rejected_and_the_next_has_its_turn(
+    world: World, elsewhere: Path, tmp_path: Path
+) -> None:
+    folder = copied(elsewhere, tmp_path / "raw only")
+    resealed(folder, lambda body: body["thresholds"].pop("laundered"))
+    champion = world.store.registry.champion()
+    assert champion is not None
+    damaged = world.store.registry.add_version(  # as an earlier release would have taken it in
+        parent=champion.id,
+        fingerprint=champion.fingerprint,
+        learner="import",
+        statistics_revision=0,
+        manifest=(folder / "manifest.json").read_bytes(),
+        tensors=(folder / "tensors.safetensors").read_bytes(),
+        at=world.clock.now(),
+    )
+    sound = add_exported(read_exported(elsewhere), world.context)
+    assert gate_imports(world.context).version == sound.id
+    turned_down = world.store.registry.version(damaged.id)
+    assert turned_down.state == "rejected" and turned_down.verdict is not None
+    assert "thresholds.laundered" in str(turned_down.verdict["reason"])
+    assert world.store.registry.version(sound.id).state == "promoted"
+    assert_whole(world)
+
+
 def test_a_store_without_a_champion_has_nothing_to_compare_it_with(elsewhere: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no champion yet"):
         add_exported(read_exported(elsewhere), World(tmp_path / "empty").context)
@@ -159,6 +195,19 @@ def _nested(folder: Path) -> None:
 def _swapped_tensors(folder: Path) -> None:
     (folder / "tensors.safetensors").write_bytes(b"\0" * 64)
     resealed(folder, lambda body: None)
+
+
+def _deep(levels: int) -> list[Any]:
+    return [_deep(levels - 1)] if levels else []
+
+
+def _replaced(folder: Path, before: bytes, after: bytes) -> None:
+    """What `json` reads and would not write as it is."""
+    manifest = (folder / "manifest.json").read_bytes()
+    assert before in manifest
+    (folder / "manifest.json").write_bytes(manifest.replace(before, after))
+    digests = {n: sha256((folder / n).read_bytes()).hexdigest() for n in ("manifest.json", "tensors.safetensors")}
+    (folder / "SHA256SUMS").write_text("".join(f"{d}  {n}\n" for n, d in digests.items()), encoding="ascii")
 
 
 def _fifo(folder: Path) -> None:
@@ -183,6 +232,21 @@ def _fifo(folder: Path) -> None:
         lambda folder: resealed(folder, lambda body: body["about"].pop("encoder_fingerprint")),
         lambda folder: resealed(folder, lambda body: body["heads"]["head"].update(kind="unknown")),
         lambda folder: resealed(folder, lambda body: body["thresholds"].clear()),
+        lambda folder: resealed(folder, lambda body: body["thresholds"].pop("laundered")),
+        lambda folder: resealed(folder, lambda body: body["thresholds"]["raw"].update(left_out="zz")),
+        lambda folder: resealed(folder, lambda body: body["thresholds"]["raw"].update(method=["split_conformal"])),
+        lambda folder: resealed(folder, lambda body: body["thresholds"]["raw"].update(value=10**400)),
+        lambda folder: resealed(folder, lambda body: body["heads"]["head"].update(limits=[1])),
+        lambda folder: resealed(folder, lambda body: body["about"].update(statistics="x")),
+        lambda folder: resealed(folder, lambda body: body["about"]["statistics"].update(groups=[{"kind": "family"}])),
+        lambda folder: resealed(folder, lambda body: body["about"].update(exclusions=[1])),
+        lambda folder: resealed(folder, lambda body: body["about"].update(exclusions="xx")),
+        lambda folder: resealed(folder, lambda body: body["about"].update(dataset=[1])),
+        lambda folder: resealed(folder, lambda body: body["about"].update(settings=7)),
+        lambda folder: resealed(folder, lambda body: body["about"].update(code_version=["0.1.0"])),
+        lambda folder: resealed(folder, lambda body: body["about"].update(note=_deep(500))),
+        lambda folder: _replaced(folder, b'"learner":"closed_form"', b'"learner":NaN'),
+        lambda folder: _replaced(folder, b'"learner":"closed_form"', b'"learner":"\\ud800"'),
     ],
 )
 def test_a_spoilt_folder_is_refused_in_one_line(spoil: Callable[[Path], None], elsewhere: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 from hashlib import sha256
 from pathlib import Path
@@ -171,6 +172,19 @@ def test_a_rollback_where_there_is_no_store_makes_none(
     assert run(["models", "rollback", "--reason", "a test"]) == 78
     assert "there is no store at" in capsys.readouterr().err
     assert not Path("mistyped").exists()
+
+
+@pytest.mark.parametrize("verdict", ["{}", '{"checks":[1],"decision":"hold","reason":""}', "[]", "{"])
+@pytest.mark.parametrize("command", ["show", "card"])
+def test_a_verdict_that_somebody_wrote_over_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str, verdict: str
+) -> None:
+    with sqlite3.connect(folder / "state" / "sidwatch.db") as connection:
+        connection.execute("UPDATE version SET verdict = ? WHERE number = 2", (verdict,))
+    connection.close()
+    assert run(["models", command, "v0002"]) in (65, 78)
+    complaint = capsys.readouterr().err.strip()
+    assert "\n" not in complaint and ("sidwatch verify" in complaint or "restore a backup" in complaint)
 
 
 def test_the_service_serves_the_champion_and_its_files_and_refuses_what_is_damaged(

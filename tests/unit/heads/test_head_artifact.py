@@ -16,8 +16,10 @@ import daemon
 from daemon.errors import BadInputError, CorruptArtifact
 from daemon.heads.artifact import Anchors, read, version_digest, write
 from daemon.heads.learner import fit_version
+from daemon.heads.said import check_said
 from daemon.heads.settings import HeadSettings
 from daemon.heads.tensors import load_tensors, save_tensors
+from daemon.model import Dataset, Exclusion
 
 SETTINGS = HeadSettings()
 
@@ -112,6 +114,19 @@ def test_an_infinite_threshold_survives(world_of, learn, origin):
     assert again.thresholds["raw"].value == float("inf")
     assert "too few" in again.thresholds["raw"].note
     assert not again.synthetic(np.array([1e300]), "raw").any()
+
+
+@pytest.mark.parametrize("sources", [2, 8])  # too few for a threshold, and enough
+def test_what_is_written_here_says_what_a_version_must_say(world_of, learn, origin, sources):
+    rows = world_of(sources=sources, n=20)
+    origin = replace(
+        origin,
+        dataset=Dataset(40, "d" * 64),
+        exclusions=(Exclusion("family", "flux", "a", "raw", 3, "clip", "implausible"),),
+    )
+    settings = replace(SETTINGS, log_priors=(("family_0", -0.5),))
+    _, manifest = write(fit_version(learn(rows), rows, rows, settings, 0.05, origin))
+    check_said(manifest)
 
 
 def test_no_picture_is_kept_among_the_anchors(artifact, world):

@@ -176,6 +176,12 @@ def test_no_name_breaks_out_of_its_cell_or_becomes_markup(name: str) -> None:
     assert [len(row) for row in cells(as_markdown(report))] == [len(row) for row in cells(as_markdown(usual))]
 
 
+def test_no_reason_steers_a_terminal() -> None:
+    text = as_markdown(made(30, status(), replace(audited("hold", 1), reason="a\x1b]0;b\x07\u202ec")))
+    assert "a\\x1b]0;b\\x07\\x202ec" in text
+    assert all(one.isprintable() or one == "\n" for one in text)
+
+
 def test_equal_reports_are_equal_texts() -> None:
     assert as_markdown(made()) == as_markdown(made())
     assert as_html(made()) == as_html(made())

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text, update
 from store_testing import PRINT, T0, embed, fake, minutes, real
 
-from daemon.errors import BadInputError
+from daemon.errors import BadInputError, ConfigurationError
 from daemon.model import ForgetTarget, Subject
-from store import Store
+from store import Store, audit
 from store import tables as t
 from store.splits import split_of
 from store.verify import Check, verify
@@ -173,6 +173,128 @@ def test_2_a_tampered_audit_and_a_champion_that_nobody_promoted(sound: Store) ->
     assert broken(sound)[2] == "audit: row 1 was changed"
     execute(sound, "UPDATE alias SET version = (SELECT version FROM alias WHERE name = 'previous')")
     assert "the audit's last promotion is v0002" in broken(sound)[2]
+
+
+@pytest.fixture
+def decided(sound: Store) -> Store:
+    """A store in which every kind of decision was made: v0001 to v0007."""
+    registry = sound.registry
+    verdict = {"decision": "hold", "reason": "änders", "numbers": [0.1, None], "groups": {"b": 1, "a": 2}}
+    names = [
+        registry.add_version(
+            parent=None, fingerprint=PRINT, learner="mixture", statistics_revision=1,
+            manifest=name.encode(), tensors=b"t", at=T0,
+        ).id
+        for name in "cdefg"
+    ]  # fmt: skip
+    for name, state in zip(names, ("held", "shadow", "waiting", "shadow"), strict=False):
+        registry.record_verdict(name, state, verdict, "gate", "numbers", T0)
+    registry.record_verdict(names[1], "rejected", {**verdict, "decision": "reject"}, "gate", "numbers", T0)
+    registry.refuse(names[2], actor="me", reason="not yet", at=T0)
+    champion, before = registry.champion(), registry.previous()
+    assert champion is not None and before is not None
+    registry.promote(before.id, expected=champion.id, actor="me", reason="", verdict=None, at=T0, action="rollback")
+    return sound
+
+
+def test_2_what_follows_from_the_audit_is_what_is_there(decided: Store) -> None:
+    states = [version.state for version in decided.registry.versions()]
+    assert states == ["promoted", "promoted", "held", "rejected", "rejected", "shadow", "challenger"]
+    assert broken(decided) == broken(decided, deep=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (
+            "UPDATE alias SET version = (SELECT id FROM version WHERE number = 4) WHERE name = 'previous'",
+            "by the audit it",
+        ),
+        ("DELETE FROM alias WHERE name = 'previous'", "a rollback leads to none, by the audit it is v0002"),
+        ("UPDATE version SET state = 'waiting' WHERE number = 4", "is waiting, the audit says rejected"),
+        ("UPDATE version SET state = 'promoted' WHERE number = 7", "is promoted, the audit says challenger"),
+        ("UPDATE version SET state = 'challenger' WHERE number = 3", "is challenger, the audit says held"),
+        ("UPDATE version SET verdict = '{}' WHERE number = 3", "the verdict on v0003"),
+        ("UPDATE version SET verdict = '{' WHERE number = 5", "the verdict on v0005"),
+        ("UPDATE version SET verdict = NULL WHERE number = 6", "the verdict on v0006"),
+        ("UPDATE version SET verdict = '{}' WHERE number = 7", "the verdict on v0007"),
+        ("DELETE FROM version WHERE number = 3", "the audit speaks of v0003"),
+        ("UPDATE audit SET payload = '{' WHERE number = 3", "audit row 3 cannot be read"),
+        ("UPDATE audit SET payload = '[]' WHERE number = 3", "row 3 was changed"),
+        ("UPDATE audit SET payload = '{\"a\":NaN}' WHERE number = 3", "row 3 was changed"),
+        ("UPDATE audit SET payload = '\"\\ud800\"' WHERE number = 3", "row 3 was changed"),
+        ("UPDATE audit SET at = 'yesterday' WHERE number = 3", "audit row 3 cannot be read"),
+        ("UPDATE audit SET actor = x'00ff' WHERE number = 3", ""),
+    ],
+)
+def test_2_a_registry_that_differs_from_the_audit(decided: Store, change: str, found: str) -> None:
+    execute(decided, text(change.replace(":", "\\:")), trusting=True)  # no parameter of the statement
+    assert found in broken(decided)[2]
+    assert found in broken(decided, deep=False)[2]
+
+
+def test_2_a_decision_that_was_taken_out_of_the_audit(store: Store) -> None:
+    version = promote(store, "a", None)
+    for name in "bc":
+        added = store.registry.add_version(
+            parent=version, fingerprint=PRINT, learner="mixture", statistics_revision=0,
+            manifest=name.encode(), tensors=b"t", at=T0,
+        )  # fmt: skip
+        store.registry.record_verdict(added.id, "rejected", {"decision": "reject"}, "gate", "worse", T0)
+    execute(store, "DELETE FROM audit WHERE number = 3")
+    assert f"{added.id} is rejected, the audit says challenger" in broken(store, deep=False)[2]
+
+
+def test_2_an_action_of_another_release_accuses_nobody(sound: Store) -> None:
+    version = sound.registry.versions()[0].id
+    with sound.database.write() as connection:
+        audit.append(
+            connection, at=T0, actor="me", action="retire", version=version, previous=None, reason="", payload={}
+        )
+        connection.execute(text("UPDATE version SET state = 'retired' WHERE number = 1"))
+    assert broken(sound, deep=False) == {}
+
+
+def test_a_row_or_file_that_cannot_be_read_ends_no_other_check(sound: Store) -> None:
+    champion = sound.registry.champion()
+    assert champion is not None
+    path = sound.layout.tensors(champion.tensors_sha256)
+    path.unlink()
+    path.mkdir()
+    other = sound.layout.tensors(sound.registry.versions()[0].tensors_sha256)
+    other.unlink()
+    other.mkdir()
+    found = broken(sound)
+    assert list(found) == [1] and f"{path} cannot be read" in found[1] and f"{other} cannot be read" in found[1]
+    execute(sound, "UPDATE version SET verdict = '{' WHERE number = 2")
+    found = broken(sound, deep=False)
+    assert list(found) == [1, 2] and "\n" not in found[1]
+    assert [check.number for check in checks(sound)] == list(range(1, 11))
+
+
+def test_1_a_version_that_cannot_be_read(sound: Store) -> None:
+    execute(sound, "UPDATE version SET created_at = 'yesterday' WHERE number = 1")
+    assert "holds 'yesterday' where a time belongs" in broken(sound, deep=False)[1]
+
+
+def test_the_audit_names_the_row_that_cannot_be_read(sound: Store) -> None:
+    execute(sound, "UPDATE audit SET payload = '{' WHERE number = 2")
+    with pytest.raises(ConfigurationError, match=r"^audit row 2 cannot be read: .* holds '{' where JSON belongs"):
+        sound.registry.audit()
+
+
+def test_a_gauge_that_cannot_be_derived_is_an_answer(sound: Store) -> None:
+    def stops() -> list[str]:
+        raise StopIteration
+
+    found = verify(
+        sound,
+        now=minutes(10),
+        started_at=1000.0,
+        check_artifact=lambda tensors, manifest: None,
+        recompute=stops,
+    )
+    assert [(check.number, check.ok) for check in found if not check.ok] == [(9, False)]
 
 
 def test_3_a_lost_shard_and_a_vector_without_sample(sound: Store) -> None:

@@ -123,7 +123,16 @@ def test_without_a_write_token_the_api_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"reason": "  "}, {"reason": "x" * 2001}, {"reason": "a\0b"}, {"reason": "ok", "actor": "eve"}, []]
+    "body",
+    [
+        {},
+        {"reason": "  "},
+        {"reason": "\u200b"},
+        {"reason": "x" * 2001},
+        {"reason": "a\0b"},
+        {"reason": "ok", "actor": "eve"},
+        [],
+    ],
 )
 def test_a_decision_without_a_proper_reason_is_refused(body: object) -> None:
     service = FakeService()

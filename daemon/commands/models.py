@@ -12,6 +12,7 @@ from daemon.commands import registry
 from daemon.commands.common import (
     ConfigOption,
     JsonOption,
+    echo,
     example,
     print_json,
     print_table,
@@ -58,7 +59,7 @@ def show(
         print_json(found)
         return
     for key in ("id", "state", "parent", "learner", "created_at", "encoder", "thresholds"):
-        typer.echo(f"{key}: {found[key]}")
+        echo(f"{key}: {found[key]}")
     exclusions = found["about"].get("exclusions")
     if exclusions:
         print_table(
@@ -70,14 +71,12 @@ def show(
     if found["shadow"]:
         shadow = found["shadow"]
         wanted = f" of {shadow['wanted']}" if "wanted" in shadow else ""
-        typer.echo(
-            f"shadow: since {shadow['since']}, until {shadow['until']}, {shadow['samples']}{wanted} live pictures"
-        )
+        echo(f"shadow: since {shadow['since']}, until {shadow['until']}, {shadow['samples']}{wanted} live pictures")
     verdict = found["verdict"]
     if verdict is None:
-        typer.echo("verdict: none yet")
+        echo("verdict: none yet")
         return
-    typer.echo(f"verdict: {verdict['decision']}: {verdict['reason']}")
+    echo(f"verdict: {verdict['decision']}: {verdict['reason']}")
     print_table(
         "checks",
         ["check", "profile", "subject", "champion", "challenger", "difference", "lower", "upper", "n", "outcome"],
@@ -136,7 +135,7 @@ def reject(
     if as_json:
         print_json(done)
     else:
-        typer.echo(f"{done['version']} is rejected; the champion stays {done['previous']}")
+        echo(f"{done['version']} is rejected; the champion stays {done['previous']}")
 
 
 @app.command("rollback", epilog=example('sidwatch models rollback --reason "false positives in the newsroom"'))
@@ -182,19 +181,19 @@ def import_(
         if as_json:
             print_json(done)
         else:
-            typer.echo(f"{done['version']} ({done['state']}): {done['outcome']}")
+            echo(f"{done['version']} ({done['state']}): {done['outcome']}")
         return
     done = import_head(settings_of(config), file, encoder_fingerprint)
     if as_json:
         print_json(done)
         return
-    typer.echo(f"{done['version']}: a {done['kind']} model of encoder {done['encoder'][:12]}")
+    echo(f"{done['version']}: a {done['kind']} model of encoder {done['encoder'][:12]}")
     for note in done["notes"]:
-        typer.echo(note)
+        echo(note)
 
 
 def _tell(done: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        typer.echo(f"{done['version']} is champion; before it was {done['previous'] or 'none'}")
+        echo(f"{done['version']} is champion; before it was {done['previous'] or 'none'}")

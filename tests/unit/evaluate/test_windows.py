@@ -94,7 +94,8 @@ def test_the_latest_challenger_is_the_newest_that_was_judged_against_this_champi
         version("v6", "v1", "rejected", 5),  # of another champion
         version("v7", "v2", "promoted", 6),  # was champion, and was rolled back
     ]
-    registry = cast(Any, SimpleNamespace(versions=lambda: [champion, *others]))
+    every = {one.id: one for one in (champion, *others)}
+    registry = cast(Any, SimpleNamespace(outlines=lambda: list(every.values()), version=every.__getitem__))
     found = latest_challenger(registry, champion)
     assert found is not None and found.id == "v4"
     assert latest_challenger(registry, cast(Any, version("v9", None, "promoted", 0))) is None

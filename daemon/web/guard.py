@@ -182,11 +182,13 @@ class Guard:
             return self._ingest_refusal(caller)
         if self._tokens.reading_is_open or (caller is not None and "read" in caller.rights):
             return None
-        if method == "POST" and path not in UPLOAD_PATHS and caller is not None and "operate" in caller.rights:
-            return None  # an action, whose endpoint asks for that scope alone
+        acts = method == "POST" and path not in UPLOAD_PATHS  # an action, whose endpoint asks for one scope alone
+        if acts and caller is not None and "operate" in caller.rights:
+            return None
         if caller is not None:
             return problem(403, "this token may not read (scope read)")
-        return problem(401, "send the read token (http.read_token) as a bearer token", _BASIC)
+        token = "write token (http.write_token)" if acts else "read token (http.read_token)"
+        return problem(401, f"send the {token} as a bearer token", _BASIC)
 
     def _ingest_refusal(self, caller: Caller | None) -> JSONResponse | None:
         if caller is not None and caller.bearer and "ingest" in caller.rights:

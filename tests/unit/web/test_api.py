@@ -60,6 +60,8 @@ def test_a_browser_s_own_authentication_reads_and_changes_nothing() -> None:
     web = client(service, tokens=[ADA])
     assert web.get("/", auth=("any", "a" * 20)).status_code == 200
     assert web.post("/v1/episodes/3/ack", json={"reason": "x"}, auth=("any", "a" * 20)).status_code == 401
+    wanted = web.post("/v1/episodes/3/ack", json={"reason": "x"}), web.get("/v1/status")
+    assert ["write_token" in answer.text for answer in wanted] == [True, False], "each names the token that would do"
     assert service.by_hand.asked == []
 
 

@@ -26,8 +26,9 @@ def settle(context: Context) -> None:
     if champion is None:
         return
     _take_up_again(context, champion)
-    _settle_alarmed(context, champion, _open(context, "alarmed"))
-    _settle_learned(context, champion, _open(context, "learned"))
+    learned = _open(context, "learned")
+    learned += _settle_alarmed(context, champion, _open(context, "alarmed"))
+    _settle_learned(context, champion, learned)
 
 
 def _open(context: Context, state: str) -> list[Episode]:
@@ -63,18 +64,25 @@ def _open_again(context: Context, champion: LoadedVersion, last: dict[str, Episo
         context.samples.save_tests([], opened(context, alarmed, note))
 
 
-def _settle_alarmed(context: Context, champion: LoadedVersion, episodes: Sequence[Episode]) -> None:
-    """Those of an earlier champion whose family this one was made for, or detects though it was made for others."""
+def _settle_alarmed(context: Context, champion: LoadedVersion, episodes: Sequence[Episode]) -> list[Episode]:
+    """Those of an earlier champion whose family this one was made for, or detects though it was made for others.
+
+    Returns the latter: they have pictures by which they may have recovered. Of the others none has come yet.
+    """
     earlier = [episode for episode in episodes if episode.champion != champion.record.id]
     if not earlier:
-        return
+        return []
     since = _in_force_since(context, champion.record.id)
     made_for = _made_for(champion)
     detected = _detected(context, champion, [one.family for one in earlier if one.family not in made_for], since)
-    for episode in earlier:
-        if episode.family in made_for or episode.family in detected:
-            learned = replace(episode, state="learned", version=champion.record.id, learned_at=since)
-            context.samples.update_episode(learned)
+    learned = [
+        replace(episode, state="learned", version=champion.record.id, learned_at=since)
+        for episode in earlier
+        if episode.family in made_for or episode.family in detected
+    ]
+    for episode in learned:
+        context.samples.update_episode(episode)
+    return [episode for episode in learned if episode.family in detected]
 
 
 def _made_for(champion: LoadedVersion) -> set[str]:
@@ -91,6 +99,8 @@ def _detected(context: Context, champion: LoadedVersion, families: Sequence[str]
     They pass what is asked of a learned family before it counts as recovered, and the floors of the alarm beside: a
     family whose pictures all lie below the threshold evades, however well they are ranked.
     """
+    if not families:
+        return set()
     tests = context.samples.test_states(champion.record.id)
     proved = {test.subject.name for test in tests if test.alarmed_at and test.subject.kind == "family"}
     last = _last_pictures(context)

@@ -73,17 +73,13 @@ def _check(number: int, name: str, part: Callable[[], Iterable[str]]) -> Check:
     except DBAPIError as error:  # a damaged database fails the invariants that cannot be read
         faults.append(f"the database cannot be read ({error.orig})")
     except OSError as error:
-        faults.append(_unreadable(error))
+        faults.append(f"{error.filename or 'a file'} cannot be read ({error.strerror or error})")
     except Exception as error:  # noqa: BLE001 - whatever a row raises that somebody wrote over: it is the answer
         faults.append(" ".join(f"what is stored cannot be read ({type(error).__name__}: {error})".split()))
     shown = "; ".join(faults[:_SHOWN])
     if len(faults) > _SHOWN:
         shown += f"; and {len(faults) - _SHOWN} more"
     return Check(number, name, not faults, shown)
-
-
-def _unreadable(error: OSError) -> str:
-    return f"{error.filename or 'a file'} cannot be read ({error.strerror or error})"
 
 
 def _champion(store: Store, check_artifact: Callable[[bytes, bytes], None], deep: bool) -> Iterator[str]:
@@ -115,8 +111,6 @@ def _version_faults(store: Store, deep: bool) -> Iterator[str]:
                 store.registry.artifact(version.id)
         except SidwatchError as error:
             yield f"{version.id} ({version.state}): {error}"
-        except OSError as error:
-            yield f"{version.id} ({version.state}): {_unreadable(error)}"
 
 
 def _audit(store: Store) -> Iterator[str]:
@@ -183,8 +177,6 @@ def _file_faults(store: Store, deep: bool) -> Iterator[tuple[str, str]]:
             read_checked(path, digest)
         except SidwatchError as error:
             yield digest, str(error)
-        except OSError as error:
-            yield digest, _unreadable(error)
 
 
 def _shard_rows(store: Store, shard_id: int, digest: str) -> Iterator[str]:
